@@ -1,0 +1,43 @@
+"""Cross-encoder reranking with the BGE rerankers: one scoring core for every framework."""
+
+import logging
+
+from bge_rerank.config import DEFAULT_MODEL
+from bge_rerank.errors import (
+    ConfigurationError,
+    InvalidInputError,
+    InvalidTextError,
+    MissingDependencyError,
+    ModelLoadError,
+    NonFiniteScoreError,
+    OutOfMemoryError,
+    RerankError,
+    ScoringError,
+    UnsupportedModelError,
+)
+from bge_rerank.loading import load_scorer
+from bge_rerank.reranker import Reranker
+from bge_rerank.types import AsyncScorer, Ranked, Scorer
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "AsyncScorer",
+    "ConfigurationError",
+    "InvalidInputError",
+    "InvalidTextError",
+    "MissingDependencyError",
+    "ModelLoadError",
+    "NonFiniteScoreError",
+    "OutOfMemoryError",
+    "Ranked",
+    "RerankError",
+    "Reranker",
+    "Scorer",
+    "ScoringError",
+    "UnsupportedModelError",
+    "load_scorer",
+]
+
+__version__ = "0.1.0"
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())

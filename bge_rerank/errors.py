@@ -1,0 +1,88 @@
+"""Every exception that this package raises of its own.
+
+::
+
+    RerankError
+    ├── InvalidInputError (ValueError)       a query or a text that cannot be scored
+    │   └── InvalidTextError                 … one text, by its index and the reason
+    ├── ConfigurationError                   a setting that cannot work (top_n=0, unknown backend)
+    ├── MissingDependencyError (ImportError) a package that an extra installs
+    ├── ModelLoadError                       a model that could not be found or read
+    │   └── UnsupportedModelError            … or is no reranker that this backend can run
+    └── ScoringError                         a backend failed while it scored
+        ├── NonFiniteScoreError              … or gave NaN or infinity
+        └── OutOfMemoryError                 … or a single pair does not fit into memory
+
+Each message is one line: what was wrong, with the value, and what to do.
+
+`ConfigurationError` is no `ValueError` on purpose: pydantic would wrap it, and the adapters' users
+would get a page of pydantic's own in place of the one line.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ConfigurationError",
+    "InvalidInputError",
+    "InvalidTextError",
+    "MissingDependencyError",
+    "ModelLoadError",
+    "NonFiniteScoreError",
+    "OutOfMemoryError",
+    "RerankError",
+    "ScoringError",
+    "UnsupportedModelError",
+]
+
+
+class RerankError(Exception):
+    """Base of all exceptions of this package."""
+
+
+class InvalidInputError(RerankError, ValueError):
+    """A query or a list of texts that cannot be scored."""
+
+
+class InvalidTextError(InvalidInputError):
+    """One text that cannot be scored.
+
+    Attributes:
+        index: Its place in the list of texts, from 0.
+        reason: Why it cannot be scored.
+    """
+
+    def __init__(self, index: int, reason: str) -> None:
+        super().__init__(index, reason)
+        self.index = index
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"texts[{self.index}] {self.reason}; convert it to str or leave it out"
+
+
+class ConfigurationError(RerankError):
+    """A setting that cannot work."""
+
+
+class MissingDependencyError(RerankError, ImportError):
+    """A package is missing; the message names the extra that installs it."""
+
+
+class ModelLoadError(RerankError):
+    """A model could not be found or read."""
+
+
+class UnsupportedModelError(ModelLoadError):
+    """A model is no reranker, or none that the backend or the installed versions can run."""
+
+
+class ScoringError(RerankError):
+    """A backend failed while it scored, or answered with something that is no score."""
+
+
+class NonFiniteScoreError(ScoringError):
+    """A backend gave NaN or an infinity, which cannot be ranked."""
+
+
+class OutOfMemoryError(ScoringError):
+    """A single pair does not fit into the device's memory."""

@@ -1,0 +1,147 @@
+"""From pairs of strings to the token ids of one sequence each, cut as FlagEmbedding cuts them.
+
+The rule (FlagEmbedding 1.4, `BaseReranker.compute_score_single_gpu`): the query keeps at most three
+quarters of `max_length`, then the passage keeps what is left. FlagEmbedding on transformers 5
+decodes the cut ids and encodes the text again, which can change tokens next to the cut; here the ids
+stay as they are, as they did with transformers 4.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from bge_rerank.errors import ConfigurationError
+from bge_rerank.types import Pair
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+TEXTS_A_BATCH = 512
+"""Texts tokenised at a time: bounds the tokenizer's own memory, which is far above that of the ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPair:
+    """One sequence for the model.
+
+    Attributes:
+        ids: Token ids, special tokens included.
+        type_ids: 0 or 1 for each id: its segment, for models that take `token_type_ids`.
+        cut: How many tokens of query and passage were left out to keep within `max_length`.
+    """
+
+    ids: list[int]
+    type_ids: list[int]
+    cut: int
+
+
+@dataclass(frozen=True, slots=True)
+class PairTemplate:
+    """How a tokenizer joins two sequences: the special tokens before, between and after them.
+
+    Attributes:
+        ids: The special tokens' ids, in the three places.
+        type_ids: Their segments, likewise.
+        segments: The segment of the first sequence's tokens, and of the second's.
+    """
+
+    ids: tuple[list[int], list[int], list[int]]
+    type_ids: tuple[list[int], list[int], list[int]]
+    segments: tuple[int, int]
+
+    @classmethod
+    def of(cls, tokenizer: Tokenizer) -> PairTemplate:
+        """Read the template off a pair that the tokenizer joins itself."""
+        encoding = tokenizer.encode("a", "b")
+        places = encoding.sequence_ids
+        first, second = places.index(0), places.index(1)
+        first_end, second_end = first + places.count(0), second + places.count(1)
+        between, after = slice(first_end, second), slice(second_end, None)
+        return cls(
+            ids=(encoding.ids[:first], encoding.ids[between], encoding.ids[after]),
+            type_ids=(
+                encoding.type_ids[:first],
+                encoding.type_ids[between],
+                encoding.type_ids[after],
+            ),
+            segments=(encoding.type_ids[first], encoding.type_ids[second]),
+        )
+
+    @property
+    def special_tokens(self) -> int:
+        """How many special tokens a pair has."""
+        return sum(map(len, self.ids))
+
+    def join(self, query: list[int], passage: list[int]) -> tuple[list[int], list[int]]:
+        """Return the ids and the type ids of the whole sequence."""
+        before, between, after = self.ids
+        type_before, type_between, type_after = self.type_ids
+        query_types, passage_types = (
+            [self.segments[0]] * len(query),
+            [self.segments[1]] * len(passage),
+        )
+        return (
+            before + query + between + passage + after,
+            type_before + query_types + type_between + passage_types + type_after,
+        )
+
+
+class PairEncoder:
+    """Encode (query, passage) pairs with a fast tokenizer; each query of a call is tokenised once.
+
+    Safe to share between threads: calls take turns at the tokenizer.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, max_length: int) -> None:
+        """Take a tokenizer over: its own truncation and padding are switched off.
+
+        Args:
+            tokenizer: From the `tokenizers` library; a saved file may carry a truncation of its
+                own, which would cut silently.
+            max_length: The longest sequence in tokens, special tokens included.
+
+        Raises:
+            ConfigurationError: `max_length` leaves no room for a passage.
+        """
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self._tokenizer = tokenizer
+        self._template = PairTemplate.of(tokenizer)
+        self._lock = threading.Lock()
+        self._max_length = max_length
+        self._query_max_length = max_length * 3 // 4
+        if max_length - self._query_max_length <= self._template.special_tokens:
+            raise ConfigurationError(
+                f"max_length is {max_length}; that leaves no room for a passage"
+            )
+
+    def encode(self, pairs: Sequence[Pair]) -> list[EncodedPair]:
+        """Encode each pair, in input order, to at most `max_length` tokens."""
+        queries = list(dict.fromkeys(query for query, _ in pairs))
+        query_ids = dict(zip(queries, self._tokenise(queries), strict=True))
+        passage_ids = self._tokenise([passage for _, passage in pairs])
+        return [
+            self._pair(query_ids[query], ids)
+            for (query, _), ids in zip(pairs, passage_ids, strict=True)
+        ]
+
+    def _tokenise(self, texts: Sequence[str]) -> list[list[int]]:
+        rest = iter(texts)
+        ids: list[list[int]] = []
+        while batch := list(islice(rest, TEXTS_A_BATCH)):
+            with self._lock:
+                encodings = self._tokenizer.encode_batch_fast(batch, add_special_tokens=False)
+            ids.extend(encoding.ids for encoding in encodings)
+        return ids
+
+    def _pair(self, query: list[int], passage: list[int]) -> EncodedPair:
+        kept_query = query[: self._query_max_length]
+        room = self._max_length - self._template.special_tokens - len(kept_query)
+        kept_passage = passage[:room]
+        ids, type_ids = self._template.join(kept_query, kept_passage)
+        cut = len(query) - len(kept_query) + len(passage) - len(kept_passage)
+        return EncodedPair(ids, type_ids, cut)

@@ -1,0 +1,190 @@
+"""The `flag` backend: FlagEmbedding's own classes as they are, with their traps kept away.
+
+The reference that the `torch` backend is measured against, and the way to BAAI's LLM-based
+rerankers. What is kept from the user, each read in FlagEmbedding 1.4.2: progress bars without a
+switch, one process a GPU, an endless loop on any `RuntimeError`, `IndexError` on an empty list,
+`sys.exit()` on a failed import, weights in whatever precision the file has, pickled weights.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import FlagEmbedding
+from packaging.specifiers import SpecifierSet
+
+from bge_rerank.config import DEFAULT_MODEL, ScorerConfig
+from bge_rerank.errors import (
+    ConfigurationError,
+    ModelLoadError,
+    OutOfMemoryError,
+    ScoringError,
+    UnsupportedModelError,
+)
+from bge_rerank.model_files import (
+    Architecture,
+    ModelConfig,
+    choose_max_length,
+    hub_errors,
+    model_folder,
+    read_config,
+)
+from bge_rerank.progress import without_loading_bars, without_tqdm
+from bge_rerank.torch_device import choose_device, choose_dtype, is_out_of_memory
+from bge_rerank.types import Pair
+
+logger = logging.getLogger(__name__)
+
+BATCH_SIZE = 16
+"""Pairs a batch. FlagEmbedding's default of 128 pads each to the longest of 128."""
+
+RECOMMENDED_CUTOFF_LAYERS = (28,)
+"""BAAI's choice for its two models with several heads (their model cards)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlagClass:
+    """A class of FlagEmbedding, and the versions of transformers that it runs on."""
+
+    name: str
+    transformers: SpecifierSet
+    has_layers: bool = False
+
+
+FLAG_CLASSES: dict[Architecture, FlagClass] = {
+    "encoder": FlagClass("FlagReranker", SpecifierSet(">=4.44.2,<6")),
+    "decoder": FlagClass("FlagLLMReranker", SpecifierSet(">=4.44.2,<6")),
+    "layerwise": FlagClass(
+        "LayerWiseFlagLLMReranker", SpecifierSet(">=4.44.2,<5"), has_layers=True
+    ),
+    "lightweight": FlagClass(
+        "LightWeightFlagLLMReranker", SpecifierSet(">=4.44.2,<5"), has_layers=True
+    ),
+}
+
+_one_call_at_a_time = threading.Lock()
+"""FlagEmbedding keeps its progress bars in module globals, and its tokenizer is not thread-safe."""
+
+
+class FlagScorer:
+    """Score pairs with one of FlagEmbedding's reranker classes, in one process on one device.
+
+    Safe to share between threads, which take turns.
+    """
+
+    def __init__(self, config: ScorerConfig) -> None:
+        """Load the model with the class that its config asks for.
+
+        Raises:
+            ModelLoadError: The files are not there, or hold no safetensors.
+            UnsupportedModelError: The installed versions cannot run the model (it says which can),
+                or it is no reranker.
+            ConfigurationError: An option does not fit the model or the machine.
+        """
+        model = read_config(config)
+        kind = FLAG_CLASSES[model.architecture]
+        _check_supported(config, model, kind)
+        self.config = config
+        self.max_length = choose_max_length(config, model)
+        device = choose_device(config.device)
+        options = {"cutoff_layers": _cutoff_layers(config)} if kind.has_layers else {}
+        with hub_errors(config.model_name), without_loading_bars():
+            self._reranker = _flag_class(kind)(
+                str(_safetensors_folder(config)),
+                # Without one of the two the layerwise classes warn; the precision is set below.
+                use_fp16=True,
+                trust_remote_code=config.trust_remote_code,
+                devices=[str(device)],
+                max_length=self.max_length,
+                **options,
+            )
+        self._reranker.use_fp16 = False
+        self._reranker.model.to(choose_dtype(config.dtype, device))
+        self._reranker.model.forward = _guarded(self._reranker.model.forward)
+
+    def score(self, pairs: Sequence[Pair], /) -> list[float]:
+        """Return the logit of each pair, in input order: the whole list in one call.
+
+        Raises:
+            OutOfMemoryError: A single pair does not fit into the device's memory.
+            ScoringError: The forward pass failed.
+        """
+        if not pairs:
+            return []
+        module = sys.modules[type(self._reranker).__module__]
+        with _one_call_at_a_time, without_tqdm(module):
+            return self._score([list(pair) for pair in pairs], BATCH_SIZE)
+
+    def _score(self, pairs: list[list[str]], batch_size: int) -> list[float]:
+        """Score with a batch size, then with half of it where the memory does not take it."""
+        try:
+            scores: list[float] = self._reranker.compute_score(pairs, batch_size=batch_size)
+        except OutOfMemoryError:
+            if batch_size == 1:
+                raise
+            logger.warning(
+                "out of memory: batches of %d in place of %d", batch_size // 2, batch_size
+            )
+            return self._score(pairs, batch_size // 2)
+        return scores
+
+
+def _guarded(forward: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn a `RuntimeError` of the forward pass into one that FlagEmbedding does not retry for ever."""
+
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return forward(*args, **kwargs)
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise OutOfMemoryError(
+                    "a pair does not fit into memory; lower max_length, or choose another device or dtype"
+                ) from error
+            raise ScoringError(f"the forward pass failed: {error}") from error
+
+    return guarded
+
+
+def _flag_class(kind: FlagClass) -> Callable[..., Any]:
+    flag_class: Callable[..., Any] = getattr(FlagEmbedding, kind.name)
+    return flag_class
+
+
+def _check_supported(config: ScorerConfig, model: ModelConfig, kind: FlagClass) -> None:
+    installed = importlib.metadata.version("transformers")
+    if installed not in kind.transformers:
+        raise UnsupportedModelError(
+            f"{config.model_name!r} runs with transformers {kind.transformers} and not with {installed}, "
+            f"which is installed; pip install 'transformers{kind.transformers}'"
+        )
+    heads = [name for name in model.contents.get("architectures") or [] if "ForSequence" in name]
+    if model.architecture == "encoder" and not heads:
+        raise UnsupportedModelError(
+            f"{config.model_name!r} has no classification head, so its scores would be random; "
+            f"use a reranker such as {DEFAULT_MODEL!r}"
+        )
+    if config.cutoff_layers is not None and not kind.has_layers:
+        raise ConfigurationError(f"{config.model_name!r} has one head; leave cutoff_layers out")
+
+
+def _cutoff_layers(config: ScorerConfig) -> list[int]:
+    layers = RECOMMENDED_CUTOFF_LAYERS if config.cutoff_layers is None else config.cutoff_layers
+    if len(layers) != 1:
+        raise ConfigurationError(f"cutoff_layers is {list(layers)}; give one layer, such as [28]")
+    return list(layers)
+
+
+def _safetensors_folder(config: ScorerConfig) -> Path:
+    folder = model_folder(config)
+    if not any(folder.glob("*.safetensors")):
+        raise ModelLoadError(
+            f"{str(folder)!r} holds no *.safetensors; pickled weights are not loaded"
+        )
+    return folder

@@ -1,0 +1,99 @@
+"""`RerankerSettings`: the fields that both framework adapters share, as a pydantic model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SkipValidation, field_validator
+
+from bge_rerank.config import DEFAULT_MODEL, Dtype
+from bge_rerank.errors import ConfigurationError
+from bge_rerank.loading import load_scorer
+from bge_rerank.registry import check_backend
+from bge_rerank.reranker import Reranker
+from bge_rerank.selection import check_selection
+from bge_rerank.types import Scorer
+
+
+class RerankerSettings(BaseModel):
+    """A model, how to run it, and what to keep. Building one loads nothing.
+
+    Raises:
+        ConfigurationError: A value cannot work, such as `top_n=0` or an unknown backend.
+
+    >>> RerankerSettings(top_n=0)
+    Traceback (most recent call last):
+    bge_rerank.errors.ConfigurationError: top_n is 0; give a whole number from 1 on, or None for all
+    """
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=(), arbitrary_types_allowed=True)
+
+    model_name: str = DEFAULT_MODEL
+    """A hub repository, a local folder, or `"mini"`."""
+    backend: str = "auto"
+    """`"torch"`, `"flag"`, or `"auto"`: by the model's config."""
+    top_n: int | None = 3
+    """How many to keep, from 1 on; `None` keeps all."""
+    score_threshold: float | None = None
+    """The lowest `rerank_score` (0..1, inclusive) to keep, applied before `top_n`."""
+    rank_fields: list[str] = []
+    """Metadata to put in front of the text that is scored, in this order; absent ones are left out."""
+    revision: str | None = None
+    """A branch, tag or commit of the hub repository."""
+    cache_dir: str | None = None
+    """Where hub files are kept."""
+    local_files_only: bool = False
+    """Never ask the hub."""
+    device: str | None = None
+    """A torch device; `None` takes the accelerator where there is one."""
+    dtype: Dtype = "auto"
+    """The precision; `"auto"` is float32 on CPU and float16 on an accelerator."""
+    max_length: int | None = None
+    """The longest sequence in tokens; `None` is what BAAI recommends for the model."""
+    max_batch_tokens: int | None = None
+    """The token budget of a batch; `None` is chosen by the device."""
+    trust_remote_code: bool = False
+    """Run code that the model's repository brings."""
+    cutoff_layers: list[int] | None = None
+    """The layer to score at, as a list of one, for layerwise models."""
+    scorer: SkipValidation[Scorer | None] = Field(default=None)
+    """A ready scorer, used in place of one loaded by the fields above."""
+
+    @field_validator("scorer", mode="plain")
+    @classmethod
+    def _check_scorer(cls, scorer: Any) -> Any:
+        if scorer is not None and not isinstance(scorer, Scorer):
+            raise ConfigurationError(f"scorer is {scorer!r:.80}, which has no score(pairs) method")
+        return scorer
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Check what pydantic's types cannot."""
+        super().model_post_init(context)
+        check_selection(self.top_n, self.score_threshold)
+        check_backend(self.backend)
+
+    def reranker(self) -> Reranker:
+        """Return a reranker by these settings; the weights are loaded when it is asked to score."""
+        scorer = self.scorer
+        if scorer is None:
+            scorer = load_scorer(**{name: getattr(self, name) for name in _SCORER_FIELDS})
+        return Reranker(scorer, self.top_n, self.score_threshold)
+
+    def passage(self, text: str, metadata: Mapping[str, Any]) -> str:
+        r"""Return what is scored for a text: its `rank_fields`, a line each, then the text.
+
+        >>> settings = RerankerSettings(rank_fields=["title", "year"])
+        >>> settings.passage("The Moon does it.", {"title": "Tides"})
+        'Tides\nThe Moon does it.'
+        """
+        values = (metadata.get(field) for field in self.rank_fields)
+        return "\n".join([*(str(value) for value in values if value not in (None, "")), text])
+
+
+_SCORER_FIELDS = set(RerankerSettings.model_fields) - {
+    "top_n",
+    "score_threshold",
+    "rank_fields",
+    "scorer",
+}

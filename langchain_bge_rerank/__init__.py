@@ -1,0 +1,6 @@
+"""BGE reranking for LangChain: a document compressor and a cross-encoder on the shared core."""
+
+from langchain_bge_rerank.compressor import BGERerankerCompressor
+from langchain_bge_rerank.cross_encoder import BGECrossEncoder
+
+__all__ = ["BGECrossEncoder", "BGERerankerCompressor"]

@@ -1,0 +1,84 @@
+"""`BGERerankerCompressor`: rerank retrieved documents, in a `ContextualCompressionRetriever` say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from langchain_core.callbacks import Callbacks
+from langchain_core.documents import BaseDocumentCompressor, Document
+from langchain_core.runnables import RunnableConfig, RunnableLambda
+from typing_extensions import override
+
+from bge_rerank.settings import RerankerSettings
+from bge_rerank.types import Ranked
+
+
+class BGERerankerCompressor(RerankerSettings, BaseDocumentCompressor):
+    """Keep the documents that answer the query best, best first.
+
+    Every document kept is a copy, with its id and metadata, and `metadata["rerank_score"]`: the
+    sigmoid of the model's logit, a float in 0..1. The documents that came in are never changed.
+    The weights are loaded when the first documents are compressed, once a process.
+
+    Each call is a run of its own under the callbacks that it is given.
+
+    >>> from langchain_core.documents import Document
+    >>> documents = [Document("Bread rises on yeast."), Document("The Moon raises the tides.")]
+    >>> compressor = BGERerankerCompressor(model_name="mini", top_n=1)
+    >>> [best] = compressor.compress_documents(documents, query="what causes tides")
+    >>> best.page_content
+    'The Moon raises the tides.'
+    """
+
+    @override
+    def compress_documents(
+        self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
+    ) -> list[Document]:
+        """Rerank documents by their relevance to a query.
+
+        Returns:
+            Copies of the documents kept, best first. Without documents an empty list.
+
+        Raises:
+            InvalidInputError: The query is empty or white space.
+            ModelLoadError: The model could not be loaded (on the first call).
+            ScoringError: The model failed, or gave a score that cannot be ranked.
+        """
+        return self._runnable().invoke(
+            {"documents": documents, "query": query}, self._run_config(callbacks)
+        )
+
+    @override
+    async def acompress_documents(
+        self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
+    ) -> list[Document]:
+        """Rerank as `compress_documents` does, without blocking the event loop."""
+        return await self._runnable().ainvoke(
+            {"documents": documents, "query": query}, self._run_config(callbacks)
+        )
+
+    def _runnable(self) -> RunnableLambda[dict[str, Any], list[Document]]:
+        return RunnableLambda(self._compress, afunc=self._acompress)
+
+    def _run_config(self, callbacks: Callbacks | None) -> RunnableConfig:
+        return {"callbacks": callbacks, "run_name": type(self).__name__}
+
+    def _compress(self, inputs: dict[str, Any]) -> list[Document]:
+        documents = inputs["documents"]
+        ranking = self.reranker().rerank(inputs["query"], self._passages(documents))
+        return [_scored_copy(documents, ranked) for ranked in ranking]
+
+    async def _acompress(self, inputs: dict[str, Any]) -> list[Document]:
+        documents = inputs["documents"]
+        ranking = await self.reranker().arerank(inputs["query"], self._passages(documents))
+        return [_scored_copy(documents, ranked) for ranked in ranking]
+
+    def _passages(self, documents: Iterable[Document]) -> list[str]:
+        return [self.passage(document.page_content, document.metadata) for document in documents]
+
+
+def _scored_copy(documents: Sequence[Document], ranked: Ranked) -> Document:
+    document = documents[ranked.index]
+    metadata = {**document.metadata, "rerank_score": ranked.score}
+    return document.model_copy(update={"metadata": metadata})

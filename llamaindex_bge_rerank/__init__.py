@@ -1,0 +1,5 @@
+"""BGE reranking for LlamaIndex: a node postprocessor on the shared core."""
+
+from llamaindex_bge_rerank.postprocessor import BGERerankerPostprocessor
+
+__all__ = ["BGERerankerPostprocessor"]
