@@ -38,10 +38,11 @@ class ModelConfig:
     def architecture(self) -> Architecture:
         """Which kind of reranker it describes.
 
-        The class names are those in BAAI's published configs. What is no causal language model
+        The class names are those in BAAI's own code. What is no causal language model
         counts as an encoder: whether it has a head is seen when the weights are loaded.
         """
-        names = " ".join(self.contents.get("architectures") or [])
+        classes = self.contents.get("auto_map") or {}
+        names = " ".join([*(self.contents.get("architectures") or []), *map(str, classes.values())])
         if "LayerWise" in names:
             return "layerwise"
         if "CostWise" in names:

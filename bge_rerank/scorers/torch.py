@@ -60,7 +60,8 @@ class TorchScorer:
             tokenizer = AutoTokenizer.from_pretrained(
                 folder, trust_remote_code=config.trust_remote_code
             )
-            self._model = _load_model(config, folder).to(self.device)
+            self._model = _load_model(config, folder)
+        self._model.to(self.device, choose_dtype(config.dtype, self.device)).eval()
         self._takes_type_ids = "token_type_ids" in tokenizer.model_input_names
         self._pad_token_id = int(tokenizer.pad_token_id)
         self._encoder = PairEncoder(tokenizer.backend_tokenizer, self.max_length)
@@ -146,7 +147,6 @@ def _load_model(config: ScorerConfig, folder: Path) -> torch.nn.Module:
     model, report = AutoModelForSequenceClassification.from_pretrained(
         folder,
         trust_remote_code=config.trust_remote_code,
-        dtype=choose_dtype(config.dtype, choose_device(config.device)),
         use_safetensors=True,
         output_loading_info=True,
     )
@@ -161,5 +161,5 @@ def _load_model(config: ScorerConfig, folder: Path) -> torch.nn.Module:
             f"{config.model_name!r} classifies into {model.config.num_labels} labels; "
             f"use a reranker, which has one, such as {DEFAULT_MODEL!r}"
         )
-    loaded: torch.nn.Module = model.eval()
+    loaded: torch.nn.Module = model
     return loaded

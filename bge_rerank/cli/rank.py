@@ -1,0 +1,115 @@
+"""`bge-rerank rank QUERY [FILE|-]`: a Unix tool that ranks lines or JSONL."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bge_rerank.config import DEFAULT_MODEL
+from bge_rerank.errors import InvalidInputError
+from bge_rerank.loading import load_scorer
+from bge_rerank.registry import BACKENDS
+from bge_rerank.reranker import Reranker
+from bge_rerank.types import Ranked
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One input line: the text that is scored, and the JSON object that it came in, if any."""
+
+    text: str
+    fields: dict[str, Any]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add = parser.add_argument
+    add("query", metavar="QUERY")
+    add("file", metavar="FILE", nargs="?", default="-", help="a text a line; - is standard input")
+    add("--jsonl", action="store_true", help="read a JSON object a line (implied by *.jsonl)")
+    add("--field", default="text", help="the object's field to score (default: %(default)s)")
+    add("--json", action="store_true", help="write a JSON object a line")
+    add("--top-n", type=int, metavar="N", help="keep the best N (default: all)")
+    add("--threshold", type=float, metavar="SCORE", help="keep scores from this one on (0 to 1)")
+    add("--model", default=DEFAULT_MODEL, help="hub name, folder or 'mini' (default: %(default)s)")
+    add("--backend", default="auto", choices=["auto", *BACKENDS])
+    add("--device", help="a torch device (default: an accelerator where there is one)")
+    add("--max-length", type=int, metavar="TOKENS", help="cut longer pairs (default: the model's)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Read, rank, write: a line each, best first, `rerank_score` (0..1) in front.
+
+    Raises:
+        InvalidInputError: The file cannot be read, or a line of JSONL is no object with the field.
+    """
+    scorer = load_scorer(
+        arguments.model,
+        arguments.backend,
+        device=arguments.device,
+        max_length=arguments.max_length,
+    )
+    reranker = Reranker(scorer, arguments.top_n, arguments.threshold)
+    records = _read(arguments)
+    ranking = reranker.rerank(arguments.query, [record.text for record in records])
+    write = _as_json if arguments.json else _as_text
+    _write(write(rank, ranked, records[ranked.index]) for rank, ranked in enumerate(ranking, 1))
+
+
+def _read(arguments: argparse.Namespace) -> list[Record]:
+    name = arguments.file
+    try:
+        contents = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise InvalidInputError(f"cannot read {name!r}: {error.strerror}") from error
+    lines = contents.decode("utf-8-sig", "surrogateescape").replace("\r\n", "\n").split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    if arguments.jsonl or name.endswith(".jsonl"):
+        return list(_records(lines, name, arguments.field))
+    return [Record(line, {"text": line}) for line in lines]
+
+
+def _records(lines: Iterable[str], name: str, field: str) -> Iterator[Record]:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            fields = json.loads(line)
+        except ValueError as error:
+            raise InvalidInputError(f"{name}:{number}: no JSON ({error})") from error
+        if not isinstance(fields, dict) or not isinstance(fields.get(field), str):
+            raise InvalidInputError(
+                f"{name}:{number}: no object with a string {field!r}; see --field"
+            )
+        yield Record(fields[field], fields)
+
+
+def _as_text(_rank: int, ranked: Ranked, record: Record) -> str:
+    return f"{ranked.score:.6f}\t{' '.join(record.text.splitlines())}"
+
+
+def _as_json(rank: int, ranked: Ranked, record: Record) -> str:
+    scores = {
+        "rank": rank,
+        "index": ranked.index,
+        "rerank_score": ranked.score,
+        "logit": ranked.logit,
+    }
+    return json.dumps({**record.fields, **scores})
+
+
+def _write(lines: Iterable[str]) -> None:
+    """Write to standard output; a reader that stops early, such as `head`, is no error."""
+    try:
+        for line in lines:
+            sys.stdout.buffer.write(line.encode("utf-8", "surrogateescape") + b"\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
