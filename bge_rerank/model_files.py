@@ -111,6 +111,7 @@ def model_folder(config: ScorerConfig) -> Path:
 def hub_errors(model_name: str) -> Iterator[None]:
     """Turn what `huggingface_hub` and `transformers` raise into one line that says what to do."""
     from huggingface_hub import errors as hub
+    from safetensors import SafetensorError
 
     try:
         yield
@@ -129,7 +130,7 @@ def hub_errors(model_name: str) -> Iterator[None]:
             f"{model_name!r} is not in the local cache and the hub was not reached; go online once, "
             "or give a local folder, or model_name='mini' (pip install bge-rerank-mini)"
         ) from error
-    except (OSError, hub.EntryNotFoundError) as error:
+    except (OSError, ValueError, SafetensorError, hub.EntryNotFoundError) as error:
         first_line = str(error).strip().splitlines()[0]
         raise ModelLoadError(f"cannot load {model_name!r}: {first_line}") from error
 

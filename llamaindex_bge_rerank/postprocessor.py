@@ -12,6 +12,7 @@ from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRan
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
 from llama_index_instrumentation import get_dispatcher
+from pydantic import model_validator
 from typing_extensions import override
 
 from bge_rerank.inputs import checked_query
@@ -50,6 +51,14 @@ class BGERerankerPostprocessor(RerankerSettings, BaseNodePostprocessor):
     def class_name(cls) -> str:
         """Return the name that `to_dict` writes down."""
         return "BGERerankerPostprocessor"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_class_name_out(cls, data: Any) -> Any:
+        """Take back what `model_dump` gives: LlamaIndex writes the class's name into it."""
+        if not isinstance(data, dict):
+            return data
+        return {name: value for name, value in data.items() if name != "class_name"}
 
     @override
     def _postprocess_nodes(

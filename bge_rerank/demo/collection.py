@@ -1,7 +1,7 @@
-"""The demo's own test collection: 204 passages on 12 topics, 60 questions, graded judgements.
+"""The demo's own test collection: 204 passages on 12 invented subjects, 60 questions, graded judgements.
 
-Written for this project, in the BEIR layout, under the project's licence. Passages of a topic are
-near-misses of one another: the same words, another answer. Grades: 2 answers the question, 1 helps
+Written for this project, in the BEIR layout, under the project's licence. Passages of a subject are
+near-misses of one another: the same subject, another fact. Grades: 2 answers the question, 1 helps
 partly, 0 was judged and does not answer.
 """
 

@@ -1,0 +1,39 @@
+"""What all tests share. No test reaches the network."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["ANONYMIZED_TELEMETRY"] = "False"
+
+from pathlib import Path
+
+import pytest
+from tiny_encoders import make_tiny_embedder, make_tiny_reranker
+
+QUERY = "what causes tides"
+PASSAGES = [
+    "Bread rises because yeast makes carbon dioxide.",
+    "The Moon's gravity raises two bulges of water: the tides.",
+    "A tide table lists the times of high water for a harbour.",
+    "Central banks set the rate at which banks borrow.",
+]
+"""The second answers the query."""
+
+
+@pytest.fixture(scope="session")
+def tiny_reranker(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_reranker(tmp_path_factory.mktemp("models") / "tiny-reranker")
+
+
+@pytest.fixture(scope="session")
+def tiny_embedder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_embedder(tmp_path_factory.mktemp("models") / "tiny-embedder")
+
+
+@pytest.fixture(scope="session")
+def labelled_data() -> Path:
+    """The folder of labelled collections, where it is there."""
+    folder = Path(os.environ.get("BGE_RERANK_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not (folder / "nq_qed").is_dir():
+        pytest.skip(f"needs the labelled collections in {folder} (set BGE_RERANK_DATA)")
+    return folder

@@ -1,0 +1,242 @@
+"""What both framework adapters must do. Each one's test module subclasses `AdapterContract`."""
+
+import asyncio
+import copy
+import pickle
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pytest
+from pydantic import ValidationError
+
+from bge_rerank import ConfigurationError, InvalidInputError, NonFiniteScoreError, load_scorer
+from bge_rerank.loading import _loaded
+from bge_rerank.settings import RerankerSettings
+from conftest import PASSAGES, QUERY
+
+
+@dataclass
+class FixedScorer:
+    """Gives the logits it was made with, and remembers what it was asked."""
+
+    logits: Sequence[float]
+
+    def __post_init__(self) -> None:
+        self.asked: list[list[tuple[str, str]]] = []
+
+    def score(self, pairs: Sequence[tuple[str, str]], /) -> list[float]:
+        self.asked.append(list(pairs))
+        return list(self.logits[: len(pairs)])
+
+
+class AwaitedScorer(FixedScorer):
+    """Scores on the event loop alone."""
+
+    def score(self, pairs: Sequence[tuple[str, str]], /) -> list[float]:
+        raise AssertionError("the sync method was called")
+
+    async def ascore(self, pairs: Sequence[tuple[str, str]], /) -> list[float]:
+        await asyncio.sleep(0)
+        return list(self.logits[: len(pairs)])
+
+
+@dataclass(frozen=True)
+class Item:
+    """A document or a node, in words that both frameworks share."""
+
+    id: str
+    text: str
+    metadata: dict[str, Any]
+
+
+ITEMS = [
+    Item(str(index), text, {"title": f"Title {index}", "nested": {"page": index}})
+    for index, text in enumerate(PASSAGES)
+]
+
+
+class AdapterContract(ABC):
+    """Subclass it with the adapter's class and how to call it."""
+
+    adapter: ClassVar[type[RerankerSettings]]
+
+    @abstractmethod
+    def make(self, item: Item) -> Any:
+        """Make the framework's own object."""
+
+    @abstractmethod
+    def read(self, made: Any) -> Item:
+        """Read one back; the metadata with all that the adapter added."""
+
+    @abstractmethod
+    def call(self, adapter: Any, made: Sequence[Any], query: str) -> list[Any]:
+        """Rerank."""
+
+    @abstractmethod
+    async def acall(self, adapter: Any, made: Sequence[Any], query: str) -> list[Any]:
+        """Rerank on the event loop."""
+
+    def ranked(self, adapter: Any, items: Sequence[Item] = ITEMS) -> list[Item]:
+        return [self.read(out) for out in self.call(adapter, list(map(self.make, items)), QUERY)]
+
+    def fixed(self, logits: Sequence[float], **fields: Any) -> Any:
+        return self.adapter(scorer=FixedScorer(logits), **fields)
+
+    def test_puts_the_passage_that_answers_first(self) -> None:
+        assert self.ranked(self.adapter(model_name="mini", top_n=1))[0].id == "1"
+
+    def test_sets_rerank_score_to_the_sigmoid_as_a_python_float(self) -> None:
+        scores = [item.metadata["rerank_score"] for item in self.ranked(self.fixed([0, 2, -2, 1]))]
+        assert scores == [0.8807970779778823, 0.7310585786300049, 0.5]
+        assert [type(score) for score in scores] == [float] * 3
+
+    def test_keeps_id_text_and_metadata(self) -> None:
+        for item in self.ranked(self.fixed([0, 2, -2, 1], top_n=None)):
+            original = ITEMS[int(item.id)]
+            assert item.text == original.text
+            assert item.metadata.items() >= original.metadata.items()
+
+    def test_never_changes_what_came_in(self) -> None:
+        made = list(map(self.make, ITEMS))
+        before = copy.deepcopy(made)
+        out = self.call(self.fixed([0, 2, -2, 1]), made, QUERY)
+        assert made == before
+        assert not {id(item) for item in out} & {id(item) for item in made}
+
+    def test_copies_an_object_that_came_in_twice(self) -> None:
+        made = [self.make(ITEMS[0])] * 2
+        first, second = map(self.read, self.call(self.fixed([1.0, 2.0]), made, QUERY))
+        assert first.metadata["rerank_score"] != second.metadata["rerank_score"]
+
+    def test_orders_by_logit_where_the_sigmoid_is_saturated(self) -> None:
+        ranked = self.ranked(self.fixed([50.0, 80.0, 60.0, 70.0], top_n=None))
+        assert [item.id for item in ranked] == ["1", "3", "2", "0"]
+
+    def test_keeps_input_order_on_ties(self) -> None:
+        ranked = self.ranked(self.fixed([1.0] * 4, top_n=None))
+        assert [item.id for item in ranked] == ["0", "1", "2", "3"]
+
+    def test_top_n_defaults_to_three(self) -> None:
+        assert len(self.ranked(self.fixed([0, 1, 2, 3]))) == 3
+
+    def test_top_n_none_keeps_all(self) -> None:
+        assert len(self.ranked(self.fixed([0, 1, 2, 3], top_n=None))) == 4
+
+    def test_top_n_may_be_more_than_there_is(self) -> None:
+        assert len(self.ranked(self.fixed([0, 1, 2, 3], top_n=99))) == 4
+
+    def test_threshold_is_inclusive_and_comes_before_top_n(self) -> None:
+        ranked = self.ranked(self.fixed([0.0, 3.0, -0.001, 2.0], score_threshold=0.5, top_n=None))
+        assert [item.id for item in ranked] == ["1", "3", "0"]
+        assert self.ranked(self.fixed([-1, -2, -3, -4], score_threshold=0.5)) == []
+
+    def test_a_threshold_of_zero_is_a_threshold(self) -> None:
+        assert len(self.ranked(self.fixed([-800.0] * 4, score_threshold=0.0, top_n=None))) == 4
+
+    def test_empty_in_gives_empty_out_and_loads_no_model(self) -> None:
+        loaded = dict(_loaded)
+        adapter = self.adapter(model_name="/no/such/folder")
+        assert self.call(adapter, [], QUERY) == []
+        assert asyncio.run(self.acall(adapter, [], QUERY)) == []
+        assert _loaded == loaded
+
+    def test_async_gives_the_same_as_sync(self) -> None:
+        adapter = self.adapter(model_name="mini", top_n=None)
+        made = list(map(self.make, ITEMS))
+        out = asyncio.run(self.acall(adapter, made, QUERY))
+        assert [self.read(item) for item in out] == self.ranked(adapter)
+
+    def test_async_awaits_a_scorer_that_can_be_awaited(self) -> None:
+        adapter = self.adapter(scorer=AwaitedScorer([0, 2, -2, 1]))
+        out = asyncio.run(self.acall(adapter, list(map(self.make, ITEMS)), QUERY))
+        assert [self.read(item).id for item in out] == ["1", "3", "0"]
+
+    def test_async_leaves_the_event_loop_free(self) -> None:
+        adapter = self.adapter(model_name="mini")
+        made = [self.make(Item("0", PASSAGES[1] * 30, {}))] * 20
+
+        async def ticks_while_reranking() -> int:
+            task = asyncio.create_task(self.acall(adapter, made, QUERY))
+            ticks = 0
+            while not task.done():
+                await asyncio.sleep(0.001)
+                ticks += 1
+            return ticks
+
+        self.ranked(adapter)
+        assert asyncio.run(ticks_while_reranking()) > 5
+
+    @pytest.mark.parametrize("query", ["", "  \n"])
+    def test_an_empty_query_is_a_value_error_that_says_so(self, query: str) -> None:
+        with pytest.raises(InvalidInputError, match="query is empty") as caught:
+            self.call(self.fixed([0.0]), [self.make(ITEMS[0])], query)
+        assert isinstance(caught.value, ValueError)
+
+    def test_a_score_that_is_not_finite_raises(self) -> None:
+        with pytest.raises(NonFiniteScoreError, match="nan for pair 2"):
+            self.ranked(self.fixed([0.0, 1.0, float("nan"), 2.0]))
+
+    @pytest.mark.parametrize(
+        ("fields", "message"),
+        [
+            ({"top_n": 0}, "top_n is 0"),
+            ({"top_n": -1}, "top_n is -1"),
+            ({"score_threshold": float("nan")}, "score_threshold is nan"),
+            ({"score_threshold": 1.5}, "score_threshold is 1.5"),
+            ({"backend": "tensorflow"}, "unknown backend 'tensorflow'; choose one of"),
+            ({"scorer": object()}, "has no score"),
+        ],
+    )
+    def test_settings_that_cannot_work_raise_our_one_line(
+        self, fields: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(ConfigurationError, match=message) as caught:
+            self.adapter(**fields)
+        assert "\n" not in str(caught.value)
+
+    def test_an_unknown_field_is_refused(self) -> None:
+        with pytest.raises(ValidationError, match="topn"):
+            self.adapter(topn=3)
+
+    def test_dump_and_validate_round_trip_without_loading(self) -> None:
+        loaded = dict(_loaded)
+        adapter = self.adapter(model_name="/no/such/folder", top_n=7, rank_fields=["title"])
+        again = self.adapter.model_validate(adapter.model_dump())
+        assert again.model_dump() == adapter.model_dump()
+        again = self.adapter.model_validate_json(adapter.model_dump_json())
+        assert again.model_dump() == adapter.model_dump()
+        assert _loaded == loaded
+
+    def test_pickle_round_trips_without_loading(self) -> None:
+        loaded = dict(_loaded)
+        adapter = self.adapter(model_name="/no/such/folder", top_n=7)
+        assert pickle.loads(pickle.dumps(adapter)).model_dump() == adapter.model_dump()
+        assert _loaded == loaded
+
+    def test_pickle_keeps_a_ready_scorer(self) -> None:
+        adapter = self.adapter(scorer=load_scorer("mini"))
+        assert pickle.loads(pickle.dumps(adapter)).scorer == load_scorer("mini")
+
+    def test_pickle_refuses_a_scorer_that_it_would_lose(self) -> None:
+        adapter = self.fixed([0.0])
+        adapter.scorer.unpicklable = lambda: None
+        with pytest.raises((pickle.PicklingError, AttributeError)):
+            pickle.dumps(adapter)
+
+    def test_rank_fields_stand_in_front_of_the_scored_text_alone(self) -> None:
+        adapter = self.fixed([0.0], rank_fields=["title", "absent"])
+        [item] = self.ranked(adapter, ITEMS[:1])
+        assert adapter.scorer.asked == [[(QUERY, f"Title 0\n{PASSAGES[0]}")]]
+        assert item.text == PASSAGES[0]
+
+    def test_a_changed_field_takes_effect_on_the_next_call(self) -> None:
+        adapter = self.fixed([0, 1, 2, 3])
+        adapter.top_n = 1
+        assert len(self.ranked(adapter)) == 1
+
+    def test_asks_the_scorer_once_a_call(self) -> None:
+        adapter = self.fixed([0, 1, 2, 3])
+        self.ranked(adapter)
+        assert len(adapter.scorer.asked) == 1

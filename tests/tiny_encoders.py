@@ -1,0 +1,105 @@
+"""Tiny encoder model folders with random weights: the architecture of BGE's encoders in miniature.
+
+The tokenizer is a Unigram one with XLM-RoBERTa's special tokens and pair template, trained on
+sentences of ours in eleven languages. The scores mean nothing; they are spread enough to compare.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from tokenizers import (
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
+from transformers import (
+    PreTrainedTokenizerFast,
+    XLMRobertaConfig,
+    XLMRobertaForSequenceClassification,
+    XLMRobertaModel,
+)
+
+SPECIAL_TOKENS = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+
+SENTENCES = {
+    "English": "The pull of the Moon raises two bulges of water on opposite sides of the Earth.",
+    "German": "Die Anziehung des Mondes hebt das Wasser auf beiden Seiten der Erde an.",
+    "French": "L'attraction de la Lune soulève l'eau des océans de part et d'autre de la Terre.",
+    "Spanish": "¿Por qué sube la marea? La Luna atrae el agua de los océanos.",
+    "Turkish": "Ay'ın çekimi, okyanusların sularını Dünya'nın iki yanında yükseltir.",
+    "Russian": "Притяжение Луны поднимает воду океанов по обе стороны Земли.",
+    "Greek": "Η έλξη της Σελήνης σηκώνει τα νερά των ωκεανών.",
+    "Arabic": "جاذبية القمر ترفع مياه المحيطات على جانبي الأرض.",
+    "Hindi": "चंद्रमा का गुरुत्वाकर्षण महासागरों के जल को ऊपर उठाता है।",
+    "Chinese": "月球的引力使海水在地球两侧隆起,形成潮汐。",
+    "Japanese": "月の引力が海の水を持ち上げ、潮の満ち引きを起こします。",
+}
+"""One sentence a language, written for these tests."""
+
+
+def make_tiny_reranker(folder: Path, *, positions: int = 128, labels: int = 1) -> Path:
+    """Make an XLM-RoBERTa reranker that takes sequences of up to `positions` tokens."""
+    torch.manual_seed(7)
+    model = XLMRobertaForSequenceClassification(_config(positions, labels))
+    return _save(model, folder)
+
+
+def make_tiny_embedder(folder: Path) -> Path:
+    """Make an XLM-RoBERTa embedder: the same encoder without a classification head."""
+    torch.manual_seed(7)
+    return _save(XLMRobertaModel(_config(positions=128, labels=1)), folder)
+
+
+def _config(positions: int, labels: int) -> XLMRobertaConfig:
+    return XLMRobertaConfig(
+        vocab_size=len(tokenizer().get_vocab()),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=positions + 2,
+        type_vocab_size=1,
+        pad_token_id=1,
+        num_labels=labels,
+        initializer_range=0.5,
+    )
+
+
+def _save(model: torch.nn.Module, folder: Path) -> Path:
+    model.save_pretrained(folder)
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer(),
+        bos_token="<s>",
+        eos_token="</s>",
+        cls_token="<s>",
+        sep_token="</s>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+        mask_token="<mask>",
+        model_input_names=["input_ids", "attention_mask"],
+    ).save_pretrained(folder)
+    return folder
+
+
+def tokenizer() -> Tokenizer:
+    """Train the tokenizer; the same each time."""
+    unigram = Tokenizer(models.Unigram())
+    unigram.normalizer = normalizers.NFKC()
+    unigram.pre_tokenizer = pre_tokenizers.Metaspace()
+    unigram.decoder = decoders.Metaspace()
+    trainer = trainers.UnigramTrainer(
+        vocab_size=600, special_tokens=SPECIAL_TOKENS, unk_token="<unk>", show_progress=False
+    )
+    unigram.train_from_iterator(SENTENCES.values(), trainer)
+    unigram.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>",
+        pair="<s> $A </s> </s> $B </s>",
+        special_tokens=[("<s>", 0), ("</s>", 2)],
+    )
+    return unigram

@@ -1,0 +1,112 @@
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from bge_rerank import (
+    ConfigurationError,
+    InvalidInputError,
+    InvalidTextError,
+    NonFiniteScoreError,
+    Ranked,
+    Reranker,
+    ScoringError,
+)
+
+
+class Lengths:
+    """Scores a passage by its length, and counts the calls."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[tuple[str, str]]] = []
+
+    def score(self, pairs: Sequence[tuple[str, str]], /) -> list[float]:
+        self.calls.append(list(pairs))
+        return [float(len(passage)) for _, passage in pairs]
+
+
+class Broken:
+    """Gives what it was made with, whatever it is asked."""
+
+    def __init__(self, logits: list[float]) -> None:
+        self.logits = logits
+
+    def score(self, pairs: Sequence[tuple[str, str]], /) -> list[float]:
+        return self.logits
+
+
+def test_ranks_best_first() -> None:
+    ranking = Reranker(Lengths(), top_n=2).rerank("q", ["a", "ccc", "bb"])
+    assert ranking == [
+        Ranked(1, 0.9525741268224334, 3.0),
+        Ranked(2, 0.8807970779778823, 2.0),
+    ]
+
+
+def test_many_requests_take_one_pass_over_all_pairs() -> None:
+    scorer = Lengths()
+    rankings = Reranker(scorer, top_n=None).rerank_many(
+        [("q1", ["a", "bb"]), ("q2", []), ("q3", ["ccc"])]
+    )
+    assert scorer.calls == [[("q1", "a"), ("q1", "bb"), ("q3", "ccc")]]
+    assert [[ranked.index for ranked in ranking] for ranking in rankings] == [[1, 0], [], [0]]
+
+
+def test_many_requests_rank_as_each_does_alone() -> None:
+    reranker = Reranker(Lengths(), top_n=2, score_threshold=0.8)
+    requests = [("q1", ["a", "bb", "cccc"]), ("q2", ["dddd", "e"])]
+    assert reranker.rerank_many(requests) == [reranker.rerank(*request) for request in requests]
+
+
+def test_no_requests_give_no_rankings() -> None:
+    assert Reranker(Lengths()).rerank_many([]) == []
+
+
+def test_no_texts_give_an_empty_ranking_and_no_call() -> None:
+    scorer = Lengths()
+    assert Reranker(scorer).rerank("q", []) == []
+    assert asyncio.run(Reranker(scorer).arerank("q", [])) == []
+    assert scorer.calls == []
+
+
+async def test_async_ranks_the_same() -> None:
+    reranker = Reranker(Lengths())
+    assert await reranker.arerank("q", ["a", "bb"]) == reranker.rerank("q", ["a", "bb"])
+
+
+@pytest.mark.parametrize("query", ["", "   "])
+async def test_an_empty_query_is_refused_sync_and_async(query: str) -> None:
+    reranker = Reranker(Lengths())
+    with pytest.raises(InvalidInputError, match="query is empty"):
+        reranker.rerank(query, ["a"])
+    with pytest.raises(InvalidInputError, match="query is empty"):
+        await reranker.arerank(query, ["a"])
+
+
+def test_one_bad_text_is_named_and_nothing_is_scored() -> None:
+    scorer = Lengths()
+    with pytest.raises(InvalidTextError, match=r"texts\[1\] is a NoneType"):
+        Reranker(scorer).rerank("q", ["a", None])  # type: ignore[list-item]
+    assert scorer.calls == []
+
+
+@pytest.mark.parametrize("logits", [[], [1.0], [1.0, 2.0, 3.0]])
+def test_another_number_of_scores_than_pairs_raises(logits: list[float]) -> None:
+    with pytest.raises(ScoringError, match=f"gave {len(logits)} scores for 2 pairs"):
+        Reranker(Broken(logits)).rerank("q", ["a", "b"])
+
+
+@pytest.mark.parametrize("logit", [float("nan"), float("inf"), float("-inf")])
+async def test_a_score_that_is_not_finite_is_never_ranked(logit: float) -> None:
+    reranker = Reranker(Broken([1.0, logit]))
+    with pytest.raises(NonFiniteScoreError, match="pair 1"):
+        reranker.rerank("q", ["a", "b"])
+    with pytest.raises(NonFiniteScoreError, match="pair 1"):
+        await reranker.arerank("q", ["a", "b"])
+
+
+def test_settings_that_cannot_work_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="top_n is 0"):
+        Reranker(Lengths(), top_n=0)
+    with pytest.raises(ConfigurationError, match="score_threshold is nan"):
+        Reranker(Lengths(), score_threshold=float("nan"))

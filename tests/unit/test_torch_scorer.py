@@ -1,0 +1,183 @@
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from bge_rerank import (
+    ConfigurationError,
+    ModelLoadError,
+    OutOfMemoryError,
+    ScoringError,
+    UnsupportedModelError,
+)
+from bge_rerank.config import ScorerConfig
+from bge_rerank.scorers.torch import TorchScorer
+from conftest import PASSAGES, QUERY
+from tiny_encoders import make_tiny_reranker
+
+PAIRS = [(QUERY, passage * (1 + index % 3)) for index, passage in enumerate(PASSAGES * 4)]
+
+
+@pytest.fixture
+def scorer() -> TorchScorer:
+    return TorchScorer(ScorerConfig("mini", "torch"))
+
+
+class Passes:
+    """Notes the shape of each forward pass, and may fail some."""
+
+    def __init__(self, scorer: TorchScorer) -> None:
+        self.shapes: list[tuple[int, int]] = []
+        self.most_rows = 10**9
+        self.error: BaseException | None = None
+        embeddings = scorer._model.get_input_embeddings()
+        embeddings.register_forward_pre_hook(self)
+
+    def __call__(self, module: Any, arguments: tuple[torch.Tensor, ...]) -> None:
+        rows, width = arguments[0].shape
+        self.shapes.append((rows, width))
+        if self.error is not None and rows > self.most_rows:
+            raise self.error
+
+
+def test_each_pair_goes_through_the_model_once(scorer: TorchScorer) -> None:
+    passes = Passes(scorer)
+    scorer.score(PAIRS)
+    assert sum(rows for rows, _ in passes.shapes) == len(PAIRS)
+
+
+def test_padding_is_a_small_share_of_what_is_computed(scorer: TorchScorer) -> None:
+    passes = Passes(scorer)
+    pairs = [(QUERY, PASSAGES[1] * (1 + index * 7 % 40)) for index in range(80)]
+    scorer.score(pairs)
+    real = sum(len(encoded.ids) for encoded in scorer._encoder.encode(pairs))
+    padded = sum(rows * width for rows, width in passes.shapes)
+    assert real <= padded <= 1.1 * real
+
+
+def test_no_batch_is_over_the_token_budget() -> None:
+    scorer = TorchScorer(ScorerConfig("mini", "torch", max_batch_tokens=100))
+    passes = Passes(scorer)
+    scorer.score(PAIRS)
+    assert all(rows * width <= 100 or rows == 1 for rows, width in passes.shapes)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        MemoryError(),
+    ],
+)
+def test_out_of_memory_halves_the_batch_and_changes_no_score(
+    scorer: TorchScorer, error: BaseException
+) -> None:
+    expected = scorer.score(PAIRS)
+    passes = Passes(scorer)
+    passes.error, passes.most_rows = error, 3
+    assert scorer.score(PAIRS) == pytest.approx(expected, abs=1e-5)
+    done = [rows for rows, _ in passes.shapes if rows <= 3]
+    assert sum(done) == len(PAIRS)
+
+
+def test_a_pair_that_does_not_fit_by_itself_is_our_error(scorer: TorchScorer) -> None:
+    passes = Passes(scorer)
+    passes.error, passes.most_rows = torch.OutOfMemoryError("CUDA out of memory."), 0
+    with pytest.raises(
+        OutOfMemoryError, match="a pair of .* tokens does not fit .* lower max_length"
+    ):
+        scorer.score(PAIRS)
+
+
+def test_any_other_fault_is_raised_at_once(scorer: TorchScorer) -> None:
+    passes = Passes(scorer)
+    passes.error, passes.most_rows = RuntimeError("shapes do not match"), 0
+    with pytest.raises(ScoringError, match="shapes do not match") as caught:
+        scorer.score(PAIRS)
+    assert isinstance(caught.value.__cause__, RuntimeError)
+    assert len(passes.shapes) == 1
+
+
+def test_what_was_cut_is_counted_and_logged_once_a_call(caplog: pytest.LogCaptureFixture) -> None:
+    scorer = TorchScorer(ScorerConfig("mini", "torch", max_length=32))
+    with caplog.at_level(logging.WARNING, "bge_rerank"):
+        scorer.score([("tides", "moon " * 100), ("tides", "moon " * 50), ("tides", "moon")])
+    [record] = caplog.records
+    # 32 less 3 special tokens and 1 of the query leaves 28 of each passage.
+    assert record.getMessage() == (
+        "2 of 3 pairs were longer than max_length=32: 94 tokens were left out"
+    )
+
+
+def test_nothing_is_logged_where_nothing_was_cut(
+    scorer: TorchScorer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, "bge_rerank"):
+        scorer.score(PAIRS)
+    assert caplog.records == []
+
+
+def test_weights_are_in_the_precision_asked_for(scorer: TorchScorer) -> None:
+    assert {weight.dtype for weight in scorer._model.parameters()} == {torch.float32}
+    lower = TorchScorer(ScorerConfig("mini", "torch", dtype="bfloat16"))
+    assert {weight.dtype for weight in lower._model.parameters()} == {torch.bfloat16}
+
+
+def test_lower_precision_keeps_scores_near_and_finite(scorer: TorchScorer) -> None:
+    lower = TorchScorer(ScorerConfig("mini", "torch", dtype="bfloat16"))
+    assert lower.score(PAIRS) == pytest.approx(scorer.score(PAIRS), abs=0.2)
+
+
+def test_the_model_is_ready_for_inference(scorer: TorchScorer) -> None:
+    assert not any(module.training for module in scorer._model.modules())
+
+
+def test_an_embedder_is_refused_by_name_with_what_to_use(tiny_embedder: Path) -> None:
+    message = "tiny-embedder.* has no trained classification head .*bge-reranker-v2-m3"
+    with pytest.raises(UnsupportedModelError, match=message):
+        TorchScorer(ScorerConfig(str(tiny_embedder), "torch"))
+
+
+def test_a_classifier_with_several_labels_is_refused(tmp_path: Path) -> None:
+    folder = make_tiny_reranker(tmp_path / "three", labels=3)
+    with pytest.raises(UnsupportedModelError, match="classifies into 3 labels"):
+        TorchScorer(ScorerConfig(str(folder), "torch"))
+
+
+def test_pickled_weights_are_not_loaded(tmp_path: Path) -> None:
+    folder = make_tiny_reranker(tmp_path / "pickled")
+    (folder / "model.safetensors").unlink()
+    torch.save({}, folder / "pytorch_model.bin")
+    with pytest.raises(ModelLoadError, match="safetensors"):
+        TorchScorer(ScorerConfig(str(folder), "torch"))
+
+
+def test_damaged_weights_are_our_error(tmp_path: Path) -> None:
+    folder = make_tiny_reranker(tmp_path / "damaged")
+    (folder / "model.safetensors").write_bytes(b"not weights")
+    with pytest.raises(ModelLoadError, match="damaged"):
+        TorchScorer(ScorerConfig(str(folder), "torch"))
+
+
+@pytest.mark.parametrize("device", ["cuda:77", "nonsense", "meta:x"])
+def test_a_device_that_is_not_there_is_refused(device: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"device '{device}' cannot be used"):
+        TorchScorer(ScorerConfig("mini", "torch", device=device))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dtype": "int8"}, "dtype is 'int8'"),
+        ({"max_length": 513}, "takes 1 to 512"),
+        ({"max_length": 10}, "no room for a passage"),
+        ({"max_batch_tokens": 0}, "max_batch_tokens is 0"),
+        ({"cutoff_layers": (4,)}, "cutoff_layers is for layerwise models"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        TorchScorer(ScorerConfig("mini", "torch", **options))
