@@ -18,8 +18,8 @@ mean nothing; they only are the same from run to run.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np

@@ -3,11 +3,11 @@ from typing import Any
 
 import pytest
 from adapter_contract import ITEMS, AdapterContract, FixedScorer, Item
+from conftest import QUERY
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
 
 from bge_rerank import InvalidInputError
-from conftest import QUERY
 from langchain_bge_rerank import BGERerankerCompressor
 
 

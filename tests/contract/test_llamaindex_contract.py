@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 from adapter_contract import ITEMS, AdapterContract, FixedScorer, Item
+from conftest import PASSAGES, QUERY
 from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
@@ -10,7 +11,6 @@ from llama_index.core.schema import ImageNode, MetadataMode, NodeWithScore, Text
 from llama_index_instrumentation import get_dispatcher
 
 from bge_rerank import NonFiniteScoreError
-from conftest import PASSAGES, QUERY
 from llamaindex_bge_rerank import BGERerankerPostprocessor
 
 
@@ -49,7 +49,7 @@ def postprocessor(
 class Recorder(BaseEventHandler):
     """Notes the rerank events."""
 
-    events: list[Any] = []
+    events: list[Any]
 
     @classmethod
     def class_name(cls) -> str:

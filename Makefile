@@ -1,0 +1,48 @@
+# The environment is made anew when what it is made from changes.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+SOURCES := bge_rerank langchain_bge_rerank llamaindex_bge_rerank
+INPUTS := pyproject.toml mini/pyproject.toml constraints.txt
+
+.PHONY: demo test test-all check format build notebooks clean
+
+demo: $(VENV)/.demo  ## set everything up, then retrieve, rerank and measure
+	$(BIN)/bge-rerank demo
+
+test: $(VENV)/.dev  ## set everything up, then pass the tests
+	$(BIN)/python -m pytest -m "not long"
+
+test-all: $(VENV)/.dev  ## the tests that take minutes too
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev  ## linters and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy tests/typing/api.py
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+build: $(VENV)/.dev  ## wheels and sdists of both distributions, in dist/
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m build --outdir dist mini
+
+notebooks: $(VENV)/.dev  ## run the notebooks and save what they show
+	$(BIN)/jupyter execute --inplace notebooks/*.ipynb
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/.demo: $(INPUTS)
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --editable ./mini --editable ".[demo]"
+	touch $@
+
+$(VENV)/.dev: $(INPUTS)
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --editable ./mini --editable ".[dev]"
+	touch $@ $(VENV)/.demo

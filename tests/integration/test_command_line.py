@@ -1,0 +1,98 @@
+"""`bge-rerank` as a shell runs it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import PASSAGES, QUERY
+
+from bge_rerank import load_scorer
+
+
+def bge_rerank(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "bge_rerank.cli"]
+    return subprocess.run([*command, *arguments], input=stdin, capture_output=True, check=False)
+
+
+LINES = "\n".join(PASSAGES).encode() + b"\n"
+
+
+def test_it_ranks_lines_from_standard_input() -> None:
+    done = bge_rerank("rank", QUERY, "--model", "mini", stdin=LINES)
+    assert done.returncode == 0
+    assert done.stderr == b""
+    rows = [line.split("\t") for line in done.stdout.decode().splitlines()]
+    assert rows[0][1] == PASSAGES[1]
+    assert sorted(text for _, text in rows) == sorted(PASSAGES)
+    assert [float(score) for score, _ in rows] == sorted((float(s) for s, _ in rows), reverse=True)
+
+
+def test_it_writes_json_with_the_full_scores() -> None:
+    done = bge_rerank("rank", QUERY, "-", "--model", "mini", "--json", "--top-n", "1", stdin=LINES)
+    [record] = map(json.loads, done.stdout.splitlines())
+    [logit] = load_scorer("mini").score([(QUERY, PASSAGES[1])])
+    assert record["text"] == PASSAGES[1]
+    assert (record["rank"], record["index"]) == (1, 1)
+    assert record["logit"] == pytest.approx(logit, abs=1e-4)
+
+
+def test_it_reads_jsonl_and_keeps_the_objects(tmp_path: Path) -> None:
+    file = tmp_path / "passages.jsonl"
+    records = [{"id": index, "body": text} for index, text in enumerate(PASSAGES)]
+    file.write_text("\n\n".join(map(json.dumps, records)))
+    done = bge_rerank("rank", QUERY, str(file), "--model", "mini", "--field", "body", "--json")
+    ranked = list(map(json.loads, done.stdout.splitlines()))
+    assert ranked[0]["id"] == 1
+    assert [
+        {"id": r["id"], "body": r["body"]} for r in sorted(ranked, key=lambda r: r["id"])
+    ] == records
+
+
+def test_bytes_that_are_no_utf8_come_out_as_they_went_in() -> None:
+    done = bge_rerank("rank", QUERY, "--model", "mini", stdin=b"caf\xe9 tides\n")
+    assert done.stdout.endswith(b"\tcaf\xe9 tides\n")
+
+
+def test_empty_input_gives_empty_output() -> None:
+    done = bge_rerank("rank", QUERY, "--model", "/no/such/folder")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "message"),
+    [
+        ([" "], b"a\n", "the query is empty"),
+        ([QUERY, "no-such-file"], b"", "cannot read 'no-such-file': No such file"),
+        ([QUERY, "--jsonl"], b'{"text": "a"}\n{"tex', "-:2: no JSON"),
+        ([QUERY, "--jsonl"], b'{"body": "a"}\n', "-:1: no object with a string 'text'"),
+        ([QUERY, "--top-n", "0"], b"a\n", "top_n is 0"),
+        ([QUERY, "--model", "/no/such"], b"a\n", "there is no folder '/no/such'"),
+        ([QUERY, "--model", "BAAI/bge-reranker-v2-m3"], b"a\n", "the hub was not reached"),
+    ],
+)
+def test_a_fault_is_one_line_and_status_1(arguments: list[str], stdin: bytes, message: str) -> None:
+    done = bge_rerank("rank", "--model", "mini", *arguments, stdin=stdin)
+    assert done.returncode == 1
+    assert done.stdout == b""
+    [line] = done.stderr.decode().splitlines()
+    assert line.startswith("bge-rerank: ")
+    assert message in line
+
+
+def test_wrong_usage_is_status_2() -> None:
+    assert bge_rerank("rank").returncode == 2
+    assert bge_rerank("sort").returncode == 2
+
+
+def test_a_reader_that_stops_early_is_no_error() -> None:
+    command = f"{sys.executable} -m bge_rerank.cli rank '{QUERY}' --model mini | head -n 1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        input=LINES * 100,
+        capture_output=True,
+        check=False,
+    )
+    assert done.stdout.count(b"\n") == 1
+    assert done.stderr == b""

@@ -1,0 +1,69 @@
+"""Importing loads nothing heavy, opens no file and starts no thread. Each in a process of its own."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"torch", "transformers", "tokenizers", "FlagEmbedding", "numpy", "pydantic", "rich"}
+FRAMEWORKS = {"langchain_core", "langchain", "llama_index"}
+
+
+def modules_after(statement: str) -> set[str]:
+    """Return the top-level modules that a fresh process holds after a statement."""
+    code = f"{statement}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return {name.split(".")[0] for name in json.loads(done.stdout)}
+
+
+def test_the_core_imports_no_heavy_package_and_no_framework() -> None:
+    assert not modules_after("import bge_rerank") & (HEAVY | FRAMEWORKS)
+
+
+def test_the_command_line_imports_no_heavy_package_to_read_its_arguments() -> None:
+    assert not modules_after("import bge_rerank.cli.rank, bge_rerank.cli.demo") & (
+        HEAVY | FRAMEWORKS
+    )
+
+
+@pytest.mark.parametrize(
+    ("adapter", "other"),
+    [("langchain_bge_rerank", "llama_index"), ("llamaindex_bge_rerank", "langchain_core")],
+)
+def test_an_adapter_loads_neither_torch_nor_the_other_framework(adapter: str, other: str) -> None:
+    assert not modules_after(f"import {adapter}") & {"torch", other, "FlagEmbedding"}
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("langchain_bge_rerank", "BGERerankerCompressor"),
+        ("llamaindex_bge_rerank", "BGERerankerPostprocessor"),
+    ],
+)
+def test_building_dumping_and_copying_an_adapter_loads_no_model(module: str, name: str) -> None:
+    statement = (
+        f"import copy, pickle\nfrom {module} import {name}\n"
+        f"adapter = {name}(model_name='mini')\n"
+        "copy.deepcopy(adapter); pickle.loads(pickle.dumps(adapter))\n"
+        f"{name}.model_validate(adapter.model_dump()); repr(adapter)"
+    )
+    assert "torch" not in modules_after(statement)
+
+
+def test_the_core_starts_no_thread() -> None:
+    code = "import threading, bge_rerank; assert threading.active_count() == 1"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_core_imports_neither_adapter_but_for_the_demo() -> None:
+    code = (
+        "import pkgutil, importlib, sys, bge_rerank\n"
+        "for module in pkgutil.walk_packages(bge_rerank.__path__, 'bge_rerank.'):\n"
+        "    if not module.name.startswith('bge_rerank.demo'):\n"
+        "        importlib.import_module(module.name)\n"
+        "assert not {'langchain_bge_rerank', 'llamaindex_bge_rerank', 'langchain_core',\n"
+        "            'llama_index'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,84 @@
+"""In real LangChain pipelines: a store, a retriever, a chain."""
+
+import pytest
+from langchain_classic.retrievers import ContextualCompressionRetriever
+from langchain_classic.retrievers.document_compressors import (
+    CrossEncoderReranker,
+    DocumentCompressorPipeline,
+)
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnableLambda
+from langchain_text_splitters import RecursiveCharacterTextSplitter
+
+from bge_rerank import load_scorer
+from bge_rerank.demo.collection import demo_collection
+from bge_rerank.demo.pipelines import embedded_chroma, langchain_retriever
+from langchain_bge_rerank import BGECrossEncoder, BGERerankerCompressor
+
+QUESTION_ID = "observatory-q4"
+QUESTION = demo_collection().questions[QUESTION_ID]
+ANSWERS = {
+    passage for passage, grade in demo_collection().judgements[QUESTION_ID].items() if grade == 2
+}
+
+
+@pytest.fixture(scope="module")
+def retriever() -> BaseRetriever:
+    passages = [passage for passage in demo_collection().passages if "observatory" in passage.id]
+    return langchain_retriever(embedded_chroma(), passages, depth=12)
+
+
+def compression(retriever: BaseRetriever, **fields: object) -> ContextualCompressionRetriever:
+    compressor = BGERerankerCompressor.model_validate({"model_name": "mini", **fields})
+    return ContextualCompressionRetriever(base_compressor=compressor, base_retriever=retriever)
+
+
+def test_the_reranked_retriever_finds_the_answer_first(retriever: BaseRetriever) -> None:
+    documents = compression(retriever, top_n=2).invoke(QUESTION)
+    assert len(documents) == 2
+    assert documents[0].id in ANSWERS
+
+
+def test_what_the_store_hands_out_is_not_changed(retriever: BaseRetriever) -> None:
+    compression(retriever).invoke(QUESTION)
+    assert all("rerank_score" not in document.metadata for document in retriever.invoke(QUESTION))
+
+
+async def test_the_reranked_retriever_gives_the_same_async(retriever: BaseRetriever) -> None:
+    reranked = compression(retriever)
+    assert await reranked.ainvoke(QUESTION) == reranked.invoke(QUESTION)
+
+
+def test_a_chain_prints_the_rerank_score(retriever: BaseRetriever) -> None:
+    def format_docs(documents: list[Document]) -> str:
+        return "\n".join(
+            f"[{document.metadata['rerank_score']:.3f}] {document.page_content}"
+            for document in documents
+        )
+
+    chain = compression(retriever, top_n=2) | RunnableLambda(format_docs)
+    first, second = chain.invoke(QUESTION).split("\n")
+    assert float(first[1:6]) >= float(second[1:6])
+
+
+def test_the_cross_encoder_serves_langchains_own_reranker(retriever: BaseRetriever) -> None:
+    documents = retriever.invoke(QUESTION)
+    reranker = CrossEncoderReranker(model=BGECrossEncoder(load_scorer("mini")), top_n=4)
+    ours = BGERerankerCompressor(model_name="mini", top_n=4).compress_documents(documents, QUESTION)
+    theirs = reranker.compress_documents(documents, QUESTION)
+    assert [document.id for document in theirs] == [document.id for document in ours]
+
+
+def test_it_works_in_a_pipeline_behind_a_splitter(retriever: BaseRetriever) -> None:
+    pipeline = DocumentCompressorPipeline(
+        transformers=[
+            RecursiveCharacterTextSplitter(chunk_size=200, chunk_overlap=0),
+            BGERerankerCompressor(model_name="mini", top_n=1),
+        ]
+    )
+    [best] = ContextualCompressionRetriever(
+        base_compressor=pipeline, base_retriever=retriever
+    ).invoke(QUESTION)
+    assert len(best.page_content) <= 200
+    assert "water" in best.page_content

@@ -1,0 +1,123 @@
+"""The distributions, built and installed in an environment of their own, outside the checkout."""
+
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("bge_rerank", "langchain_bge_rerank", "llamaindex_bge_rerank")
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        list(map(str, command)),
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with wheel and sdist of both distributions."""
+    folder = tmp_path_factory.mktemp("dist")
+    for project in (ROOT, ROOT / "mini"):
+        run(sys.executable, "-m", "build", "--outdir", folder, project, cwd=folder)
+    return folder
+
+
+def wheel_names(built: Path, distribution: str) -> list[str]:
+    [wheel] = built.glob(f"{distribution}-[0-9]*.whl")
+    return zipfile.ZipFile(wheel).namelist()
+
+
+@pytest.mark.long
+def test_the_main_wheel_is_small_and_holds_the_typed_packages_alone(built: Path) -> None:
+    [wheel] = built.glob("bge_rerank-[0-9]*.whl")
+    assert wheel.stat().st_size < 300_000
+    names = wheel_names(built, "bge_rerank")
+    assert {name.split("/")[0] for name in names if "dist-info" not in name} == set(PACKAGES)
+    assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)
+    assert "bge_rerank/demo/corpus/corpus.jsonl" in names
+
+
+@pytest.mark.long
+def test_minis_wheel_holds_weights_and_card(built: Path) -> None:
+    names = set(wheel_names(built, "bge_rerank_mini"))
+    files = ("config.json", "model.safetensors", "tokenizer.json", "README.md")
+    assert {f"bge_rerank_mini/model/{file}" for file in files} <= names
+    assert "bge_rerank_mini/py.typed" in names
+
+
+@pytest.mark.long
+def test_sdists_build_the_same_wheels(built: Path, tmp_path: Path) -> None:
+    for distribution in ("bge_rerank", "bge_rerank_mini"):
+        [sdist] = built.glob(f"{distribution}-[0-9]*.tar.gz")
+        with tarfile.open(sdist) as archive:
+            archive.extractall(tmp_path, filter="data")
+        source = tmp_path / sdist.name.removesuffix(".tar.gz")
+        run(
+            sys.executable,
+            "-m",
+            "build",
+            "--wheel",
+            "--outdir",
+            tmp_path / "again",
+            source,
+            cwd=tmp_path,
+        )
+        assert wheel_names(tmp_path / "again", distribution) == wheel_names(built, distribution)
+
+
+def environment(folder: Path, *requirements: str | Path) -> Path:
+    """Make a virtual environment with these installed, and return its Python."""
+    run(sys.executable, "-m", "venv", folder, cwd=folder.parent)
+    python = folder / "bin" / "python"
+    constraints: Sequence[str | Path] = ("-c", ROOT / "constraints.txt")
+    run(python, "-m", "pip", "install", "-q", *constraints, *requirements, cwd=folder)
+    return python
+
+
+@pytest.mark.long
+def test_the_base_install_is_light_and_says_what_is_missing(built: Path, tmp_path: Path) -> None:
+    [wheel] = built.glob("bge_rerank-[0-9]*.whl")
+    python = environment(tmp_path / "base", wheel)
+    installed = run(python, "-m", "pip", "list", "--format=freeze", cwd=tmp_path).lower()
+    assert not any(name in installed for name in ("torch", "transformers", "langchain", "llama"))
+    code = (
+        "from bge_rerank import load_scorer, MissingDependencyError\n"
+        "for model in ('mini', 'BAAI/bge-reranker-v2-m3'):\n"
+        "    try: load_scorer(model).score([('q', 'p')])\n"
+        "    except MissingDependencyError as error: print(error)"
+    )
+    mini, hub = run(python, "-c", code, cwd=tmp_path).splitlines()
+    assert "pip install bge-rerank-mini" in mini
+    assert "pip install 'bge-rerank[torch]'" in hub
+
+
+@pytest.mark.long
+def test_the_wheels_work_outside_the_checkout(built: Path, tmp_path: Path) -> None:
+    [wheel] = built.glob("bge_rerank-[0-9]*.whl")
+    [mini] = built.glob("bge_rerank_mini-[0-9]*.whl")
+    python = environment(tmp_path / "full", f"{wheel}[torch,langchain]", mini)
+    code = (
+        "from langchain_bge_rerank import BGERerankerCompressor\n"
+        "from langchain_core.documents import Document\n"
+        "documents = [Document('Bread rises.'), Document('The Moon raises the tides.')]\n"
+        "compressor = BGERerankerCompressor(model_name='mini', top_n=1)\n"
+        "print(compressor.compress_documents(documents, 'what causes tides')[0].page_content)"
+    )
+    assert run(python, "-c", code, cwd=tmp_path).strip() == "The Moon raises the tides."
+    help_text = run(tmp_path / "full" / "bin" / "bge-rerank", "--help", cwd=tmp_path)
+    assert "rank" in help_text

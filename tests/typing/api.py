@@ -1,0 +1,61 @@
+"""Calls that type checkers must accept, as users write them. Checked by mypy; never run."""
+
+from collections.abc import Sequence
+
+from langchain_core.cross_encoders import BaseCrossEncoder
+from langchain_core.documents import BaseDocumentCompressor, Document
+from llama_index.core.postprocessor.types import BaseNodePostprocessor
+from llama_index.core.schema import MetadataMode, NodeWithScore
+
+from bge_rerank import AsyncScorer, Ranked, Reranker, Scorer, load_scorer
+from langchain_bge_rerank import BGECrossEncoder, BGERerankerCompressor
+from llamaindex_bge_rerank import BGERerankerPostprocessor
+
+
+class MyScorer:
+    def score(self, pairs: Sequence[tuple[str, str]], /) -> list[float]:
+        return [0.0 for _ in pairs]
+
+
+class MyAsyncScorer(MyScorer):
+    async def ascore(self, pairs: Sequence[tuple[str, str]], /) -> list[float]:
+        return [0.0 for _ in pairs]
+
+
+scorer: Scorer = MyScorer()
+awaited: AsyncScorer = MyAsyncScorer()
+loaded: Scorer = load_scorer("mini", device="cpu", dtype="float32", cutoff_layers=[28])
+
+reranker = Reranker(scorer, top_n=None, score_threshold=0.5)
+ranking: list[Ranked] = reranker.rerank("q", ["a", "b"])
+rankings: list[list[Ranked]] = reranker.rerank_many([("q", ["a"]), ("r", ("b", "c"))])
+score: float = ranking[0].score
+
+compressor = BGERerankerCompressor(
+    model_name="mini",
+    backend="torch",
+    top_n=2,
+    score_threshold=0.1,
+    rank_fields=["title"],
+    device="cpu",
+    dtype="bfloat16",
+    max_length=512,
+    cutoff_layers=[28],
+    trust_remote_code=False,
+)
+base_compressor: BaseDocumentCompressor = compressor
+documents: Sequence[Document] = compressor.compress_documents([Document("a")], query="q")
+ready = BGERerankerCompressor(scorer=MyScorer())
+cross_encoder: BaseCrossEncoder = BGECrossEncoder(load_scorer("mini"))
+
+postprocessor = BGERerankerPostprocessor(
+    model_name="mini", top_n=None, scorer=load_scorer(), metadata_mode=MetadataMode.EMBED
+)
+base_postprocessor: BaseNodePostprocessor = postprocessor
+nodes: list[NodeWithScore] = postprocessor.postprocess_nodes([], query_str="q")
+
+
+async def awaits() -> None:
+    ranked: list[Ranked] = await reranker.arerank("q", ["a"])
+    print(ranked, await compressor.acompress_documents([Document("a")], "q"))
+    print(await postprocessor.apostprocess_nodes([], query_str="q"))
