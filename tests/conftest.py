@@ -7,8 +7,11 @@ os.environ["ANONYMIZED_TELEMETRY"] = "False"
 
 from pathlib import Path
 
+import bge_rerank_mini
 import pytest
 from tiny_encoders import make_tiny_embedder, make_tiny_reranker
+
+from bge_rerank import DEFAULT_MODEL
 
 QUERY = "what causes tides"
 PASSAGES = [
@@ -18,6 +21,7 @@ PASSAGES = [
     "Central banks set the rate at which banks borrow.",
 ]
 """The second answers the query."""
+REVISION = "0123456789" * 4
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +32,18 @@ def tiny_reranker(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_embedder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_embedder(tmp_path_factory.mktemp("models") / "tiny-embedder")
+
+
+@pytest.fixture(scope="session")
+def hub_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a hub cache in which the default model's name holds the files of `mini`."""
+    cache = tmp_path_factory.mktemp("hub")
+    repository = cache / f"models--{DEFAULT_MODEL.replace('/', '--')}"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(REVISION)
+    (repository / "snapshots").mkdir()
+    (repository / "snapshots" / REVISION).symlink_to(bge_rerank_mini.path())
+    return cache
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,11 @@
-import json
 from pathlib import Path
 from typing import Any
 
+import bge_rerank_mini
 import pytest
+from conftest import PASSAGES, QUERY, REVISION
 
-from bge_rerank import ConfigurationError, ModelLoadError
+from bge_rerank import ConfigurationError, ModelLoadError, load_scorer
 from bge_rerank.config import ScorerConfig
 from bge_rerank.model_files import ModelConfig, choose_max_length, model_folder, read_config
 
@@ -75,24 +76,24 @@ def test_without_the_hub_the_message_says_what_to_do(
     assert "\n" not in str(caught.value)
 
 
-def hub_cache(folder: Path, revision: str, files: dict[str, str]) -> None:
-    """Lay out a repository as the hub's client caches it."""
-    repository = folder / "models--BAAI--bge-reranker-v2-m3"
-    snapshot = repository / "snapshots" / revision
-    snapshot.mkdir(parents=True)
-    (repository / "refs").mkdir(exist_ok=True)
-    (repository / "refs" / "main").write_text(revision)
-    for name, contents in files.items():
-        (snapshot / name).write_text(contents)
+def test_a_cached_repository_is_found_by_its_name(hub_cache: Path) -> None:
+    config = ScorerConfig(cache_dir=str(hub_cache), local_files_only=True)
+    assert read_config(config).contents["model_type"] == "bert"
+    assert model_folder(config).resolve() == bge_rerank_mini.path()
 
 
-def test_a_cached_repository_is_found_by_name_and_revision(tmp_path: Path) -> None:
-    old, new = "1" * 40, "2" * 40
-    hub_cache(tmp_path, old, {"config.json": json.dumps({"model_type": "old"})})
-    hub_cache(tmp_path, new, {"config.json": json.dumps({"model_type": "new"})})
-    newest = ScorerConfig(cache_dir=str(tmp_path), local_files_only=True)
-    assert read_config(newest).contents == {"model_type": "new"}
-    assert model_folder(newest).name == new
-    pinned = ScorerConfig(cache_dir=str(tmp_path), local_files_only=True, revision=old)
-    assert read_config(pinned).contents == {"model_type": "old"}
-    assert model_folder(pinned).name == old
+def test_a_cached_repository_is_found_by_its_revision(hub_cache: Path) -> None:
+    config = ScorerConfig(cache_dir=str(hub_cache), local_files_only=True, revision=REVISION)
+    assert model_folder(config).name == REVISION
+
+
+def test_a_revision_that_is_not_there_is_our_error(hub_cache: Path) -> None:
+    config = ScorerConfig(cache_dir=str(hub_cache), local_files_only=True, revision="v9")
+    with pytest.raises(ModelLoadError, match="bge-reranker-v2-m3"):
+        read_config(config)
+
+
+def test_a_model_of_the_hub_scores_as_its_files_do(hub_cache: Path) -> None:
+    pairs = [(QUERY, passage) for passage in PASSAGES]
+    from_hub = load_scorer(cache_dir=str(hub_cache), local_files_only=True)
+    assert from_hub.score(pairs) == load_scorer("mini").score(pairs)
