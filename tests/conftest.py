@@ -7,11 +7,11 @@ os.environ["ANONYMIZED_TELEMETRY"] = "False"
 
 from pathlib import Path
 
-import bge_rerank_mini
 import pytest
-from tiny_encoders import make_tiny_embedder, make_tiny_reranker
 
+import bge_rerank_mini
 from bge_rerank import DEFAULT_MODEL
+from tiny_encoders import make_tiny_embedder, make_tiny_reranker
 
 QUERY = "what causes tides"
 PASSAGES = [

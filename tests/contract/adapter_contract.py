@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import pytest
-from conftest import PASSAGES, QUERY
 from pydantic import ValidationError
 
 from bge_rerank import ConfigurationError, InvalidInputError, NonFiniteScoreError, load_scorer
 from bge_rerank.loading import _loaded
 from bge_rerank.settings import RerankerSettings
+from conftest import PASSAGES, QUERY
 
 
 @dataclass

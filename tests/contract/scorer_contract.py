@@ -5,9 +5,9 @@ import threading
 from abc import ABC, abstractmethod
 
 import pytest
-from conftest import PASSAGES, QUERY
 
 from bge_rerank import Reranker, Scorer
+from conftest import PASSAGES, QUERY
 
 TEXTS_OF_EVERY_KIND = {
     "empty": "",

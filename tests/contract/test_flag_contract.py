@@ -1,7 +1,7 @@
 import pytest
-from scorer_contract import ScorerContract
 
 from bge_rerank import Scorer, load_scorer
+from scorer_contract import ScorerContract
 
 
 class TestFlag(ScorerContract):

@@ -2,12 +2,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from adapter_contract import ITEMS, AdapterContract, FixedScorer, Item
-from conftest import QUERY
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
 
+from adapter_contract import ITEMS, AdapterContract, FixedScorer, Item
 from bge_rerank import InvalidInputError
+from conftest import QUERY
 from langchain_bge_rerank import BGERerankerCompressor
 
 

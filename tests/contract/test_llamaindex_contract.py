@@ -2,15 +2,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from adapter_contract import ITEMS, AdapterContract, FixedScorer, Item
-from conftest import PASSAGES, QUERY
 from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
 from llama_index.core.schema import ImageNode, MetadataMode, NodeWithScore, TextNode
 from llama_index_instrumentation import get_dispatcher
 
+from adapter_contract import ITEMS, AdapterContract, FixedScorer, Item
 from bge_rerank import NonFiniteScoreError
+from conftest import PASSAGES, QUERY
 from llamaindex_bge_rerank import BGERerankerPostprocessor
 
 

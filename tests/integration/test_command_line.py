@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import PASSAGES, QUERY
 
 from bge_rerank import load_scorer
+from conftest import PASSAGES, QUERY
 
 
 def bge_rerank(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:

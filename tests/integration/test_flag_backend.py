@@ -3,13 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import bge_rerank_mini
 import pytest
 import torch
-from conftest import PASSAGES, QUERY
-from tiny_encoders import make_tiny_reranker
-from tiny_llm_models import make_tiny_gemma, make_tiny_layerwise, make_tiny_lightweight
 
+import bge_rerank_mini
 from bge_rerank import (
     ConfigurationError,
     ModelLoadError,
@@ -20,6 +17,9 @@ from bge_rerank import (
 )
 from bge_rerank.config import ScorerConfig
 from bge_rerank.scorers.flag import FlagScorer
+from conftest import PASSAGES, QUERY
+from tiny_encoders import make_tiny_reranker
+from tiny_llm_models import make_tiny_gemma, make_tiny_layerwise, make_tiny_lightweight
 
 PAIRS = [(QUERY, passage) for passage in PASSAGES * 8]
 

@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import bge_rerank_mini
 import pytest
-from tiny_encoders import SENTENCES, make_tiny_reranker
 from transformers import AutoTokenizer
 
+import bge_rerank_mini
 from bge_rerank import load_scorer
 from bge_rerank.demo.collection import demo_collection
+from tiny_encoders import SENTENCES, make_tiny_reranker
 
 BOUND = 1e-4
 

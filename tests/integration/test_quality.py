@@ -4,8 +4,8 @@ from pathlib import Path
 
 import bm25s
 import pytest
-from beir import read_beir
 
+from beir import read_beir
 from bge_rerank import Reranker, load_scorer
 from bge_rerank.demo.collection import demo_collection
 from bge_rerank.demo.measure import mean_quality, ndcg_by_question

@@ -1,13 +1,13 @@
 from pathlib import Path
 from typing import Any
 
-import bge_rerank_mini
 import pytest
-from conftest import PASSAGES, QUERY, REVISION
 
+import bge_rerank_mini
 from bge_rerank import ConfigurationError, ModelLoadError, load_scorer
 from bge_rerank.config import ScorerConfig
 from bge_rerank.model_files import ModelConfig, choose_max_length, model_folder, read_config
+from conftest import PASSAGES, QUERY, REVISION
 
 
 @pytest.mark.parametrize(

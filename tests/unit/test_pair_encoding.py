@@ -1,12 +1,12 @@
-import bge_rerank_mini
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_encoders import SENTENCES, tokenizer
 from tokenizers import Tokenizer
 
+import bge_rerank_mini
 from bge_rerank import ConfigurationError
 from bge_rerank.pair_encoding import PairEncoder, PairTemplate
+from tiny_encoders import SENTENCES, tokenizer
 
 WORDS = " ".join(SENTENCES.values()).split()
 sentences = st.lists(st.sampled_from(WORDS), max_size=60).map(" ".join)

@@ -4,8 +4,6 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import PASSAGES, QUERY
-from tiny_encoders import make_tiny_reranker
 
 from bge_rerank import (
     ConfigurationError,
@@ -16,6 +14,8 @@ from bge_rerank import (
 )
 from bge_rerank.config import ScorerConfig
 from bge_rerank.scorers.torch import TorchScorer
+from conftest import PASSAGES, QUERY
+from tiny_encoders import make_tiny_reranker
 
 PAIRS = [(QUERY, passage * (1 + index % 3)) for index, passage in enumerate(PASSAGES * 4)]
 
