@@ -108,7 +108,7 @@ def model_folder(config: ScorerConfig) -> Path:
 
 
 @contextmanager
-def hub_errors(model_name: str) -> Iterator[None]:
+def loading_errors(model_name: str) -> Iterator[None]:
     """Turn what `huggingface_hub` and `transformers` raise into one line that says what to do."""
     from huggingface_hub import errors as hub
     from safetensors import SafetensorError
@@ -130,7 +130,7 @@ def hub_errors(model_name: str) -> Iterator[None]:
             f"{model_name!r} is not in the local cache and the hub was not reached; go online once, "
             "or give a local folder, or model_name='mini' (pip install bge-rerank-mini)"
         ) from error
-    except (OSError, ValueError, SafetensorError, hub.EntryNotFoundError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError, hub.EntryNotFoundError) as error:
         first_line = str(error).strip().splitlines()[0]
         raise ModelLoadError(f"cannot load {model_name!r}: {first_line}") from error
 
@@ -167,7 +167,7 @@ def _from_hub(config: ScorerConfig, filename: str | None = None) -> Path:
         "cache_dir": config.cache_dir,
         "local_files_only": config.local_files_only,
     }
-    with hub_errors(config.model_name):
+    with loading_errors(config.model_name):
         if filename:
             return Path(hf_hub_download(config.model_name, filename, **options))
         code = ["*.py"] if config.trust_remote_code else []

@@ -32,7 +32,7 @@ from bge_rerank.model_files import (
     Architecture,
     ModelConfig,
     choose_max_length,
-    hub_errors,
+    loading_errors,
     model_folder,
     read_config,
 )
@@ -97,8 +97,9 @@ class FlagScorer:
         self.max_length = choose_max_length(config, model)
         device = choose_device(config.device)
         options = {"cutoff_layers": _cutoff_layers(config)} if kind.has_layers else {}
-        with hub_errors(config.model_name), without_loading_bars():
-            self._reranker = _flag_class(kind)(
+        with loading_errors(config.model_name), without_loading_bars():
+            self._reranker = _construct(
+                kind,
                 str(_safetensors_folder(config)),
                 # Without one of the two the layerwise classes warn; the precision is set below.
                 use_fp16=True,
@@ -156,9 +157,13 @@ def _guarded(forward: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
-def _flag_class(kind: FlagClass) -> Callable[..., Any]:
-    flag_class: Callable[..., Any] = getattr(FlagEmbedding, kind.name)
-    return flag_class
+def _construct(kind: FlagClass, folder: str, **options: Any) -> Any:
+    try:
+        return getattr(FlagEmbedding, kind.name)(folder, **options)
+    except SystemExit as error:  # LightWeightFlagLLMReranker, where its own import fails
+        raise UnsupportedModelError(
+            f"FlagEmbedding could not import {kind.name}; pip install 'transformers{kind.transformers}'"
+        ) from error
 
 
 def _check_supported(config: ScorerConfig, model: ModelConfig, kind: FlagClass) -> None:

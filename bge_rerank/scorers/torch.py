@@ -19,7 +19,7 @@ from bge_rerank.errors import (
     ScoringError,
     UnsupportedModelError,
 )
-from bge_rerank.model_files import choose_max_length, hub_errors, model_folder, read_config
+from bge_rerank.model_files import choose_max_length, loading_errors, model_folder, read_config
 from bge_rerank.pair_encoding import EncodedPair, PairEncoder
 from bge_rerank.progress import without_loading_bars
 from bge_rerank.torch_device import choose_device, choose_dtype, is_out_of_memory
@@ -56,7 +56,7 @@ class TorchScorer:
         self.max_length = choose_max_length(config, read_config(config))
         self.max_batch_tokens = _max_batch_tokens(config, self.device)
         folder = model_folder(config)
-        with hub_errors(config.model_name), without_loading_bars():
+        with loading_errors(config.model_name), without_loading_bars():
             tokenizer = AutoTokenizer.from_pretrained(
                 folder, trust_remote_code=config.trust_remote_code
             )
