@@ -1,31 +1,15 @@
 """The distributions, built and installed in an environment of their own, outside the checkout."""
 
-import os
-import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from environments import CONSTRAINTS, ROOT, environment, run
+
 PACKAGES = ("bge_rerank", "langchain_bge_rerank", "llamaindex_bge_rerank")
-
-
-def run(*command: str | Path, cwd: Path) -> str:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(
-        list(map(str, command)),
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -80,19 +64,10 @@ def test_sdists_build_the_same_wheels(built: Path, tmp_path: Path) -> None:
         assert wheel_names(tmp_path / "again", distribution) == wheel_names(built, distribution)
 
 
-def environment(folder: Path, *requirements: str | Path) -> Path:
-    """Make a virtual environment with these installed, and return its Python."""
-    run(sys.executable, "-m", "venv", folder, cwd=folder.parent)
-    python = folder / "bin" / "python"
-    constraints: Sequence[str | Path] = ("-c", ROOT / "constraints.txt")
-    run(python, "-m", "pip", "install", "-q", *constraints, *requirements, cwd=folder)
-    return python
-
-
 @pytest.mark.long
 def test_the_base_install_is_light_and_says_what_is_missing(built: Path, tmp_path: Path) -> None:
     [wheel] = built.glob("bge_rerank-[0-9]*.whl")
-    python = environment(tmp_path / "base", wheel)
+    python = environment(tmp_path / "base", *CONSTRAINTS, wheel)
     installed = run(python, "-m", "pip", "list", "--format=freeze", cwd=tmp_path).lower()
     assert not any(name in installed for name in ("torch", "transformers", "langchain", "llama"))
     code = (
@@ -110,7 +85,7 @@ def test_the_base_install_is_light_and_says_what_is_missing(built: Path, tmp_pat
 def test_the_wheels_work_outside_the_checkout(built: Path, tmp_path: Path) -> None:
     [wheel] = built.glob("bge_rerank-[0-9]*.whl")
     [mini] = built.glob("bge_rerank_mini-[0-9]*.whl")
-    python = environment(tmp_path / "full", f"{wheel}[torch,langchain]", mini)
+    python = environment(tmp_path / "full", *CONSTRAINTS, f"{wheel}[torch,langchain]", mini)
     code = (
         "from langchain_bge_rerank import BGERerankerCompressor\n"
         "from langchain_core.documents import Document\n"
