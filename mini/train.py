@@ -358,7 +358,7 @@ def load_base(weights: Path) -> CrossEncoder:
         num_labels=1,
         local_files_only=True,
         model_kwargs={"dtype": torch.float32},
-        config_kwargs=DROPOUT,
+        config_kwargs=dict(DROPOUT),  # a copy: the constructor adds to it
     )
     for name, parameter in model.named_parameters():
         parameter.requires_grad = "word_embeddings" not in name

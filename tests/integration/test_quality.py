@@ -46,11 +46,11 @@ def test_it_helps_on_the_demo_collection() -> None:
     found = first_stage(texts, collection.questions)
     before = mean_quality(collection.judgements, found)
     after = mean_quality(collection.judgements, reranked(texts, collection.questions, found))
-    assert after["nDCG@10"] > before["nDCG@10"] + 0.03
-    assert after["MRR@10"] > before["MRR@10"] + 0.03
+    assert after["nDCG@10"] > before["nDCG@10"] + 0.02
+    assert after["MRR@10"] > before["MRR@10"] + 0.02
 
 
-@pytest.mark.parametrize("every", [15, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("every", [30, pytest.param(1, marks=pytest.mark.long)])
 def test_it_helps_on_natural_questions(labelled_data: Path, every: int) -> None:
     texts, questions, judgements = read_beir(labelled_data / "nq_qed", "dev")
     questions = {id_: questions[id_] for id_ in sorted(judgements)[::every]}
