@@ -11,17 +11,26 @@ from bge_rerank.types import AsyncScorer, Pair, Scorer
 
 
 def score_pairs(scorer: Scorer, pairs: Sequence[Pair]) -> list[float]:
-    """Score pairs with any scorer.
+    """Score pairs with any scorer; a pair that stands there twice is scored once.
 
     Returns:
         Finite logits as Python floats, one per pair, in input order. Without pairs the scorer is
         not asked.
 
     Raises:
-        ScoringError: The scorer failed, or gave another number of scores than pairs.
+        ScoringError: The scorer failed, or gave another number of scores than it was asked for.
         NonFiniteScoreError: A score is NaN or infinite.
+
+    >>> class Lengths:
+    ...     def score(self, pairs, /):
+    ...         print(f"{len(pairs)} pairs")
+    ...         return [len(passage) for _, passage in pairs]
+    >>> score_pairs(Lengths(), [("q", "a"), ("q", "bb"), ("q", "a")])
+    2 pairs
+    [1.0, 2.0, 1.0]
     """
-    return checked_logits(scorer.score(pairs), len(pairs)) if pairs else []
+    distinct = list(dict.fromkeys(pairs))
+    return _checked(pairs, distinct, scorer.score(distinct)) if pairs else []
 
 
 async def ascore_pairs(scorer: Scorer, pairs: Sequence[Pair]) -> list[float]:
@@ -31,27 +40,25 @@ async def ascore_pairs(scorer: Scorer, pairs: Sequence[Pair]) -> list[float]:
     """
     if not pairs:
         return []
+    distinct = list(dict.fromkeys(pairs))
     if isinstance(scorer, AsyncScorer):
-        return checked_logits(await scorer.ascore(pairs), len(pairs))
-    return checked_logits(await asyncio.to_thread(scorer.score, pairs), len(pairs))
+        return _checked(pairs, distinct, await scorer.ascore(distinct))
+    return _checked(pairs, distinct, await asyncio.to_thread(scorer.score, distinct))
 
 
-def checked_logits(logits: Sequence[float], count: int) -> list[float]:
-    """Return the logits as Python floats, or raise where they cannot be ranked.
-
-    >>> checked_logits([0.5, float("nan")], 2)
-    Traceback (most recent call last):
-    bge_rerank.errors.NonFiniteScoreError: the scorer gave nan for pair 1 of 0..1; ...
-    """
-    if len(logits) != count:
+def _checked(
+    pairs: Sequence[Pair], distinct: Sequence[Pair], logits: Sequence[float]
+) -> list[float]:
+    """Give every pair the logit of its distinct one, or raise where that cannot be ranked."""
+    if len(logits) != len(distinct):
         raise ScoringError(
-            f"the scorer gave {len(logits)} scores for {count} pairs; it must give one each"
+            f"the scorer gave {len(logits)} scores for {len(distinct)} pairs; it must give one each"
         )
-    checked = [float(logit) for logit in logits]
-    for index, logit in enumerate(checked):
-        if not math.isfinite(logit):
+    logit_of = dict(zip(distinct, map(float, logits), strict=True))
+    for index, pair in enumerate(pairs):
+        if not math.isfinite(logit_of[pair]):
             raise NonFiniteScoreError(
-                f"the scorer gave {logit} for pair {index} of 0..{count - 1}; "
+                f"the scorer gave {logit_of[pair]} for pair {index} of 0..{len(pairs) - 1}; "
                 "nothing was ranked: check the model's weights, or try dtype='float32'"
             )
-    return checked
+    return [logit_of[pair] for pair in pairs]

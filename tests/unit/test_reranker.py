@@ -69,6 +69,21 @@ def test_no_texts_give_an_empty_ranking_and_no_call() -> None:
     assert scorer.calls == []
 
 
+async def test_a_text_that_comes_twice_is_scored_once_and_ranked_twice() -> None:
+    scorer = Lengths()
+    texts = ["a", "bb", "a", "bb", "a"]
+    ranking = Reranker(scorer, top_n=None).rerank("q", texts)
+    assert [ranked.index for ranked in ranking] == [1, 3, 0, 2, 4]
+    assert await Reranker(scorer, top_n=None).arerank("q", texts) == ranking
+    assert scorer.calls == [[("q", "a"), ("q", "bb")]] * 2
+
+
+def test_the_same_text_under_two_queries_is_scored_twice() -> None:
+    scorer = Lengths()
+    Reranker(scorer).rerank_many([("q1", ["a", "b"]), ("q2", ["a"]), ("q1", ["b"])])
+    assert scorer.calls == [[("q1", "a"), ("q1", "b"), ("q2", "a")]]
+
+
 async def test_async_ranks_the_same() -> None:
     reranker = Reranker(Lengths())
     assert await reranker.arerank("q", ["a", "bb"]) == reranker.rerank("q", ["a", "bb"])
