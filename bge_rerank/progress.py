@@ -7,19 +7,25 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
+from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars
 from transformers.utils import logging
 
 
 @contextmanager
 def without_loading_bars() -> Iterator[None]:
-    """Switch transformers' progress bars off for the block, and back to what they were."""
-    shown = logging.is_progress_bar_enabled()
+    """Switch transformers' progress bars off for the block, and back to what they were.
+
+    Its switch moves that of the hub's client too, so both are put back.
+    """
+    shown, hub_hidden = logging.is_progress_bar_enabled(), are_progress_bars_disabled()
     logging.disable_progress_bar()
     try:
         yield
     finally:
         if shown:
             logging.enable_progress_bar()
+            if hub_hidden:
+                disable_progress_bars()
 
 
 @contextmanager

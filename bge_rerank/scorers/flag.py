@@ -97,10 +97,11 @@ class FlagScorer:
         self.max_length = choose_max_length(config, model)
         device = choose_device(config.device)
         options = {"cutoff_layers": _cutoff_layers(config)} if kind.has_layers else {}
+        folder = _safetensors_folder(config)
         with loading_errors(config.model_name), without_loading_bars():
             self._reranker = _construct(
                 kind,
-                str(_safetensors_folder(config)),
+                str(folder),
                 # Without one of the two the layerwise classes warn; the precision is set below.
                 use_fp16=True,
                 trust_remote_code=config.trust_remote_code,
