@@ -131,7 +131,7 @@ def loading_errors(model_name: str) -> Iterator[None]:
             "or give a local folder, or model_name='mini' (pip install bge-rerank-mini)"
         ) from error
     except (OSError, ValueError, RuntimeError, SafetensorError, hub.EntryNotFoundError) as error:
-        first_line = str(error).strip().splitlines()[0]
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelLoadError(f"cannot load {model_name!r}: {first_line}") from error
 
 

@@ -2,8 +2,9 @@
 
 The rule (FlagEmbedding 1.4, `BaseReranker.compute_score_single_gpu`): the query keeps at most three
 quarters of `max_length`, then the passage keeps what is left. FlagEmbedding on transformers 5
-decodes the cut ids and encodes the text again, which can change tokens next to the cut; here the ids
-stay as they are, as they did with transformers 4.
+decodes the cut ids and encodes the text again, which changes tokens after an unknown character and
+encodes the query alone where the passage is empty; here the ids stay as they are, as they did with
+transformers 4.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def choose_device(device: str | None) -> torch.device:
         chosen = torch.device(device)
         torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        first_line = str(error).splitlines()[0]
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ConfigurationError(f"device {device!r} cannot be used: {first_line}") from error
     return chosen
 

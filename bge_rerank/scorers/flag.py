@@ -4,6 +4,9 @@ The reference that the `torch` backend is measured against, and the way to BAAI'
 rerankers. What is kept from the user, each read in FlagEmbedding 1.4.2: progress bars without a
 switch, one process a GPU, an endless loop on any `RuntimeError`, `IndexError` on an empty list,
 `sys.exit()` on a failed import, weights in whatever precision the file has, pickled weights.
+
+Left as it is: the lightweight class takes its heads by position among the layers asked for, so one
+cutoff layer is scored by the first head.
 """
 
 from __future__ import annotations
@@ -109,10 +112,10 @@ class FlagScorer:
                 max_length=self.max_length,
                 **options,
             )
+            self._reranker.model.to(device, choose_dtype(config.dtype, device))
         self._reranker.use_fp16 = False
         # From transformers 4.54 on the layerwise class fails with a cache, which scoring never needs.
         self._reranker.model.config.use_cache = False
-        self._reranker.model.to(choose_dtype(config.dtype, device))
         self._reranker.model.forward = _guarded(self._reranker.model.forward)
 
     def score(self, pairs: Sequence[Pair], /) -> list[float]:

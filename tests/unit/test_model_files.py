@@ -6,7 +6,13 @@ import pytest
 import bge_rerank_mini
 from bge_rerank import ConfigurationError, ModelLoadError, load_scorer
 from bge_rerank.config import ScorerConfig
-from bge_rerank.model_files import ModelConfig, choose_max_length, model_folder, read_config
+from bge_rerank.model_files import (
+    ModelConfig,
+    choose_max_length,
+    loading_errors,
+    model_folder,
+    read_config,
+)
 from conftest import PASSAGES, QUERY, REVISION
 
 
@@ -97,3 +103,18 @@ def test_a_model_of_the_hub_scores_as_its_files_do(hub_cache: Path) -> None:
     pairs = [(QUERY, passage) for passage in PASSAGES]
     from_hub = load_scorer(cache_dir=str(hub_cache), local_files_only=True)
     assert from_hub.score(pairs) == load_scorer("mini").score(pairs)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError("no such file\nand a page of advice"), "cannot load 'm': no such file"),
+        (RuntimeError("CUDA out of memory."), "cannot load 'm': CUDA out of memory."),
+        (OSError(), "cannot load 'm': OSError"),
+    ],
+)
+def test_a_fault_of_loading_is_one_line_of_ours(error: Exception, message: str) -> None:
+    with pytest.raises(ModelLoadError) as caught, loading_errors("m"):
+        raise error
+    assert str(caught.value) == message
+    assert caught.value.__cause__ is error
