@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import FlagEmbedding
+import torch
 from packaging.specifiers import SpecifierSet
+from safetensors import SafetensorError
 
 from bge_rerank.config import DEFAULT_MODEL, ScorerConfig
 from bge_rerank.errors import (
@@ -40,7 +42,7 @@ from bge_rerank.model_files import (
     read_config,
 )
 from bge_rerank.progress import without_loading_bars, without_tqdm
-from bge_rerank.torch_device import choose_device, choose_dtype, is_out_of_memory
+from bge_rerank.torch_device import choose_devices, choose_dtype, is_out_of_memory
 from bge_rerank.types import Pair
 
 logger = logging.getLogger(__name__)
@@ -98,10 +100,14 @@ class FlagScorer:
         _check_supported(config, model, kind)
         self.config = config
         self.max_length = choose_max_length(config, model)
-        device = choose_device(config.device)
+        [device, *others] = choose_devices(config.device)
+        if others:
+            raise ConfigurationError(
+                f"device is {config.device}; the 'flag' backend takes one, use backend='torch' for several"
+            )
         options = {"cutoff_layers": _cutoff_layers(config)} if kind.has_layers else {}
         folder = _safetensors_folder(config)
-        with loading_errors(config.model_name), without_loading_bars():
+        with loading_errors(config.model_name, SafetensorError), without_loading_bars():
             self._reranker = _construct(
                 kind,
                 str(folder),
@@ -112,7 +118,9 @@ class FlagScorer:
                 max_length=self.max_length,
                 **options,
             )
-            self._reranker.model.to(device, choose_dtype(config.dtype, device))
+            dtype = _dtype(config, device)
+            self._reranker.model.to(device, dtype)
+        self.precision = str(dtype).removeprefix("torch.")
         self._reranker.use_fp16 = False
         # From transformers 4.54 on the layerwise class fails with a cache, which scoring never needs.
         self._reranker.model.config.use_cache = False
@@ -143,6 +151,13 @@ class FlagScorer:
             )
             return self._score(pairs, batch_size // 2)
         return scores
+
+
+def _dtype(config: ScorerConfig, device: torch.device) -> torch.dtype:
+    """Return the precision: float32 on a CPU unless asked, as FlagEmbedding runs there."""
+    if config.dtype == "auto" and device.type == "cpu":
+        return torch.float32
+    return choose_dtype(config.dtype, device)
 
 
 def _guarded(forward: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import logging
-import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
-from torch.nn.utils.rnn import pad_sequence
+from safetensors import SafetensorError
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from bge_rerank.batching import length_ordered_batches
 from bge_rerank.config import DEFAULT_MODEL, ScorerConfig
+from bge_rerank.encoder_scorer import EncoderScorer, chosen_max_batch_tokens
 from bge_rerank.errors import (
     ConfigurationError,
     OutOfMemoryError,
@@ -20,25 +22,31 @@ from bge_rerank.errors import (
     UnsupportedModelError,
 )
 from bge_rerank.model_files import choose_max_length, loading_errors, model_folder, read_config
+from bge_rerank.padding import padded
 from bge_rerank.pair_encoding import EncodedPair, PairEncoder
 from bge_rerank.progress import without_loading_bars
-from bge_rerank.torch_device import choose_device, choose_dtype, is_out_of_memory
-from bge_rerank.types import Pair
+from bge_rerank.torch_device import (
+    choose_devices,
+    choose_dtype,
+    default_max_batch_tokens,
+    is_out_of_memory,
+)
+from bge_rerank.torch_encoder import FirstTokenClassifier
 
 logger = logging.getLogger(__name__)
 
-CPU_MAX_BATCH_TOKENS = 2_048
-"""Larger batches are slower: on two cores, `mini` on 96 passages of 85 to 340 words ran at 19 pairs/s
-with 512 tokens a batch, 18 with 2,048, 13 with 8,192, 10 with 32,768 (medians of 3)."""
-ACCELERATOR_MAX_BATCH_TOKENS = 65_536
-"""A starting point that has not been measured; set `max_batch_tokens` where it does not fit."""
+RUNNERS_A_CUDA_DEVICE = 2
+"""While one waits for its scores, the other prepares and hands over the next batch."""
 
 
-class TorchScorer:
-    """Score pairs with a sequence-classification encoder, in one process on one device.
+class TorchScorer(EncoderScorer):
+    """Score pairs with a sequence-classification encoder, in one process, on the devices asked for.
 
-    Safe to share between threads. Calls take turns batch by batch, so a short call waits for one
-    batch of a long one and not for all of it.
+    On CUDA, sequences are packed end to end without padding where the architecture and torch allow.
+
+    Attributes:
+        model: The classifier of transformers, on the first device.
+        tokenizer: Its tokenizer, of transformers.
     """
 
     def __init__(self, config: ScorerConfig) -> None:
@@ -53,99 +61,121 @@ class TorchScorer:
             raise ConfigurationError(
                 "cutoff_layers is for layerwise models; leave it out, or use backend='flag'"
             )
-        self.config = config
-        self.device = choose_device(config.device)
-        self.max_length = choose_max_length(config, read_config(config))
-        self.max_batch_tokens = _max_batch_tokens(config, self.device)
+        devices = choose_devices(config.device)
+        dtype = choose_dtype(config.dtype, devices[0])
+        max_length = choose_max_length(config, read_config(config))
         folder = model_folder(config)
-        with loading_errors(config.model_name), without_loading_bars():
+        with loading_errors(config.model_name, SafetensorError), without_loading_bars():
             tokenizer = AutoTokenizer.from_pretrained(
                 folder, trust_remote_code=config.trust_remote_code
             )
-            self._model = _load_model(config, folder)
-            self._model.to(self.device, choose_dtype(config.dtype, self.device)).eval()
+            model = load_classifier(config, folder).to(devices[0], dtype).eval()
+            replicas = [model, *(copy.deepcopy(model).to(device) for device in devices[1:])]
+        super().__init__(
+            PairEncoder(tokenizer.backend_tokenizer, max_length),
+            [
+                runner
+                for replica, device in zip(replicas, devices, strict=True)
+                for runner in _runners(replica, device, tokenizer)
+            ],
+            chosen_max_batch_tokens(
+                config, default_max_batch_tokens(devices[0], model.config, dtype.itemsize)
+            ),
+            precision=str(dtype).removeprefix("torch."),
+        )
+        self.config = config
+        self.model = model
+        self.tokenizer = tokenizer
+
+
+class TorchRunner:
+    """Runs batches through a model on one device, in halves where its memory does not take them."""
+
+    def __init__(self, model: Any, device: torch.device, tokenizer: Any, *, packs: bool) -> None:
+        """Take a model that is on its device, and say whether batches are packed or padded."""
+        self._device = device
         self._takes_type_ids = "token_type_ids" in tokenizer.model_input_names
         self._pad_token_id = int(tokenizer.pad_token_id)
-        self._encoder = PairEncoder(tokenizer.backend_tokenizer, self.max_length)
-        self._forward_lock = threading.Lock()
+        self._packs = packs
+        first_token = FirstTokenClassifier.supports(model)
+        self._model = FirstTokenClassifier(model) if first_token else model
 
-    def score(self, pairs: Sequence[Pair], /) -> list[float]:
-        """Return the logit of each pair, in input order.
+    def __call__(self, batch: Sequence[EncodedPair]) -> list[float]:
+        """Return the logits of a batch.
 
         Raises:
             OutOfMemoryError: A single pair does not fit into the device's memory.
             ScoringError: The forward pass failed.
         """
-        encoded = self._encoder.encode(pairs)
-        self._log_cut(encoded)
-        logits = [0.0] * len(encoded)
-        lengths = [len(pair.ids) for pair in encoded]
-        for batch in length_ordered_batches(lengths, self.max_batch_tokens):
-            for index, logit in zip(batch, self._score([encoded[i] for i in batch]), strict=True):
-                logits[index] = logit
-        return logits
-
-    def _score(self, batch: list[EncodedPair]) -> list[float]:
-        """Score a batch, in halves where the device's memory does not take it whole."""
         try:
             return self._forward(batch)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
-                raise ScoringError(f"the forward pass failed on {self.device}: {error}") from error
+                raise ScoringError(f"the forward pass failed on {self._device}: {error}") from error
             if len(batch) == 1:
                 raise OutOfMemoryError(
-                    f"a pair of {len(batch[0].ids)} tokens does not fit into the memory of {self.device}; "
+                    f"a pair of {len(batch[0].ids)} tokens does not fit into the memory of {self._device}; "
                     "lower max_length, or choose another device or dtype"
                 ) from error
         half = len(batch) // 2
-        logger.warning("out of memory on %s: %d pairs in halves", self.device, len(batch))
-        return self._score(batch[:half]) + self._score(batch[half:])
+        logger.warning("out of memory on %s: %d pairs in halves", self._device, len(batch))
+        return self(batch[:half]) + self(batch[half:])
 
-    def _forward(self, batch: list[EncodedPair]) -> list[float]:
-        inputs = self._padded(batch)
-        with self._forward_lock, torch.inference_mode():
-            logits = self._model(
-                **{name: ids.to(self.device) for name, ids in inputs.items()}
-            ).logits
+    def _forward(self, batch: Sequence[EncodedPair]) -> list[float]:
+        with torch.inference_mode():
+            logits = self._packed(batch) if self._packs else self._padded(batch)
             scores: list[float] = logits.view(-1).float().tolist()
         return scores
 
-    def _padded(self, batch: list[EncodedPair]) -> dict[str, torch.Tensor]:
-        lengths = torch.tensor([len(pair.ids) for pair in batch])
-        inputs = {
-            "input_ids": _pad([pair.ids for pair in batch], self._pad_token_id),
-            "attention_mask": (torch.arange(int(lengths.max())) < lengths[:, None]).long(),
-        }
-        if self._takes_type_ids:
-            inputs["token_type_ids"] = _pad([pair.type_ids for pair in batch], 0)
-        return inputs
+    def _padded(self, batch: Sequence[EncodedPair]) -> torch.Tensor:
+        arrays = padded(batch, self._pad_token_id)
+        if arrays["attention_mask"].all():
+            del arrays["attention_mask"]
+        if not self._takes_type_ids:
+            del arrays["token_type_ids"]
+        logits = self._model(**{name: self._to_device(array) for name, array in arrays.items()})
+        out: torch.Tensor = getattr(logits, "logits", logits)
+        return out
 
-    def _log_cut(self, encoded: Sequence[EncodedPair]) -> None:
-        cut = [pair.cut for pair in encoded if pair.cut]
-        if cut:
-            logger.warning(
-                "%d of %d pairs were longer than max_length=%d: %d tokens were left out",
-                len(cut),
-                len(encoded),
-                self.max_length,
-                sum(cut),
-            )
+    def _packed(self, batch: Sequence[EncodedPair]) -> torch.Tensor:
+        lengths = [len(pair.ids) for pair in batch]
+        type_ids = np.concatenate([pair.type_ids for pair in batch], dtype=np.int64)
+        logits: torch.Tensor = self._model.packed(
+            self._to_device(np.concatenate([pair.ids for pair in batch], dtype=np.int64)),
+            self._to_device(np.array(lengths)),
+            max(lengths),
+            self._to_device(type_ids) if self._takes_type_ids else None,
+        )
+        return logits
 
-
-def _pad(rows: list[list[int]], value: int) -> torch.Tensor:
-    return pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=value)
-
-
-def _max_batch_tokens(config: ScorerConfig, device: torch.device) -> int:
-    if config.max_batch_tokens is None:
-        return CPU_MAX_BATCH_TOKENS if device.type == "cpu" else ACCELERATOR_MAX_BATCH_TOKENS
-    if config.max_batch_tokens < 1:
-        raise ConfigurationError(f"max_batch_tokens is {config.max_batch_tokens}; give 1 or more")
-    return config.max_batch_tokens
+    def _to_device(self, array: np.ndarray[Any, np.dtype[np.int64]]) -> torch.Tensor:
+        tensor = torch.from_numpy(array)
+        if self._device.type == "cuda":
+            tensor = tensor.pin_memory()
+        return tensor.to(self._device, non_blocking=True)
 
 
-def _load_model(config: ScorerConfig, folder: Path) -> torch.nn.Module:
-    """Load the weights, from safetensors only, and make sure that the head is among them."""
+def _runners(model: Any, device: torch.device, tokenizer: Any) -> list[TorchRunner]:
+    packs = device.type == "cuda" and FirstTokenClassifier.supports(model) and _has_varlen(model)
+    runner = TorchRunner(model, device, tokenizer, packs=packs)
+    return [runner] * (RUNNERS_A_CUDA_DEVICE if device.type == "cuda" else 1)
+
+
+def _has_varlen(model: Any) -> bool:
+    """Say whether torch has the kernel for packed sequences, which takes the two half precisions."""
+    try:
+        import torch.nn.attention.varlen
+    except ImportError:
+        return False
+    return model.dtype in (torch.float16, torch.bfloat16)
+
+
+def load_classifier(config: ScorerConfig, folder: Path) -> Any:
+    """Load the weights, from safetensors only, and make sure that the head is among them.
+
+    Raises:
+        UnsupportedModelError: The model has no trained classification head with one output.
+    """
     model, report = AutoModelForSequenceClassification.from_pretrained(
         folder,
         trust_remote_code=config.trust_remote_code,
@@ -163,5 +193,4 @@ def _load_model(config: ScorerConfig, folder: Path) -> torch.nn.Module:
             f"{config.model_name!r} classifies into {model.config.num_labels} labels; "
             f"use a reranker, which has one, such as {DEFAULT_MODEL!r}"
         )
-    loaded: torch.nn.Module = model
-    return loaded
+    return model

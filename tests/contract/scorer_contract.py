@@ -1,8 +1,11 @@
 """What every backend must do. A backend's test module subclasses `ScorerContract`."""
 
 import math
+import random
 import threading
 from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
 
 import pytest
 
@@ -30,6 +33,9 @@ TEXTS_OF_EVERY_KIND = {
 class ScorerContract(ABC):
     """Subclass it with a `scorer` fixture that gives a real scorer on a model that ranks English."""
 
+    batch_tolerance: ClassVar[float] = 1e-4
+    """How far a logit may move with the batch that its pair is in: 1e-4 in float32."""
+
     @pytest.fixture(scope="class")
     @abstractmethod
     def scorer(self) -> Scorer: ...
@@ -52,12 +58,25 @@ class ScorerContract(ABC):
     def test_scores_follow_their_pairs_when_the_order_changes(self, scorer: Scorer) -> None:
         pairs = [(QUERY, passage * (1 + index)) for index, passage in enumerate(PASSAGES * 3)]
         forwards, backwards = scorer.score(pairs), scorer.score(pairs[::-1])
-        assert backwards[::-1] == pytest.approx(forwards, abs=1e-4)
+        assert backwards[::-1] == pytest.approx(forwards, abs=self.batch_tolerance)
 
     def test_scores_a_pair_the_same_alone_and_among_longer_ones(self, scorer: Scorer) -> None:
         pair = (QUERY, PASSAGES[1])
         longer = [(QUERY, PASSAGES[0] * 20)] * 3
-        assert scorer.score([*longer, pair])[-1] == pytest.approx(scorer.score([pair])[0], abs=1e-4)
+        alone = scorer.score([pair])[0]
+        together = scorer.score([*longer, pair])[-1]
+        assert together == pytest.approx(alone, abs=self.batch_tolerance)
+
+    def test_a_score_is_the_pairs_own_in_any_batch_order_and_thread(self, scorer: Scorer) -> None:
+        draw = random.Random(3)
+        pairs = [(QUERY, draw.choice(PASSAGES) * draw.randint(1, 12)) for _ in range(24)]
+        alone = {pair: scorer.score([pair])[0] for pair in pairs}
+        orders = [draw.sample(pairs, len(pairs)) for _ in range(4)]
+        with ThreadPoolExecutor(len(orders)) as threads:
+            answers = list(threads.map(scorer.score, orders))
+        for order, logits in zip(orders, answers, strict=True):
+            expected = [alone[pair] for pair in order]
+            assert logits == pytest.approx(expected, abs=self.batch_tolerance)
 
     def test_scores_each_pair_with_its_own_query(self, scorer: Scorer) -> None:
         tides, bread = scorer.score([(QUERY, PASSAGES[0]), ("why does bread rise", PASSAGES[0])])

@@ -14,6 +14,7 @@ from bge_rerank import (
 )
 from bge_rerank.config import ScorerConfig
 from bge_rerank.scorers.torch import TorchScorer
+from bge_rerank.torch_device import choose_dtype, cpu_has_bfloat16
 from conftest import PASSAGES, QUERY
 from tiny_encoders import make_tiny_reranker
 
@@ -22,7 +23,7 @@ PAIRS = [(QUERY, passage * (1 + index % 3)) for index, passage in enumerate(PASS
 
 @pytest.fixture
 def scorer() -> TorchScorer:
-    return TorchScorer(ScorerConfig("mini", "torch"))
+    return TorchScorer(ScorerConfig("mini", "torch", dtype="float32"))
 
 
 class Passes:
@@ -32,7 +33,7 @@ class Passes:
         self.shapes: list[tuple[int, int]] = []
         self.most_rows = 10**9
         self.error: BaseException | None = None
-        embeddings = scorer._model.get_input_embeddings()
+        embeddings = scorer.model.get_input_embeddings()
         embeddings.register_forward_pre_hook(self)
 
     def __call__(self, module: Any, arguments: tuple[torch.Tensor, ...]) -> None:
@@ -120,10 +121,34 @@ def test_nothing_is_logged_where_nothing_was_cut(
     assert caplog.records == []
 
 
-def test_weights_are_in_the_precision_asked_for(scorer: TorchScorer) -> None:
-    assert {weight.dtype for weight in scorer._model.parameters()} == {torch.float32}
+def test_weights_are_in_the_precision_asked_for_and_the_head_in_float32(
+    scorer: TorchScorer,
+) -> None:
+    assert {weight.dtype for weight in scorer.model.parameters()} == {torch.float32}
     lower = TorchScorer(ScorerConfig("mini", "torch", dtype="bfloat16"))
-    assert {weight.dtype for weight in lower._model.parameters()} == {torch.bfloat16}
+    assert {weight.dtype for weight in lower.model.bert.encoder.parameters()} == {torch.bfloat16}
+    assert {weight.dtype for weight in lower.model.classifier.parameters()} == {torch.float32}
+    assert (scorer.precision, lower.precision) == ("float32", "bfloat16")
+
+
+def test_the_default_precision_is_what_the_device_computes_fast_in() -> None:
+    fast = torch.bfloat16 if cpu_has_bfloat16() else torch.float32
+    assert choose_dtype("auto", torch.device("cpu")) == fast
+    assert choose_dtype("auto", torch.device("cuda")) == torch.float16
+    assert choose_dtype("float32", torch.device("cuda")) == torch.float32
+
+
+def test_a_bfloat16_score_hardly_depends_on_the_batch() -> None:
+    lower = TorchScorer(ScorerConfig("mini", "torch", dtype="bfloat16"))
+    alone = [lower.score([pair])[0] for pair in PAIRS]
+    assert lower.score(PAIRS) == pytest.approx(alone, abs=0.06)
+
+
+def test_a_device_list_is_one_scorer_with_a_replica_each() -> None:
+    with pytest.raises(ConfigurationError, match="device is .*each once"):
+        TorchScorer(ScorerConfig("mini", "torch", device=("cpu", "cpu")))
+    with pytest.raises(ConfigurationError, match="name one or more"):
+        TorchScorer(ScorerConfig("mini", "torch", device=()))
 
 
 def test_lower_precision_keeps_scores_near_and_finite(scorer: TorchScorer) -> None:
@@ -132,7 +157,7 @@ def test_lower_precision_keeps_scores_near_and_finite(scorer: TorchScorer) -> No
 
 
 def test_the_model_is_ready_for_inference(scorer: TorchScorer) -> None:
-    assert not any(module.training for module in scorer._model.modules())
+    assert not any(module.training for module in scorer.model.modules())
 
 
 def test_an_embedder_is_refused_by_name_with_what_to_use(tiny_embedder: Path) -> None:

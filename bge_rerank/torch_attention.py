@@ -1,0 +1,114 @@
+"""How the tokens of a batch see each other: padded rows, or sequences packed end to end.
+
+Each attention knows the layout of its batch: it turns the projections of the hidden states into
+context, and it finds each sequence's first token.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+
+
+class Attention(Protocol):
+    """What a layer needs to know of a batch's layout."""
+
+    def first_tokens(self, hidden: torch.Tensor, /) -> torch.Tensor:
+        """Return the hidden states of each sequence's first token, in the batch's layout."""
+        ...
+
+    def __call__(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, /
+    ) -> torch.Tensor:
+        """Return the context of each query, its heads side by side.
+
+        Args:
+            query: Of shape (…, heads, head width): for all tokens, or for the first ones alone.
+            key: Likewise, for all tokens.
+            value: Likewise, for all tokens.
+        """
+        ...
+
+
+class PaddedAttention:
+    """Rows of equal length, of which a mask hides the padding; by torch's fused kernel."""
+
+    def __init__(self, mask: torch.Tensor | None) -> None:
+        """Take the mask, 1 for a token, of shape (sequences, longest); `None` hides nothing."""
+        self._mask = None if mask is None else mask[:, None, None, :].bool()
+
+    def first_tokens(self, hidden: torch.Tensor, /) -> torch.Tensor:
+        """Return the first column, of shape (sequences, 1, width)."""
+        return hidden[:, :1]
+
+    def __call__(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, /
+    ) -> torch.Tensor:
+        """Attend within each row."""
+        context = self._attend(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2))
+        return context.transpose(1, 2).flatten(2)
+
+    def _attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        return scaled_dot_product_attention(query, key, value, attn_mask=self._mask)
+
+
+class EagerAttention(PaddedAttention):
+    """The same, written out as products and a softmax: the pattern that exported graphs fuse."""
+
+    def _attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        weights = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
+        if self._mask is not None:
+            hidden = torch.finfo(weights.dtype).min
+            weights = weights + torch.where(self._mask, 0.0, hidden)
+        return weights.softmax(-1) @ value
+
+
+class PackedAttention:
+    """Sequences end to end without padding, by torch's kernel for varied lengths (CUDA).
+
+    Elsewhere each sequence is attended by itself: slow, and the same numbers.
+    """
+
+    def __init__(self, lengths: torch.Tensor, longest: int) -> None:
+        """Take the tokens of each sequence, on the device, and the most of them."""
+        self._offsets = torch.nn.functional.pad(lengths.cumsum(0), (1, 0)).to(torch.int32)
+        self._longest = longest
+
+    def first_tokens(self, hidden: torch.Tensor, /) -> torch.Tensor:
+        """Return a row a sequence, of shape (sequences, width)."""
+        return hidden[self._offsets[:-1]]
+
+    def __call__(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, /
+    ) -> torch.Tensor:
+        """Attend within each sequence."""
+        offsets, longest = self._offsets, self._longest
+        if len(query) != len(key):
+            offsets, longest = torch.arange(len(query) + 1, device=query.device).int(), 1
+        if not query.is_cuda:
+            return self._one_by_one(query, key, value, offsets)
+        from torch.nn.attention.varlen import varlen_attn
+
+        context = varlen_attn(query, key, value, offsets, self._offsets, longest, self._longest)
+        return torch.as_tensor(context).flatten(1)
+
+    def _one_by_one(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, offsets: torch.Tensor
+    ) -> torch.Tensor:
+        ends, key_ends = (places[1:-1].long().cpu() for places in (offsets, self._offsets))
+        sequences = zip(
+            query.tensor_split(ends),
+            key.tensor_split(key_ends),
+            value.tensor_split(key_ends),
+            strict=True,
+        )
+        contexts = [
+            scaled_dot_product_attention(
+                rows.transpose(0, 1), keys.transpose(0, 1), values.transpose(0, 1)
+            )
+            for rows, keys, values in sequences
+        ]
+        return torch.cat([context.transpose(0, 1) for context in contexts]).flatten(1)
