@@ -5,6 +5,7 @@ import logging
 from bge_rerank.config import DEFAULT_MODEL
 from bge_rerank.errors import (
     ConfigurationError,
+    ExportError,
     InvalidInputError,
     InvalidTextError,
     MissingDependencyError,
@@ -23,6 +24,7 @@ __all__ = [
     "DEFAULT_MODEL",
     "AsyncScorer",
     "ConfigurationError",
+    "ExportError",
     "InvalidInputError",
     "InvalidTextError",
     "MissingDependencyError",

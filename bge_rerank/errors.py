@@ -7,6 +7,7 @@
     │   └── InvalidTextError                 … one text, by its index and the reason
     ├── ConfigurationError                   a setting that cannot work (top_n=0, unknown backend)
     ├── MissingDependencyError (ImportError) a package that an extra installs
+    ├── ExportError                          an exported graph that is not the model it was made of
     ├── ModelLoadError                       a model that could not be found or read
     │   └── UnsupportedModelError            … or is no reranker that this backend can run
     └── ScoringError                         a backend failed while it scored
@@ -23,6 +24,7 @@ from __future__ import annotations
 
 __all__ = [
     "ConfigurationError",
+    "ExportError",
     "InvalidInputError",
     "InvalidTextError",
     "MissingDependencyError",
@@ -66,6 +68,10 @@ class ConfigurationError(RerankError):
 
 class MissingDependencyError(RerankError, ImportError):
     """A package is missing; the message names the extra that installs it."""
+
+
+class ExportError(RerankError):
+    """An exported graph does not give its model's scores; it was not kept."""
 
 
 class ModelLoadError(RerankError):

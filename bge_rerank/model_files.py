@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,17 @@ Architecture = Literal["encoder", "decoder", "layerwise", "lightweight"]
 RECOMMENDED_MAX_LENGTH = 1024
 """BAAI's recommendation for v2-m3 and its LLM-based rerankers; shorter models are used in full."""
 
-_MODEL_FILES = ["*.json", "*.safetensors", "*.model", "*.txt"]
+WEIGHT_FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
+"""What transformers needs of a repository: weights as safetensors only."""
+GRAPH_FILES = (
+    "config.json",
+    "tokenizer.json",
+    "onnx/model.onnx",
+    "onnx/model.onnx*data",
+    "onnx/bge_rerank.json",
+)
+"""What an exported model consists of."""
+
 _HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
 
 
@@ -85,7 +95,7 @@ def read_config(config: ScorerConfig) -> ModelConfig:
         MissingDependencyError: `"mini"` was asked for and is not installed.
     """
     folder = _local_folder(config.model_name)
-    path = folder / "config.json" if folder else _from_hub(config, "config.json")
+    path = (folder or _from_hub(config, ["config.json"])) / "config.json"
     try:
         contents = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -95,24 +105,36 @@ def read_config(config: ScorerConfig) -> ModelConfig:
     return ModelConfig(contents)
 
 
-def model_folder(config: ScorerConfig) -> Path:
+def model_folder(config: ScorerConfig, files: Sequence[str] = WEIGHT_FILES) -> Path:
     """Return the folder of a model's files, fetched from the hub if it is no local one.
 
-    Weights are fetched as safetensors only, and code only where `trust_remote_code` asks for it.
+    Of a hub repository only `files` are fetched, and code only where `trust_remote_code` asks for
+    it.
 
     Raises:
         ModelLoadError: As `read_config` does.
         MissingDependencyError: As `read_config` does.
     """
-    return _local_folder(config.model_name) or _from_hub(config)
+    return _local_folder(config.model_name) or _from_hub(config, files)
 
 
 @contextmanager
-def loading_errors(model_name: str) -> Iterator[None]:
-    """Turn what `huggingface_hub` and `transformers` raise into one line that says what to do."""
-    from huggingface_hub import errors as hub
-    from safetensors import SafetensorError
+def loading_errors(model_name: str, *others: type[Exception]) -> Iterator[None]:
+    """Turn what `huggingface_hub` and `transformers` raise into one line that says what to do.
 
+    Args:
+        model_name: What is loaded.
+        others: What else the block raises when it cannot load.
+    """
+    from huggingface_hub import errors as hub
+
+    unreadable: tuple[type[Exception], ...] = (
+        OSError,
+        ValueError,
+        RuntimeError,
+        hub.EntryNotFoundError,
+        *others,
+    )
     try:
         yield
     except hub.GatedRepoError as error:
@@ -130,7 +152,7 @@ def loading_errors(model_name: str) -> Iterator[None]:
             f"{model_name!r} is not in the local cache and the hub was not reached; go online once, "
             "or give a local folder, or model_name='mini' (pip install bge-rerank-mini)"
         ) from error
-    except (OSError, ValueError, RuntimeError, SafetensorError, hub.EntryNotFoundError) as error:
+    except unreadable as error:
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelLoadError(f"cannot load {model_name!r}: {first_line}") from error
 
@@ -157,20 +179,19 @@ def _mini() -> Path:
     return bge_rerank_mini.path()
 
 
-def _from_hub(config: ScorerConfig, filename: str | None = None) -> Path:
-    """Fetch one file, or all that a model needs, and return where it lies in the hub's cache."""
+def _from_hub(config: ScorerConfig, files: Sequence[str]) -> Path:
+    """Fetch some of a repository's files and return the folder they lie in, in the hub's cache."""
     with needs_extra("torch", "loading a model"):
-        from huggingface_hub import hf_hub_download, snapshot_download
+        from huggingface_hub import snapshot_download
 
-    options: dict[str, Any] = {
-        "revision": config.revision,
-        "cache_dir": config.cache_dir,
-        "local_files_only": config.local_files_only,
-    }
+    code = ["*.py"] if config.trust_remote_code else []
     with loading_errors(config.model_name):
-        if filename:
-            return Path(hf_hub_download(config.model_name, filename, **options))
-        code = ["*.py"] if config.trust_remote_code else []
         return Path(
-            snapshot_download(config.model_name, allow_patterns=_MODEL_FILES + code, **options)
+            snapshot_download(
+                config.model_name,
+                revision=config.revision,
+                cache_dir=config.cache_dir,
+                local_files_only=config.local_files_only,
+                allow_patterns=[*files, *code],
+            )
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 
 from bge_rerank.config import ScorerConfig
 from bge_rerank.errors import ConfigurationError
@@ -14,18 +15,31 @@ from bge_rerank.types import Scorer
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Where a backend's class lives and the extra that installs what it imports."""
+    """Where a backend's class lives, the library it stands on, and the extra that installs it."""
 
     module: str
     class_name: str
+    library: str
     extra: str
 
 
 BACKENDS = {
-    "torch": Backend("bge_rerank.scorers.torch", "TorchScorer", extra="torch"),
-    "flag": Backend("bge_rerank.scorers.flag", "FlagScorer", extra="flag"),
+    "torch": Backend("bge_rerank.scorers.torch", "TorchScorer", "torch", extra="torch"),
+    "openvino": Backend(
+        "bge_rerank.scorers.openvino", "OpenVinoScorer", "openvino", extra="openvino"
+    ),
+    "onnx": Backend("bge_rerank.scorers.onnx", "OnnxScorer", "onnxruntime", extra="onnx"),
+    "flag": Backend("bge_rerank.scorers.flag", "FlagScorer", "FlagEmbedding", extra="flag"),
 }
 """Each class takes a `ScorerConfig` whose backend is decided, and loads the weights."""
+
+RUNTIMES = ("openvino", "onnx")
+"""The backends that read an exported graph, the faster first (`benchmarks/README.md`)."""
+
+
+def is_installed(name: str) -> bool:
+    """Say whether a backend's library is there, without importing it."""
+    return find_spec(BACKENDS[name].library) is not None
 
 
 def check_backend(name: str) -> None:
@@ -33,7 +47,7 @@ def check_backend(name: str) -> None:
 
     >>> check_backend("tensorflow")
     Traceback (most recent call last):
-    bge_rerank.errors.ConfigurationError: unknown backend 'tensorflow'; choose one of auto, flag, torch
+    bge_rerank.errors.ConfigurationError: unknown backend 'tensorflow'; choose one of auto, flag, onnx, openvino, torch
     """
     known = sorted(["auto", *BACKENDS])
     if name not in known:

@@ -11,6 +11,7 @@ import pytest
 
 import bge_rerank_mini
 from bge_rerank import DEFAULT_MODEL
+from bge_rerank.export import export_model
 from tiny_encoders import make_tiny_embedder, make_tiny_reranker
 
 QUERY = "what causes tides"
@@ -32,6 +33,20 @@ def tiny_reranker(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_embedder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_embedder(tmp_path_factory.mktemp("models") / "tiny-embedder")
+
+
+@pytest.fixture(scope="session")
+def exported_mini(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exported") / "mini"
+    export_model("mini", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def exported_mini_int8(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exported") / "mini-int8"
+    export_model("mini", folder, "int8")
+    return folder
 
 
 @pytest.fixture(scope="session")

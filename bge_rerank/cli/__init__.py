@@ -11,6 +11,7 @@ from bge_rerank import __version__
 from bge_rerank.errors import RerankError
 
 COMMANDS = {
+    "export": "make a folder that the torch-free backends read",
     "rank": "rank lines or JSONL by their relevance to a query",
     "demo": "the whole job on a small collection: retrieve, rerank, measure",
 }

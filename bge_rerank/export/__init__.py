@@ -1,0 +1,7 @@
+"""Making an exported model: one folder that the torch-free backends read."""
+
+from __future__ import annotations
+
+from bge_rerank.export.run import export_model
+
+__all__ = ["export_model"]

@@ -1,0 +1,167 @@
+"""`export_model`: weights in, one checked folder out, or nothing."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from bge_rerank.config import ScorerConfig
+from bge_rerank.errors import ConfigurationError, MissingDependencyError
+from bge_rerank.export.check import Agreement, check_export
+from bge_rerank.export.samples import sample_pairs
+from bge_rerank.exported import read_export
+from bge_rerank.extras import needs_extra
+from bge_rerank.manifest import (
+    GRAPH_FILE,
+    GRAPH_FOLDER,
+    MANIFEST_FILE,
+    Manifest,
+    Precision,
+    checksum,
+    write_manifest,
+)
+from bge_rerank.model_files import ModelConfig, read_config
+from bge_rerank.registry import RUNTIMES, is_installed, scorer_class
+from bge_rerank.types import Pair, Scorer
+
+logger = logging.getLogger(__name__)
+
+CALIBRATION_PAIRS = 200
+CHECKED_PAIRS = 48
+CHECKED_BATCH_TOKENS = 4_096
+"""Large enough that batches hold rows of clearly unequal length."""
+
+
+def export_model(
+    model_name: str,
+    folder: str | Path,
+    precision: Precision = "fp32",
+    *,
+    calibrate: Sequence[Pair] | None = None,
+    revision: str | None = None,
+    cache_dir: str | None = None,
+    local_files_only: bool = False,
+) -> Agreement:
+    """Export an encoder reranker to a folder that the `onnx` and `openvino` backends read.
+
+    The folder is written whole, after the graph has been checked against torch, or not at all.
+
+    Args:
+        model_name: A hub repository, a local folder, or `"mini"`.
+        folder: Where to write; it must not exist, or be empty.
+        precision: `"fp32"`; `"bf16"`, which OpenVINO computes in bfloat16; or `"int8"`.
+        calibrate: For `"int8"`, (query, passage) pairs like those to be scored, a few hundred;
+            `None` takes pairs of the demo collection.
+        revision: A branch, tag or commit of the hub repository.
+        cache_dir: Where hub files are kept.
+        local_files_only: Never ask the hub.
+
+    Returns:
+        How closely the export agrees with the model in torch, float32.
+
+    Raises:
+        ConfigurationError: The folder is not empty, or the precision does not exist.
+        ModelLoadError: The model could not be found or read, or is of another architecture.
+        ExportError: The graph is not the model; nothing was written.
+        MissingDependencyError: A package is not installed.
+    """
+    target = Path(folder).expanduser()
+    _check_arguments(target, precision)
+    config = ScorerConfig(
+        model_name,
+        "torch",
+        revision=revision,
+        cache_dir=cache_dir,
+        local_files_only=local_files_only,
+        device="cpu",
+        dtype="float32",
+    )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=target.parent) as made:
+        staged = Path(made) / "model"
+        agreement = _export(config, staged, precision, calibrate)
+        if target.exists():
+            target.rmdir()
+        staged.rename(target)
+    return agreement
+
+
+def _check_arguments(target: Path, precision: str) -> None:
+    if precision not in get_args(Precision):
+        raise ConfigurationError(
+            f"precision is {precision!r}; choose one of {', '.join(get_args(Precision))}"
+        )
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise ConfigurationError(f"{str(target)!r} exists and is no empty folder; name another")
+
+
+def _export(
+    config: ScorerConfig, staged: Path, precision: Precision, calibrate: Sequence[Pair] | None
+) -> Agreement:
+    with needs_extra("export", "exporting a model"):
+        import onnxscript  # noqa: F401 - torch's exporter needs it, and says so less clearly
+
+        from bge_rerank.export.graph import export_graph
+        from bge_rerank.scorers.torch import TorchScorer
+    model = read_config(config)
+    scorer = TorchScorer(config)
+    graph = staged / GRAPH_FOLDER / GRAPH_FILE
+    graph.parent.mkdir(parents=True)
+    (staged / "config.json").write_text(json.dumps(model.contents, indent=2), encoding="utf-8")
+    scorer.tokenizer.backend_tokenizer.save(str(staged / "tokenizer.json"))
+    takes_type_ids = "token_type_ids" in scorer.tokenizer.model_input_names
+    export_graph(scorer.model, graph, positions=model.positions, takes_type_ids=takes_type_ids)
+    _write_manifest(config, model, graph.parent, "fp32")
+    if precision == "int8":
+        _quantise(staged, list(calibrate or sample_pairs(CALIBRATION_PAIRS)))
+    _write_manifest(config, model, graph.parent, precision)
+    return _check(staged, scorer, precision)
+
+
+def _quantise(staged: Path, pairs: Sequence[Pair]) -> None:
+    with needs_extra("export", "an int8 export"):
+        from bge_rerank.export.quantise import quantise_graph
+    exported = read_export(ScorerConfig(str(staged)))
+    samples = exported.encoder.encode(pairs)
+    quantise_graph(exported.graph, samples, exported.pad_token_id)
+
+
+def _write_manifest(
+    config: ScorerConfig, model: ModelConfig, folder: Path, precision: Precision
+) -> None:
+    manifest = Manifest(
+        source_model=config.model_name,
+        revision=config.revision,
+        precision=precision,
+        max_length=model.positions,
+        sha256={
+            path.name: checksum(path)
+            for path in sorted(folder.iterdir())
+            if path.name != MANIFEST_FILE
+        },
+    )
+    write_manifest(manifest, folder)
+
+
+def _check(staged: Path, scorer: Scorer, precision: Precision) -> Agreement:
+    """Check the export in every runtime that is installed, and return the worst."""
+    runtimes = [name for name in RUNTIMES if is_installed(name)]
+    if not runtimes:
+        raise MissingDependencyError(
+            "an export is checked before it is kept, and no runtime is installed; "
+            "pip install 'bge-rerank[export]'"
+        )
+    pairs = sample_pairs(CHECKED_PAIRS)
+    agreements = []
+    for name in runtimes:
+        config = ScorerConfig(str(staged), name, max_batch_tokens=CHECKED_BATCH_TOKENS)
+        agreements.append(check_export(scorer_class(name)(config), scorer, pairs, precision))
+        logger.info("%s export in %s: %s", precision, name, agreements[-1])
+    return Agreement(
+        difference=max(agreement.difference for agreement in agreements),
+        batch=max(agreement.batch for agreement in agreements),
+    )

@@ -1,0 +1,256 @@
+"""`bge-rerank export`: what it writes, what it refuses, and what reads it."""
+
+import json
+import logging
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bge_rerank import (
+    ConfigurationError,
+    ExportError,
+    InvalidInputError,
+    MissingDependencyError,
+    ModelLoadError,
+    UnsupportedModelError,
+    load_scorer,
+)
+from bge_rerank import auto_backend as auto_backend_module
+from bge_rerank.auto_backend import choose_backend
+from bge_rerank.cli import main
+from bge_rerank.config import ScorerConfig
+from bge_rerank.export import export_model
+from bge_rerank.export import graph as graph_module
+from bge_rerank.export.check import check_export
+from bge_rerank.export.samples import read_pairs, sample_pairs
+from bge_rerank.types import Pair
+from tiny_encoders import make_tiny_reranker
+
+RUNTIMES = ["openvino", "onnx"]
+PAIRS = sample_pairs(24)
+
+
+def logits(model: str | Path, backend: str, **options: Any) -> list[float]:
+    return load_scorer(str(model), backend, **options).score(PAIRS)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_float32_export_scores_as_torch_does(exported_mini: Path, runtime: str) -> None:
+    expected = logits("mini", "torch", dtype="float32")
+    assert logits(exported_mini, runtime) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_an_xlm_roberta_export_scores_as_torch_does(
+    tiny_reranker: Path, tmp_path: Path, runtime: str
+) -> None:
+    export_model(str(tiny_reranker), tmp_path / "tiny")
+    expected = logits(tiny_reranker, "torch", dtype="float32")
+    assert logits(tmp_path / "tiny", runtime) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_an_int8_export_is_near_and_of_a_quarter_of_the_size(
+    exported_mini: Path, exported_mini_int8: Path, runtime: str
+) -> None:
+    expected = logits("mini", "torch", dtype="float32")
+    got = logits(exported_mini_int8, runtime)
+    assert np.corrcoef(got, expected)[0, 1] > 0.995
+    size, small = (
+        (folder / "onnx/model.onnx").stat().st_size
+        for folder in (exported_mini, exported_mini_int8)
+    )
+    assert small < 0.35 * size
+
+
+def test_bfloat16_in_openvino_is_near(exported_mini: Path) -> None:
+    expected = logits("mini", "torch", dtype="float32")
+    got = logits(exported_mini, "openvino", dtype="bfloat16")
+    assert got == pytest.approx(expected, abs=0.2)
+
+
+def test_weights_past_the_limit_of_one_file_lie_beside_the_graph(
+    tiny_reranker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph_module, "PROTOBUF_LIMIT", 1_000)
+    export_model(str(tiny_reranker), tmp_path / "tiny")
+    assert sorted(path.name for path in (tmp_path / "tiny" / "onnx").iterdir()) == [
+        "bge_rerank.json",
+        "model.onnx",
+        "model.onnx.data",
+    ]
+    manifest = json.loads((tmp_path / "tiny/onnx/bge_rerank.json").read_text())
+    assert set(manifest["sha256"]) == {"model.onnx", "model.onnx.data"}
+
+
+def test_the_manifest_says_what_it_was_made_of(exported_mini_int8: Path) -> None:
+    manifest = json.loads((exported_mini_int8 / "onnx/bge_rerank.json").read_text())
+    assert (manifest["source_model"], manifest["precision"]) == ("mini", "int8")
+    assert manifest["max_length"] == 512
+
+
+def test_a_graph_that_is_not_its_model_is_not_kept(
+    tiny_reranker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Leave the mask out of attention, the fault that equal-length examples hide."""
+    attend = graph_module.FirstTokenClassifier.forward
+
+    def without_mask(self: Any, input_ids: Any, attention_mask: Any, **rest: Any) -> Any:
+        return attend(self, input_ids, attention_mask.clamp(min=1), **rest)
+
+    monkeypatch.setattr(graph_module.FirstTokenClassifier, "forward", without_mask)
+    monkeypatch.setattr(
+        "bge_rerank.torch_encoder.FirstTokenClassifier.supports", lambda model: True
+    )
+    with pytest.raises(ExportError, match="is not its model: .* nothing was written"):
+        export_model(str(tiny_reranker), tmp_path / "tiny")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("shift", [0.5, float("nan")])
+def test_scores_that_differ_fail_the_check(shift: float) -> None:
+    class Lengths:
+        def __init__(self, shift: float) -> None:
+            self._shift = shift
+
+        def score(self, pairs: Sequence[Pair], /) -> list[float]:
+            return [len(passage) / 1_000 + self._shift for _, passage in pairs]
+
+    assert check_export(Lengths(0), Lengths(0), PAIRS, "fp32").difference == 0
+    with pytest.raises(ExportError):
+        check_export(Lengths(shift), Lengths(0), PAIRS, "int8")
+
+
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("keep")
+    with pytest.raises(ConfigurationError, match="exists and is no empty folder"):
+        export_model("mini", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_precision_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="precision is 'int4'; choose one of fp32, bf16"):
+        export_model("mini", tmp_path / "new", "int4")  # type: ignore[arg-type]
+
+
+def test_another_architecture_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_tiny_reranker(tmp_path / "tiny")
+    monkeypatch.setattr(graph_module.FirstTokenClassifier, "supports", lambda model: False)
+    with pytest.raises(UnsupportedModelError, match="export knows bert, camembert, roberta"):
+        export_model(str(folder), tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_damaged_export_is_refused(exported_mini: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(exported_mini, tmp_path / "damaged")
+    with (folder / "onnx/model.onnx").open("r+b") as file:
+        file.seek(50_000)
+        file.write(b"\0\1\2\3")
+    with pytest.raises(ModelLoadError, match="is not the file that was exported"):
+        logits(folder, "openvino")
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_graph_of_another_tool_is_read_and_one_that_is_none_is_our_error(
+    exported_mini: Path, tmp_path: Path, runtime: str
+) -> None:
+    folder = shutil.copytree(exported_mini, tmp_path / "foreign")
+    (folder / "onnx/bge_rerank.json").unlink()
+    assert logits(folder, runtime) == logits(exported_mini, runtime)
+    other = shutil.copytree(folder, tmp_path / "none")
+    (other / "onnx/model.onnx").write_bytes(b"no graph")
+    with pytest.raises(ModelLoadError, match="cannot read"):
+        logits(other, runtime)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_model_without_a_graph_says_how_to_make_one(runtime: str) -> None:
+    with pytest.raises(ModelLoadError, match="bge-rerank export mini FOLDER"):
+        logits("mini", runtime)
+
+
+@pytest.mark.parametrize(
+    ("backend", "options", "message"),
+    [
+        ("openvino", {"device": "cuda"}, "computes on the CPU"),
+        ("onnx", {"threads": 0}, "threads is 0"),
+        ("onnx", {"dtype": "bfloat16"}, "runs this export in float32"),
+        ("openvino", {"dtype": "float16"}, "dtype is 'float16'"),
+        ("onnx", {"cutoff_layers": [4]}, "cutoff_layers is for layerwise"),
+        ("openvino", {"max_length": 513}, "takes 1 to 512"),
+        ("openvino", {"max_batch_tokens": 0}, "max_batch_tokens is 0"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(
+    exported_mini: Path, backend: str, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        logits(exported_mini, backend, **options)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_threads_are_what_was_asked_for(exported_mini: Path, runtime: str) -> None:
+    scorer: Any = load_scorer(str(exported_mini), runtime, threads=1).loaded()
+    assert scorer._pool.size == 1
+    expected = logits(exported_mini, runtime)
+    assert scorer.score(PAIRS) == pytest.approx(expected, abs=1e-4)
+
+
+def test_auto_takes_the_fastest_runtime_installed_and_says_why(
+    exported_mini: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    installed = {"openvino", "onnx"}
+    monkeypatch.setattr(auto_backend_module, "is_installed", lambda name: name in installed)
+    config = ScorerConfig(str(exported_mini))
+    with caplog.at_level(logging.INFO, "bge_rerank"):
+        assert choose_backend(config) == "openvino"
+    assert caplog.messages == [
+        f"{exported_mini}: backend openvino, the fastest runtime installed for its exported graph"
+    ]
+    installed.remove("openvino")
+    assert choose_backend(config) == "onnx"
+    installed.remove("onnx")
+    with pytest.raises(MissingDependencyError, match=r"pip install 'bge-rerank\[openvino\]'"):
+        choose_backend(config)
+
+
+def test_auto_takes_torch_for_weights_and_for_other_devices(exported_mini: Path) -> None:
+    assert choose_backend(ScorerConfig("mini")) == "torch"
+    assert choose_backend(ScorerConfig(str(exported_mini), device="cuda")) == "torch"
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_runtime_scores_without_torch(exported_mini: Path, runtime: str) -> None:
+    script = (
+        "import sys; from bge_rerank import load_scorer; "
+        f"print(load_scorer({str(exported_mini)!r}, {runtime!r}).score([('tides', 'the Moon')])); "
+        "sys.exit(bool({'torch', 'transformers'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_the_command_exports_with_pairs_of_the_users_own(
+    tiny_reranker: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "pairs.jsonl"
+    lines = [json.dumps({"query": query, "text": text}) for query, text in PAIRS]
+    data.write_text("\n".join(lines))
+    command = ["export", str(tiny_reranker), str(tmp_path / "out")]
+    assert main([*command, "--calibrate", str(data)]) == 0
+    assert "fp32, differs from torch float32 by" in capsys.readouterr().out
+    assert main([*command, "--calibrate", str(data)]) == 1
+    assert "exists and is no empty folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "no json", '{"query": "q"}', '["q", "t"]'])
+def test_calibration_data_of_another_kind_is_refused(tmp_path: Path, text: str) -> None:
+    data = tmp_path / "pairs.jsonl"
+    data.write_text(text)
+    with pytest.raises(InvalidInputError, match=r"pairs\.jsonl"):
+        read_pairs(data)
