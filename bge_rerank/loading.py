@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
+from bge_rerank.auto_backend import choose_backend
 from bge_rerank.config import DEFAULT_MODEL, Dtype, ScorerConfig
-from bge_rerank.model_files import read_config
+from bge_rerank.gathering import GatheringScorer, check_wait
 from bge_rerank.registry import check_backend, scorer_class
+from bge_rerank.score_cache import with_cache
+from bge_rerank.scoring import ascore_with
 from bge_rerank.types import Pair, Scorer
 
 logger = logging.getLogger(__name__)
 
 _loaded: dict[ScorerConfig, Scorer] = {}
+_gathering: dict[ScorerConfig, GatheringScorer] = {}
 _loading = threading.Lock()
 
 
@@ -25,25 +30,31 @@ def load_scorer(
     revision: str | None = None,
     cache_dir: str | None = None,
     local_files_only: bool = False,
-    device: str | None = None,
+    device: str | Sequence[str] | None = None,
     dtype: Dtype = "auto",
     max_length: int | None = None,
     max_batch_tokens: int | None = None,
+    threads: int | None = None,
     trust_remote_code: bool = False,
     cutoff_layers: Sequence[int] | None = None,
+    batch_wait_ms: float = 2.0,
+    score_cache: str | None = None,
 ) -> LazyScorer:
     """Return a scorer whose weights are loaded when it is first asked to score.
 
     All scorers of one configuration share one set of weights, whichever thread or adapter asks
-    first. The parameters are described at `bge_rerank.config.ScorerConfig`.
+    first, and the passes of an event loop. The parameters are described at
+    `bge_rerank.config.ScorerConfig`.
 
     Raises:
-        ConfigurationError: There is no such backend. Everything else shows on first use.
+        ConfigurationError: There is no such backend, or `batch_wait_ms` is negative or not finite.
+            Everything else shows on first use.
 
     >>> load_scorer("mini").score([("what causes tides", "The Moon's gravity raises the tides.")])
     [...]
     """
     check_backend(backend)
+    check_wait("batch_wait_ms", batch_wait_ms)
     return LazyScorer(
         ScorerConfig(
             model_name=model_name,
@@ -51,12 +62,15 @@ def load_scorer(
             revision=revision,
             cache_dir=cache_dir,
             local_files_only=local_files_only,
-            device=device,
+            device=device if device is None or isinstance(device, str) else tuple(device),
             dtype=dtype,
             max_length=max_length,
             max_batch_tokens=max_batch_tokens,
+            threads=threads,
             trust_remote_code=trust_remote_code,
             cutoff_layers=None if cutoff_layers is None else tuple(cutoff_layers),
+            batch_wait_ms=batch_wait_ms,
+            score_cache=score_cache,
         )
     )
 
@@ -81,8 +95,23 @@ class LazyScorer:
         """
         return self.loaded().score(pairs) if pairs else []
 
+    async def ascore(self, pairs: Sequence[Pair], /) -> list[float]:
+        """Score as `score` does, without blocking the event loop.
+
+        Calls that come within `batch_wait_ms` share a pass, whichever `LazyScorer` of an equal
+        configuration they come through.
+        """
+        if self.config not in _gathering:
+            gathering = GatheringScorer(_LoadedOnFirstPass(self), self.config.batch_wait_ms)
+            # The first of several threads stays.
+            _gathering.setdefault(self.config, gathering)
+        return await _gathering[self.config].ascore(pairs)
+
     def loaded(self) -> Scorer:
-        """Return the process's one scorer for this configuration, loading it if need be."""
+        """Return the process's one scorer for this configuration, loading it if need be.
+
+        With `score_cache`, it is the backend's with the cache in front of it.
+        """
         if self.config not in _loaded:
             with _loading:
                 _load(self.config)
@@ -98,19 +127,26 @@ class LazyScorer:
         return f"LazyScorer({self.config})"
 
 
+class _LoadedOnFirstPass:
+    """What calls on event loops gather for: the calls that wait for the weights share a pass too."""
+
+    def __init__(self, lazy: LazyScorer) -> None:
+        self.score = lazy.score
+        self._lazy = lazy
+
+    async def ascore(self, pairs: Sequence[Pair], /) -> list[float]:
+        ready = self._lazy.config in _loaded
+        scorer = self._lazy.loaded() if ready else await asyncio.to_thread(self._lazy.loaded)
+        return list(await ascore_with(scorer, pairs))
+
+
 def _load(config: ScorerConfig) -> None:
-    """Load a configuration, and share the weights where "auto" means a backend already loaded."""
+    """Load a configuration; those that differ only in what lies in front of the weights share them."""
     if config in _loaded:
         return
-    backend = config.backend if config.backend != "auto" else _backend_for(config)
+    backend = config.backend if config.backend != "auto" else choose_backend(config)
     decided = replace(config, backend=backend)
-    if decided not in _loaded:
-        _loaded[decided] = scorer_class(backend)(decided)
-    _loaded[config] = _loaded[decided]
-
-
-def _backend_for(config: ScorerConfig) -> str:
-    architecture = read_config(config).architecture
-    backend = "torch" if architecture == "encoder" else "flag"
-    logger.info("%s is of kind %s: backend %s", config.model_name, architecture, backend)
-    return backend
+    weights = replace(decided, batch_wait_ms=0.0, score_cache=None)
+    if weights not in _loaded:
+        _loaded[weights] = scorer_class(backend)(weights)
+    _loaded[config] = with_cache(_loaded[weights], decided)

@@ -41,20 +41,34 @@ async def ascore_pairs(scorer: Scorer, pairs: Sequence[Pair]) -> list[float]:
     if not pairs:
         return []
     distinct = list(dict.fromkeys(pairs))
+    return _checked(pairs, distinct, await ascore_with(scorer, distinct))
+
+
+async def ascore_with(scorer: Scorer, pairs: Sequence[Pair]) -> Sequence[float]:
+    """Return what a scorer answers, unchecked: awaited where it can be, else from a thread."""
     if isinstance(scorer, AsyncScorer):
-        return _checked(pairs, distinct, await scorer.ascore(distinct))
-    return _checked(pairs, distinct, await asyncio.to_thread(scorer.score, distinct))
+        return await scorer.ascore(pairs)
+    return await asyncio.to_thread(scorer.score, pairs)
+
+
+def logit_by_pair(distinct: Sequence[Pair], logits: Sequence[float]) -> dict[Pair, float]:
+    """Put each pair together with its logit.
+
+    Raises:
+        ScoringError: There is another number of logits than of pairs.
+    """
+    if len(logits) != len(distinct):
+        raise ScoringError(
+            f"the scorer gave {len(logits)} scores for {len(distinct)} pairs; it must give one each"
+        )
+    return dict(zip(distinct, map(float, logits), strict=True))
 
 
 def _checked(
     pairs: Sequence[Pair], distinct: Sequence[Pair], logits: Sequence[float]
 ) -> list[float]:
     """Give every pair the logit of its distinct one, or raise where that cannot be ranked."""
-    if len(logits) != len(distinct):
-        raise ScoringError(
-            f"the scorer gave {len(logits)} scores for {len(distinct)} pairs; it must give one each"
-        )
-    logit_of = dict(zip(distinct, map(float, logits), strict=True))
+    logit_of = logit_by_pair(distinct, logits)
     for index, pair in enumerate(pairs):
         if not math.isfinite(logit_of[pair]):
             raise NonFiniteScoreError(

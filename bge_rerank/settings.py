@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, SkipValidation, field_validat
 
 from bge_rerank.config import DEFAULT_MODEL, Dtype
 from bge_rerank.errors import ConfigurationError
+from bge_rerank.gathering import check_wait
 from bge_rerank.loading import load_scorer
+from bge_rerank.prefilter import check_prefilter
 from bge_rerank.registry import check_backend
 from bge_rerank.reranker import Reranker
 from bge_rerank.selection import check_selection
@@ -32,7 +34,7 @@ class RerankerSettings(BaseModel):
     model_name: str = DEFAULT_MODEL
     """A hub repository, a local folder, or `"mini"`."""
     backend: str = "auto"
-    """`"torch"`, `"flag"`, or `"auto"`: by the model's config."""
+    """`"torch"`, `"onnx"`, `"openvino"`, `"flag"`, or `"auto"`: the fastest that can run the model."""
     top_n: int | None = 3
     """How many to keep, from 1 on; `None` keeps all."""
     score_threshold: float | None = None
@@ -45,20 +47,30 @@ class RerankerSettings(BaseModel):
     """Where hub files are kept."""
     local_files_only: bool = False
     """Never ask the hub."""
-    device: str | None = None
-    """A torch device; `None` takes the accelerator where there is one."""
+    device: str | list[str] | None = None
+    """A torch device, or several; `None` takes the accelerator where there is one."""
     dtype: Dtype = "auto"
-    """The precision; `"auto"` is float32 on CPU and float16 on an accelerator."""
+    """The precision; `"auto"` is the export's own, or what the device computes fast in."""
     max_length: int | None = None
     """The longest sequence in tokens; `None` is what BAAI recommends for the model."""
     max_batch_tokens: int | None = None
     """The token budget of a batch; `None` is chosen by the device."""
+    threads: int | None = None
+    """CPU threads to compute with; `None` takes every core."""
     trust_remote_code: bool = False
     """Run code that the model's repository brings."""
     cutoff_layers: list[int] | None = None
     """The layer to score at, as a list of one, for layerwise models."""
+    batch_wait_ms: float = 2.0
+    """How long concurrent async calls wait to share a pass, in milliseconds; 0 shares nothing."""
+    score_cache: str | None = None
+    """Where scores are kept: `"memory"`, a folder, or `None` for nowhere."""
     scorer: SkipValidation[Scorer | None] = Field(default=None)
     """A ready scorer, used in place of one loaded by the fields above."""
+    prefilter: SkipValidation[Scorer | str | None] = Field(default=None)
+    """A cheaper scorer that chooses what is reranked: `"bm25"`, the name of a model, or a ready one."""
+    keep: int = 100
+    """How many the prefilter leaves, from 1 on; with `top_n=None`, that many are kept."""
 
     @field_validator("scorer", mode="plain")
     @classmethod
@@ -72,13 +84,17 @@ class RerankerSettings(BaseModel):
         super().model_post_init(context)
         check_selection(self.top_n, self.score_threshold)
         check_backend(self.backend)
+        check_wait("batch_wait_ms", self.batch_wait_ms)
+        check_prefilter(self.prefilter, self.keep, self.top_n)
 
     def reranker(self) -> Reranker:
         """Return a reranker by these settings; the weights are loaded when it is asked to score."""
         scorer = self.scorer
         if scorer is None:
             scorer = load_scorer(**{name: getattr(self, name) for name in _SCORER_FIELDS})
-        return Reranker(scorer, self.top_n, self.score_threshold)
+        return Reranker(
+            scorer, self.top_n, self.score_threshold, prefilter=self.prefilter, keep=self.keep
+        )
 
     def passage(self, text: str, metadata: Mapping[str, Any]) -> str:
         r"""Return what is scored for a text: its `rank_fields`, a line each, then the text.
@@ -96,4 +112,6 @@ _SCORER_FIELDS = set(RerankerSettings.model_fields) - {
     "score_threshold",
     "rank_fields",
     "scorer",
+    "prefilter",
+    "keep",
 }

@@ -115,8 +115,8 @@ class BGERerankerPostprocessor(RerankerSettings, BaseNodePostprocessor):
 
     @override
     def __getstate__(self) -> dict[str, Any]:
-        # LlamaIndex drops what cannot be pickled; without its scorer this would rank by another model.
-        pickle.dumps(self.scorer)
+        # LlamaIndex drops what cannot be pickled; without its scorers this would rank otherwise.
+        pickle.dumps((self.scorer, self.prefilter))
         return super().__getstate__()
 
 

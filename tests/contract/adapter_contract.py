@@ -171,6 +171,24 @@ class AdapterContract(ABC):
         self.ranked(adapter)
         assert asyncio.run(ticks_while_reranking()) > 5
 
+    async def test_concurrent_async_calls_share_a_pass(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        weights = load_scorer("mini", "torch").loaded()
+        score, passes = type(weights).score, []
+
+        def counted(scorer: Any, pairs: Sequence[tuple[str, str]], /) -> list[float]:
+            passes.append(len(pairs))
+            return score(scorer, pairs)
+
+        monkeypatch.setattr(type(weights), "score", counted)
+        adapter = self.adapter(model_name="mini", backend="torch", top_n=1)
+        made = list(map(self.make, ITEMS))
+        queries = [f"{QUERY} {number}" for number in range(20)]
+        outs = await asyncio.gather(*(self.acall(adapter, made, query) for query in queries))
+        assert passes == [20 * len(ITEMS)]
+        assert [self.read(out[0]).id for out in outs] == ["1"] * 20
+
     @pytest.mark.parametrize("query", ["", "  \n"])
     def test_an_empty_query_is_a_value_error_that_says_so(self, query: str) -> None:
         with pytest.raises(InvalidInputError, match="query is empty") as caught:
@@ -190,6 +208,9 @@ class AdapterContract(ABC):
             ({"score_threshold": 1.5}, "score_threshold is 1.5"),
             ({"backend": "tensorflow"}, "unknown backend 'tensorflow'; choose one of"),
             ({"scorer": object()}, "has no score"),
+            ({"batch_wait_ms": -1.0}, "batch_wait_ms is -1.0"),
+            ({"keep": 0}, "keep is 0"),
+            ({"prefilter": object()}, "has no score"),
         ],
     )
     def test_settings_that_cannot_work_raise_our_one_line(

@@ -8,6 +8,7 @@ from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import MetadataMode, NodeWithScore
 
 from bge_rerank import AsyncScorer, Ranked, Reranker, Scorer, load_scorer
+from bge_rerank.gathering import GatheringScorer
 from langchain_bge_rerank import BGECrossEncoder, BGERerankerCompressor
 from llamaindex_bge_rerank import BGERerankerPostprocessor
 
@@ -26,7 +27,12 @@ scorer: Scorer = MyScorer()
 awaited: AsyncScorer = MyAsyncScorer()
 loaded: Scorer = load_scorer("mini", device="cpu", dtype="float32", cutoff_layers=[28])
 
+cached: AsyncScorer = load_scorer("mini", batch_wait_ms=5, score_cache="memory")
+gathered: AsyncScorer = GatheringScorer(MyScorer(), wait_ms=1.5, max_pairs=64)
+
 reranker = Reranker(scorer, top_n=None, score_threshold=0.5)
+cascade = Reranker(scorer, prefilter="bm25", keep=50)
+cascade_of_two = Reranker(scorer, top_n=None, prefilter=MyScorer(), keep=50)
 ranking: list[Ranked] = reranker.rerank("q", ["a", "b"])
 rankings: list[list[Ranked]] = reranker.rerank_many([("q", ["a"]), ("r", ("b", "c"))])
 score: float = ranking[0].score
@@ -42,6 +48,10 @@ compressor = BGERerankerCompressor(
     max_length=512,
     cutoff_layers=[28],
     trust_remote_code=False,
+    batch_wait_ms=0,
+    score_cache="scores",
+    prefilter="mini",
+    keep=20,
 )
 base_compressor: BaseDocumentCompressor = compressor
 documents: Sequence[Document] = compressor.compress_documents([Document("a")], query="q")

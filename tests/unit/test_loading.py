@@ -1,3 +1,4 @@
+import asyncio
 import inspect
 import threading
 from collections.abc import Sequence
@@ -6,7 +7,13 @@ from typing import Any, ClassVar
 
 import pytest
 
-from bge_rerank import ConfigurationError, MissingDependencyError, load_scorer
+from bge_rerank import (
+    AsyncScorer,
+    ConfigurationError,
+    MissingDependencyError,
+    ModelLoadError,
+    load_scorer,
+)
 from bge_rerank import loading as loading_module
 from bge_rerank.config import ScorerConfig
 from bge_rerank.registry import scorer_class
@@ -19,19 +26,23 @@ class CountedScorer:
 
     config: ScorerConfig
     made: ClassVar[list[ScorerConfig]] = []
+    passes: ClassVar[list[int]] = []
 
     def __post_init__(self) -> None:
         self.made.append(self.config)
 
     def score(self, pairs: Sequence[tuple[str, str]], /) -> list[float]:
+        self.passes.append(len(pairs))
         return [0.0] * len(pairs)
 
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[ScorerConfig]:
     monkeypatch.setattr(loading_module, "_loaded", {})
+    monkeypatch.setattr(loading_module, "_gathering", {})
     monkeypatch.setattr(loading_module, "scorer_class", lambda name: CountedScorer)
     monkeypatch.setattr(CountedScorer, "made", [])
+    monkeypatch.setattr(CountedScorer, "passes", [])
     return CountedScorer.made
 
 
@@ -68,6 +79,57 @@ def test_another_configuration_is_another_scorer(made: list[ScorerConfig]) -> No
     load_scorer("mini", "torch").score(PAIRS)
     load_scorer("mini", "torch", max_length=128).score(PAIRS)
     assert [config.max_length for config in made] == [None, 128]
+
+
+def test_what_lies_in_front_of_the_weights_does_not_load_them_again(
+    made: list[ScorerConfig],
+) -> None:
+    load_scorer("mini", "torch").score(PAIRS)
+    load_scorer("mini", "torch", batch_wait_ms=0).score(PAIRS)
+    load_scorer("mini", score_cache="memory").score(PAIRS)
+    load_scorer("mini", batch_wait_ms=7, score_cache="memory").score(PAIRS)
+    assert len(made) == 1
+
+
+def concurrent_calls(*names: str, **options: Any) -> list[Any]:
+    """Make a scorer and a call through it for each name, all at once."""
+
+    async def call() -> list[Any]:
+        scorers = [load_scorer("mini", "torch", **options) for _ in names]
+        waiting = [
+            scorer.ascore([(name, "p")]) for scorer, name in zip(scorers, names, strict=True)
+        ]
+        return await asyncio.gather(*waiting, return_exceptions=True)
+
+    return asyncio.run(call())
+
+
+def test_calls_that_wait_for_the_weights_share_a_load_and_a_pass(made: list[ScorerConfig]) -> None:
+    assert isinstance(load_scorer("mini"), AsyncScorer)
+    assert concurrent_calls(*"abcdefgh") == [[0.0]] * 8
+    assert concurrent_calls(*"abcdefgh") == [[0.0]] * 8
+    assert len(made) == 1
+    assert CountedScorer.passes == [8, 8]
+
+
+def test_with_no_wait_every_call_is_a_pass(made: list[ScorerConfig]) -> None:
+    assert concurrent_calls(*"abcd", batch_wait_ms=0) == [[0.0]] * 4
+    assert len(made) == 1
+    assert CountedScorer.passes == [1] * 4
+
+
+def test_a_failed_load_reaches_every_call_that_waits_for_it(
+    made: list[ScorerConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def fail(name: str) -> Any:
+        asked.append(name)
+        raise ModelLoadError("nothing here")
+
+    monkeypatch.setattr(loading_module, "scorer_class", fail)
+    assert [type(outcome) for outcome in concurrent_calls(*"abcd")] == [ModelLoadError] * 4
+    assert asked == ["torch"]
 
 
 def test_a_failed_load_is_tried_again(
@@ -110,5 +172,5 @@ def test_the_options_are_the_same_wherever_they_are_named() -> None:
     assert {parameter.name: parameter.default for parameter in parameters} == defaults
     settings = {name: field.default for name, field in RerankerSettings.model_fields.items()}
     assert {name: settings[name] for name in defaults} == defaults
-    extra = {"top_n", "score_threshold", "rank_fields", "scorer"}
+    extra = {"top_n", "score_threshold", "rank_fields", "scorer", "prefilter", "keep"}
     assert set(settings) - set(defaults) == extra
