@@ -10,6 +10,7 @@ from bge_rerank.batching import length_ordered_batches
 from bge_rerank.config import ScorerConfig
 from bge_rerank.errors import ConfigurationError
 from bge_rerank.forward_pool import ForwardPool
+from bge_rerank.padding import rounded_up
 from bge_rerank.pair_encoding import EncodedPair, PairEncoder
 from bge_rerank.types import Pair
 
@@ -40,10 +41,21 @@ class EncoderScorer:
         runners: Sequence[Runner],
         max_batch_tokens: int,
         precision: str,
+        length_multiple: int = 1,
     ) -> None:
+        """Take what encodes and what runs.
+
+        Args:
+            encoder: Makes the sequences.
+            runners: One for each device or stream.
+            max_batch_tokens: The token budget of a batch.
+            precision: In what the runners compute.
+            length_multiple: What the runners pad to multiples of.
+        """
         self.max_length = encoder.max_length
         self.max_batch_tokens = max_batch_tokens
         self.precision = precision
+        self._length_multiple = length_multiple
         self._encoder = encoder
         self._pool = ForwardPool(runners)
 
@@ -71,7 +83,9 @@ class EncoderScorer:
         return logits
 
     def _score(self, window: Sequence[EncodedPair]) -> list[float]:
-        lengths = [len(pair.ids) for pair in window]
+        lengths = [
+            rounded_up(len(pair.ids), self._length_multiple, self.max_length) for pair in window
+        ]
         # A small call is shared out too, so that no runner stands idle.
         share = ceil(sum(lengths) / self._pool.size)
         batches = list(length_ordered_batches(lengths, min(self.max_batch_tokens, share)))
@@ -94,3 +108,13 @@ def chosen_max_batch_tokens(config: ScorerConfig, default: int) -> int:
     if config.max_batch_tokens < 1:
         raise ConfigurationError(f"max_batch_tokens is {config.max_batch_tokens}; give 1 or more")
     return config.max_batch_tokens
+
+
+def check_threads(threads: int | None) -> None:
+    """Refuse a number of threads that nothing can run on.
+
+    Raises:
+        ConfigurationError: It is below 1.
+    """
+    if threads is not None and threads < 1:
+        raise ConfigurationError(f"threads is {threads}; give 1 or more, or None for all")

@@ -8,6 +8,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from bge_rerank.config import ScorerConfig
+from bge_rerank.encoder_scorer import check_threads
 from bge_rerank.errors import ConfigurationError, ModelLoadError
 from bge_rerank.manifest import (
     GRAPH_FILE,
@@ -92,5 +93,4 @@ def _check_options(config: ScorerConfig) -> None:
         raise ConfigurationError(
             "cutoff_layers is for layerwise models; leave it out, or use backend='flag'"
         )
-    if config.threads is not None and config.threads < 1:
-        raise ConfigurationError(f"threads is {config.threads}; give 1 or more, or None for all")
+    check_threads(config.threads)

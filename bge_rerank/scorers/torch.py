@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from bge_rerank.config import DEFAULT_MODEL, ScorerConfig
-from bge_rerank.encoder_scorer import EncoderScorer, chosen_max_batch_tokens
+from bge_rerank.encoder_scorer import EncoderScorer, check_threads, chosen_max_batch_tokens
 from bge_rerank.errors import (
     ConfigurationError,
     OutOfMemoryError,
@@ -61,6 +61,7 @@ class TorchScorer(EncoderScorer):
             raise ConfigurationError(
                 "cutoff_layers is for layerwise models; leave it out, or use backend='flag'"
             )
+        check_threads(config.threads)
         devices = choose_devices(config.device)
         dtype = choose_dtype(config.dtype, devices[0])
         max_length = choose_max_length(config, read_config(config))
@@ -71,6 +72,8 @@ class TorchScorer(EncoderScorer):
             )
             model = load_classifier(config, folder).to(devices[0], dtype).eval()
             replicas = [model, *(copy.deepcopy(model).to(device) for device in devices[1:])]
+        if config.threads is not None:
+            torch.set_num_threads(config.threads)
         super().__init__(
             PairEncoder(tokenizer.backend_tokenizer, max_length),
             [

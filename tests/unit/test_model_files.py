@@ -105,6 +105,23 @@ def test_a_model_of_the_hub_scores_as_its_files_do(hub_cache: Path) -> None:
     assert from_hub.score(pairs) == load_scorer("mini").score(pairs)
 
 
+def test_a_graph_of_the_hub_is_found_by_its_name(
+    exported_mini: Path, tmp_path: Path
+) -> None:
+    repository = tmp_path / "models--acme--reranker"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(REVISION)
+    (repository / "snapshots").mkdir()
+    (repository / "snapshots" / REVISION).symlink_to(exported_mini)
+    options = {"cache_dir": str(tmp_path), "local_files_only": True}
+    pairs = [(QUERY, passage) for passage in PASSAGES]
+    expected = load_scorer(str(exported_mini)).score(pairs)
+    assert load_scorer("acme/reranker", **options).score(pairs) == expected
+    assert load_scorer("acme/reranker", "onnx", **options).score(pairs) == pytest.approx(
+        expected, abs=1e-4
+    )
+
+
 @pytest.mark.parametrize(
     ("error", "message"),
     [

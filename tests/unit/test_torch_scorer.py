@@ -144,6 +144,19 @@ def test_a_bfloat16_score_hardly_depends_on_the_batch() -> None:
     assert lower.score(PAIRS) == pytest.approx(alone, abs=0.06)
 
 
+def test_it_computes_on_as_many_threads_as_were_asked_for() -> None:
+    before = torch.get_num_threads()
+    seen: list[int] = []
+    try:
+        scorer = TorchScorer(ScorerConfig("mini", "torch", threads=1))
+        hook = lambda *_: seen.append(torch.get_num_threads())  # noqa: E731
+        scorer.model.get_input_embeddings().register_forward_pre_hook(hook)
+        scorer.score(PAIRS)
+    finally:
+        torch.set_num_threads(before)
+    assert set(seen) == {1}
+
+
 def test_a_device_list_is_one_scorer_with_a_replica_each() -> None:
     with pytest.raises(ConfigurationError, match="device is .*each once"):
         TorchScorer(ScorerConfig("mini", "torch", device=("cpu", "cpu")))
@@ -200,6 +213,7 @@ def test_a_device_that_is_not_there_is_refused(device: str) -> None:
         ({"max_length": 513}, "takes 1 to 512"),
         ({"max_length": 10}, "no room for a passage"),
         ({"max_batch_tokens": 0}, "max_batch_tokens is 0"),
+        ({"threads": 0}, "threads is 0"),
         ({"cutoff_layers": (4,)}, "cutoff_layers is for layerwise models"),
     ],
 )
