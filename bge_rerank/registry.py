@@ -34,7 +34,7 @@ BACKENDS = {
 """Each class takes a `ScorerConfig` whose backend is decided, and loads the weights."""
 
 RUNTIMES = ("openvino", "onnx")
-"""The backends that read an exported graph, the faster first (`benchmarks/README.md`)."""
+"""The backends that read an exported graph, the faster first."""
 
 
 def is_installed(name: str) -> bool:

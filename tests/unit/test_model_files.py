@@ -105,9 +105,7 @@ def test_a_model_of_the_hub_scores_as_its_files_do(hub_cache: Path) -> None:
     assert from_hub.score(pairs) == load_scorer("mini").score(pairs)
 
 
-def test_a_graph_of_the_hub_is_found_by_its_name(
-    exported_mini: Path, tmp_path: Path
-) -> None:
+def test_a_graph_of_the_hub_is_found_by_its_name(exported_mini: Path, tmp_path: Path) -> None:
     repository = tmp_path / "models--acme--reranker"
     (repository / "refs").mkdir(parents=True)
     (repository / "refs" / "main").write_text(REVISION)

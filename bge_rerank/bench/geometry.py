@@ -1,0 +1,94 @@
+"""Models of a known architecture with random weights: for speed and memory the same, without a download."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SEED = 7
+FIRST_ATTENTION = 5.0
+OTHER_BRANCHES = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """The sizes of an XLM-RoBERTa classifier; the defaults are those of `BAAI/bge-reranker-v2-m3`."""
+
+    layers: int = 24
+    hidden: int = 1_024
+    heads: int = 16
+    intermediate: int = 4_096
+    positions: int = 8_192
+    vocabulary: int = 250_002
+
+
+GEOMETRIES = {"v2-m3": Geometry()}
+"""The architectures that can be built by name."""
+
+
+def make_random_reranker(geometry: Geometry, folder: Path) -> None:
+    """Write a reranker with random float32 weights in transformers' layout.
+
+    The tokenizer is that of `mini` with XLM-RoBERTa's pair template (four special tokens, one
+    segment), so English text has as many tokens as usual. The scores mean nothing.
+    """
+    import torch
+    from transformers import XLMRobertaConfig, XLMRobertaForSequenceClassification
+
+    torch.manual_seed(SEED)
+    config = XLMRobertaConfig(
+        vocab_size=geometry.vocabulary,
+        hidden_size=geometry.hidden,
+        num_hidden_layers=geometry.layers,
+        num_attention_heads=geometry.heads,
+        intermediate_size=geometry.intermediate,
+        max_position_embeddings=geometry.positions + 1,
+        type_vocab_size=1,
+        layer_norm_eps=1e-5,
+        pad_token_id=0,
+    )
+    config.num_labels = 1
+    model = XLMRobertaForSequenceClassification(config)
+    _calm(model)
+    model.save_pretrained(folder)
+    _save_tokenizer(folder, geometry.positions)
+
+
+def _calm(model: Any) -> None:
+    """Scale weights so that scores depend on the texts more than on rounding, as trained ones do.
+
+    With the usual random weights rounding grows from layer to layer, and a sound int8 export could
+    not be told from a broken one. Here the first layer mixes the texts into the first token, and the
+    others add little.
+    """
+    for name, weights in model.named_parameters():
+        if not name.endswith((".value.weight", "output.dense.weight")):
+            continue
+        if ".layer.0.attention." in name:
+            weights.data.mul_(FIRST_ATTENTION)
+        elif name.endswith("output.dense.weight"):
+            weights.data.mul_(OTHER_BRANCHES)
+
+
+def _save_tokenizer(folder: Path, positions: int) -> None:
+    from tokenizers import Tokenizer, processors
+    from transformers import PreTrainedTokenizerFast
+
+    import bge_rerank_mini
+
+    tokenizer = Tokenizer.from_file(str(bge_rerank_mini.path() / "tokenizer.json"))
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] [SEP] $B [SEP]",
+        special_tokens=[(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")],
+    )
+    special = {
+        f"{name}_token": f"[{name.upper()}]" for name in ("cls", "sep", "pad", "unk", "mask")
+    }
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        **special,
+        model_input_names=["input_ids", "attention_mask"],
+        model_max_length=positions,
+    ).save_pretrained(folder)

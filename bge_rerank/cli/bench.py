@@ -1,0 +1,104 @@
+"""`bge-rerank bench`: this package beside others, on one machine in one run."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bge_rerank.bench.contenders import OURS, PEERS, Contender, choose, server
+from bge_rerank.bench.geometry import GEOMETRIES
+from bge_rerank.bench.machine import cores
+from bge_rerank.bench.servers import DIALECTS
+from bge_rerank.bench.settings import Settings
+from bge_rerank.bench.workload import LENGTHS, make_workload
+from bge_rerank.errors import ConfigurationError
+from bge_rerank.extras import needs_extra
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add = parser.add_argument
+    add("--model", default="mini", help="hub name, folder or 'mini' (default: %(default)s)")
+    add(
+        "--geometry",
+        choices=GEOMETRIES,
+        help="in place of a model: this architecture with random weights",
+    )
+    add("--depth", type=int, nargs="+", default=[100], metavar="N", help="documents (default: 100)")
+    add(
+        "--length",
+        nargs="+",
+        default=["mixed"],
+        choices=LENGTHS,
+        help="of documents (default: mixed)",
+    )
+    add(
+        "--contenders",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="names or parts of names (default: all)",
+    )
+    add("--url", help="a running server to measure too")
+    add("--dialect", choices=DIALECTS, default="tei", help="how the server is asked")
+    add("--rounds", type=int, default=5, metavar="N", help="timed calls (default: %(default)s)")
+    add("--threads", type=int, metavar="N", help="cores for each contender (default: all)")
+    add("--max-length", type=int, metavar="TOKENS", help="cut longer pairs (default: the model's)")
+    add(
+        "--growth",
+        type=int,
+        nargs="*",
+        metavar="N",
+        help="how ours grow with the number of pairs, in place of the comparison "
+        "(default sizes: 10 100 1000 10000)",
+    )
+    add(
+        "--output",
+        type=Path,
+        default=Path("benchmarks"),
+        metavar="DIR",
+        help="folder for JSON and picture (default: %(default)s)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Measure, print, write.
+
+    Raises:
+        RerankError: A setting cannot work, or the model could not be found, read or built.
+    """
+    with needs_extra("bench", "the benchmark"):
+        from bge_rerank.bench.growth import SIZES
+        from bge_rerank.bench.run import compare, grow
+    settings = _settings(arguments)
+    if arguments.growth is not None:
+        sizes = arguments.growth or SIZES
+        grow(settings, _contenders(arguments, ours_alone=True), arguments.length[0], sizes)
+        return
+    workloads = [
+        make_workload(length, depth) for length in arguments.length for depth in arguments.depth
+    ]
+    compare(settings, _contenders(arguments), workloads)
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    threads = cores() if arguments.threads is None else arguments.threads
+    if arguments.rounds < 1:
+        raise ConfigurationError(f"rounds is {arguments.rounds}; give 1 or more")
+    if not 1 <= threads <= cores():
+        raise ConfigurationError(f"threads is {threads}; this machine has 1 to {cores()}")
+    return Settings(
+        model_name=arguments.model,
+        geometry=arguments.geometry,
+        max_length=arguments.max_length,
+        rounds=arguments.rounds,
+        threads=threads,
+        output=arguments.output,
+    )
+
+
+def _contenders(arguments: argparse.Namespace, *, ours_alone: bool = False) -> list[Contender]:
+    if ours_alone:
+        return choose(OURS, arguments.contenders)
+    servers = [server(arguments.url, arguments.dialect)] if arguments.url else []
+    return choose([*OURS, *PEERS], arguments.contenders) + servers

@@ -1,0 +1,186 @@
+"""The benchmark, on little: its rows, its files, and the processes that contenders live in."""
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import bge_rerank_mini
+from bge_rerank import MissingDependencyError, RerankError, load_scorer
+from bge_rerank.bench import servers
+from bge_rerank.bench.contenders import OURS, Contender, choose
+from bge_rerank.bench.files import Files
+from bge_rerank.bench.geometry import Geometry, make_random_reranker
+from bge_rerank.bench.growth import measure_growth
+from bge_rerank.bench.machine import cores
+from bge_rerank.bench.own_process import OwnProcess, in_own_process
+from bge_rerank.bench.rows import Row
+from bge_rerank.bench.run import compare
+from bge_rerank.bench.settings import Settings
+from bge_rerank.bench.summary import Figures, summarise
+from bge_rerank.bench.workload import make_workload
+from bge_rerank.cli import main
+from conftest import PASSAGES, QUERY
+
+MINI = Files(bge_rerank_mini.path(), {}, {}, max_length=512)
+
+
+TORCH = choose(OURS, ["torch float32"])
+ABSENT = Contender("absent", servers.tei, "float32", ("no_such_module",))
+BROKEN = Contender("broken", int, "float32")
+"""Its build function cannot be called so."""
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder that a comparison of three contenders on four documents was written to."""
+    folder = tmp_path_factory.mktemp("benchmarks")
+    settings = Settings("mini", None, max_length=128, rounds=1, threads=1, output=folder)
+    compare(settings, [*TORCH, ABSENT, BROKEN], [make_workload("mixed", 4)])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def rows(output: Path) -> dict[str, dict[str, Any]]:
+    [workload] = json.loads((output / "mini.json").read_text())["workloads"]
+    return {row["name"]: row for row in workload["rows"]}
+
+
+def test_a_contender_has_figures(rows: dict[str, dict[str, Any]]) -> None:
+    row = rows[TORCH[0].name]
+    assert row["failure"] is None
+    assert len(row["seconds"]) == 1
+    assert row["slowest"] == row["rate"] == row["fastest"] == pytest.approx(4 / row["seconds"][0])
+    assert row["matmul_share"] > 0
+    assert row["peak_bytes"] > row["above_weights_bytes"] >= 0
+    assert row["cold_start"] > 0
+    assert (row["difference"], row["tau"]) == (0, 1)
+    assert row["to_reference"] is row["to_fastest_peer"] is None
+
+
+def test_a_contender_that_is_not_there_says_so(rows: dict[str, dict[str, Any]]) -> None:
+    assert rows["absent"]["failure"] == "not installed: No module named 'no_such_module'"
+    assert rows["absent"]["rate"] is None
+
+
+def test_a_contender_that_fails_says_why(rows: dict[str, dict[str, Any]]) -> None:
+    assert rows["broken"]["failure"].startswith("failed: ValueError: int()")
+
+
+def test_the_files_say_what_the_figures_stand_on(output: Path) -> None:
+    written = json.loads((output / "mini.json").read_text())
+    assert written["max_length"] == 128
+    assert written["machine"]["cores"] == cores()
+    assert written["machine"]["packages"]["torch"]
+    [workload] = written["workloads"]
+    assert (workload["length"], workload["depth"]) == ("mixed", 4)
+    assert 4 * 10 < workload["tokens"] <= 4 * 128
+    assert workload["flops"] > 2 * 10_000_000 * workload["tokens"]
+    assert {"float32", "bfloat16"} <= set(workload["matmul"])
+    assert set(workload["outside"]) == {"adapter", "tokenise", "batch"}
+    assert 0 < workload["outside_share"] < 1
+    assert (output / "mini.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_growth_is_measured_at_each_size() -> None:
+    [grown] = measure_growth(TORCH, "short", [3], MINI, threads=1)
+    assert (grown.name, grown.pairs, grown.failure) == (TORCH[0].name, 3, None)
+    assert grown.seconds > 0
+
+
+def test_a_geometry_is_a_reranker_with_the_special_tokens_of_xlm_roberta(tmp_path: Path) -> None:
+    geometry = Geometry(layers=2, hidden=32, heads=4, intermediate=64, positions=64)
+    make_random_reranker(geometry, tmp_path)
+    scorer = load_scorer(str(tmp_path), "torch", dtype="float32")
+    logits = scorer.score([(QUERY, passage) for passage in PASSAGES])
+    assert len(set(logits)) == len(PASSAGES)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert (config["model_type"], config["vocab_size"]) == ("xlm-roberta", 250_002)
+
+
+def test_a_process_tells_what_is_missing_and_what_went_wrong() -> None:
+    with pytest.raises(MissingDependencyError, match="no_such_module"):
+        in_own_process(import_module, "no_such_module", threads=1)
+    with pytest.raises(RerankError, match="ValueError: invalid literal"):
+        in_own_process(int, "x", threads=1)
+    with pytest.raises(RerankError, match="exit code 3"):
+        in_own_process(os._exit, 3, threads=1)
+
+
+def test_a_process_has_the_threads_and_cores_that_it_was_given() -> None:
+    assert in_own_process(os.getenv, "OMP_NUM_THREADS", threads=1) == "1"
+    assert in_own_process(cores, threads=1) == 1
+
+
+def test_a_process_keeps_what_was_made_between_requests() -> None:
+    with OwnProcess(list, "ab", threads=1) as process:
+        process.ask("append", "c")
+        assert process.ask("index", "c") == 2
+
+
+class Tei(BaseHTTPRequestHandler):
+    """Answers as Text Embeddings Inference does: the shorter the better, best first."""
+
+    def do_GET(self) -> None:
+        self.answer({"max_client_batch_size": 2})
+
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        assert len(request["texts"]) <= 2
+        scores = [{"index": i, "score": -len(text)} for i, text in enumerate(request["texts"])]
+        self.answer(sorted(scores, key=lambda score: -score["score"]))
+
+    def answer(self, contents: Any) -> None:
+        body = json.dumps(contents).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def tei_url() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Tei) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_server_is_asked_in_parts_and_answers_in_input_order(tei_url: str) -> None:
+    rank = servers.tei(tei_url, Path(), 512)
+    assert rank("q", ["aaaa", "a", "aaa", "aa", "aaaaa"]) == [-4, -1, -3, -2, -5]
+
+
+def test_a_server_that_is_not_there_is_a_row_that_says_so() -> None:
+    row = Row(Contender("server", partial(servers.tei, "http://127.0.0.1:9"), None))
+    row.take_turn(MINI, make_workload("short", 2), 1, threads=1, stays=False)
+    [figures] = summarise([row], flops=1, rates={})
+    assert isinstance(figures, Figures)
+    assert figures.failure == "failed: ConnectError: [Errno 111] Connection refused"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--contenders", "nobody"], "no contender is named like 'nobody'"),
+        (["--rounds", "0"], "rounds is 0"),
+        (["--threads", "0"], "threads is 0"),
+        (["--model", "/no/such"], "there is no folder '/no/such'"),
+        (["--max-length", "100000"], "max_length is 100000"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["bench", "--output", str(tmp_path), *arguments]) == 1
+    assert message in capsys.readouterr().err
