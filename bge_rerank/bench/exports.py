@@ -15,7 +15,8 @@ from bge_rerank.export.samples import sample_pairs
 from bge_rerank.manifest import Precision
 from bge_rerank.model_files import model_folder
 
-CALIBRATION_PAIRS = 200
+CALIBRATION_PAIRS = 128
+"""As many as Optimum takes by default."""
 CALIBRATION_TOKENS = 384
 """What Sentence Transformers pads its calibration to."""
 
@@ -30,11 +31,13 @@ def write_float32(model_name: str, folder: Path) -> None:
 
     Left as they are, some would compute half-precision weights in half precision.
     """
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoTokenizer
 
-    source = model_folder(ScorerConfig(model_name))
-    model = AutoModelForSequenceClassification.from_pretrained(source)
-    model.float().save_pretrained(folder)
+    from bge_rerank.scorers.torch import load_classifier
+
+    config = ScorerConfig(model_name)
+    source = model_folder(config)
+    load_classifier(config, source).float().save_pretrained(folder)
     AutoTokenizer.from_pretrained(source).save_pretrained(folder)
 
 

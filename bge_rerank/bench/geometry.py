@@ -30,8 +30,8 @@ GEOMETRIES = {"v2-m3": Geometry()}
 def make_random_reranker(geometry: Geometry, folder: Path) -> None:
     """Write a reranker with random float32 weights in transformers' layout.
 
-    The tokenizer is that of `mini` with XLM-RoBERTa's pair template (four special tokens, one
-    segment), so English text has as many tokens as usual. The scores mean nothing.
+    The tokenizer is that of `mini`, so English text has about as many tokens as usual; there is one
+    segment, as in XLM-RoBERTa. The scores mean nothing.
     """
     import torch
     from transformers import XLMRobertaConfig, XLMRobertaForSequenceClassification
@@ -72,23 +72,12 @@ def _calm(model: Any) -> None:
 
 
 def _save_tokenizer(folder: Path, positions: int) -> None:
-    from tokenizers import Tokenizer, processors
-    from transformers import PreTrainedTokenizerFast
+    from transformers import AutoTokenizer
 
     import bge_rerank_mini
 
-    tokenizer = Tokenizer.from_file(str(bge_rerank_mini.path() / "tokenizer.json"))
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] [SEP] $B [SEP]",
-        special_tokens=[(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")],
-    )
-    special = {
-        f"{name}_token": f"[{name.upper()}]" for name in ("cls", "sep", "pad", "unk", "mask")
-    }
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        **special,
+    AutoTokenizer.from_pretrained(
+        bge_rerank_mini.path(),
         model_input_names=["input_ids", "attention_mask"],
         model_max_length=positions,
     ).save_pretrained(folder)

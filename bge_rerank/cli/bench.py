@@ -39,8 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="names or parts of names (default: all)",
     )
-    add("--url", help="a running server to measure too")
-    add("--dialect", choices=DIALECTS, default="tei", help="how the server is asked")
+    add("--url", help="the address of a running server to measure too")
+    add(
+        "--dialect",
+        choices=DIALECTS,
+        default="tei",
+        help="POST /rerank as TEI has it, or /v1/rerank as Cohere and Jina have it",
+    )
     add("--rounds", type=int, default=5, metavar="N", help="timed calls (default: %(default)s)")
     add("--threads", type=int, metavar="N", help="cores for each contender (default: all)")
     add("--max-length", type=int, metavar="TOKENS", help="cut longer pairs (default: the model's)")

@@ -95,12 +95,16 @@ def test_growth_is_measured_at_each_size() -> None:
     assert grown.seconds > 0
 
 
-def test_a_geometry_is_a_reranker_with_the_special_tokens_of_xlm_roberta(tmp_path: Path) -> None:
+def test_a_geometry_is_a_reranker_on_which_backends_agree(tmp_path: Path) -> None:
     geometry = Geometry(layers=2, hidden=32, heads=4, intermediate=64, positions=64)
     make_random_reranker(geometry, tmp_path)
-    scorer = load_scorer(str(tmp_path), "torch", dtype="float32")
-    logits = scorer.score([(QUERY, passage) for passage in PASSAGES])
-    assert len(set(logits)) == len(PASSAGES)
+    pairs = [(QUERY, passage) for passage in PASSAGES]
+    [torch, flag] = [
+        load_scorer(str(tmp_path), backend, dtype="float32", device="cpu").score(pairs)
+        for backend in ("torch", "flag")
+    ]
+    assert len(set(torch)) == len(PASSAGES)
+    assert torch == pytest.approx(flag, abs=1e-5)
     config = json.loads((tmp_path / "config.json").read_text())
     assert (config["model_type"], config["vocab_size"]) == ("xlm-roberta", 250_002)
 

@@ -35,7 +35,8 @@ def test_it_writes_json_with_the_full_scores() -> None:
     [logit] = load_scorer("mini").score([(QUERY, PASSAGES[1])])
     assert record["text"] == PASSAGES[1]
     assert (record["rank"], record["index"]) == (1, 1)
-    assert record["logit"] == pytest.approx(logit, abs=1e-4)
+    # Where the default is bfloat16, a logit moves by some hundredths with the batch.
+    assert record["logit"] == pytest.approx(logit, abs=0.06)
 
 
 def test_it_reads_jsonl_and_keeps_the_objects(tmp_path: Path) -> None:
