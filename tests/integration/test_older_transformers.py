@@ -56,8 +56,10 @@ def test_the_torch_backend_scores_the_same_on_it(python: Path, tmp_path: Path) -
 
     code = (
         "import sys; from bge_rerank import load_scorer\n"
-        "print(*load_scorer(sys.argv[1], 'torch').score([('tides', 'The Moon.'), ('q', 'p')]))"
+        "print(*load_scorer(sys.argv[1], 'torch', dtype='float32').score([('tides', 'The Moon.'), ('q', 'p')]))"
     )
     printed = run(python, "-c", code, bge_rerank_mini.path(), cwd=tmp_path).split()
-    expected = load_scorer("mini", "torch").score([("tides", "The Moon."), ("q", "p")])
+    expected = load_scorer("mini", "torch", dtype="float32").score(
+        [("tides", "The Moon."), ("q", "p")]
+    )
     assert list(map(float, printed)) == pytest.approx(expected, abs=1e-4)

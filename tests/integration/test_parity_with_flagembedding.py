@@ -25,7 +25,7 @@ def flag_reranker(folder: Path, max_length: int) -> Any:
 def assert_equal_logits(folder: Path, pairs: list[tuple[str, str]], max_length: int) -> None:
     expected = flag_reranker(folder, max_length).compute_score(pairs)
     assert max(expected) - min(expected) > 1, "the scores are too close for the bound to mean much"
-    scored = load_scorer(str(folder), "torch", max_length=max_length).score(pairs)
+    scored = load_scorer(str(folder), "torch", dtype="float32", max_length=max_length).score(pairs)
     assert scored == pytest.approx(expected, abs=BOUND, rel=0)
 
 
