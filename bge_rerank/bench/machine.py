@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from bge_rerank.cores import usable_cores
+
 PACKAGES = (
     "bge-rerank",
     "FlagEmbedding",
@@ -36,24 +38,13 @@ def describe_machine() -> dict[str, Any]:
     """Return the machine, the versions of what runs, and the command line, as JSON takes them."""
     return {
         "cpu": _cpu_info("model name") or platform.processor() or platform.machine(),
-        "cores": cores(),
+        "cores": usable_cores(),
         "memory_bytes": memory(),
         "system": platform.platform(),
         "python": platform.python_version(),
         "packages": {package: _version(package) for package in PACKAGES},
         "command": ["bge-rerank", *sys.argv[1:]],
     }
-
-
-def cores() -> int:
-    """Return how many cores this process may run on.
-
-    >>> cores() >= 1
-    True
-    """
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def memory() -> int:

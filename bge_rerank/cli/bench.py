@@ -7,10 +7,10 @@ from pathlib import Path
 
 from bge_rerank.bench.contenders import OURS, PEERS, Contender, choose, server
 from bge_rerank.bench.geometry import GEOMETRIES
-from bge_rerank.bench.machine import cores
 from bge_rerank.bench.servers import DIALECTS
 from bge_rerank.bench.settings import Settings
 from bge_rerank.bench.workload import LENGTHS, make_workload
+from bge_rerank.cores import usable_cores
 from bge_rerank.errors import ConfigurationError
 from bge_rerank.extras import needs_extra
 
@@ -87,11 +87,11 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
-    threads = cores() if arguments.threads is None else arguments.threads
+    threads = usable_cores() if arguments.threads is None else arguments.threads
     if arguments.rounds < 1:
         raise ConfigurationError(f"rounds is {arguments.rounds}; give 1 or more")
-    if not 1 <= threads <= cores():
-        raise ConfigurationError(f"threads is {threads}; this machine has 1 to {cores()}")
+    if not 1 <= threads <= usable_cores():
+        raise ConfigurationError(f"threads is {threads}; this machine has 1 to {usable_cores()}")
     return Settings(
         model_name=arguments.model,
         geometry=arguments.geometry,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from bge_rerank.config import ScorerConfig
+from bge_rerank.cores import usable_cores
 from bge_rerank.encoder_scorer import EncoderScorer, chosen_max_batch_tokens
 from bge_rerank.errors import ConfigurationError, ModelLoadError, ScoringError
 from bge_rerank.exported import ExportedModel, read_export
@@ -46,7 +46,7 @@ class OnnxScorer(EncoderScorer):
         runner = OnnxRunner(exported)
         super().__init__(
             exported.encoder,
-            [runner] * (config.threads or _cores()),
+            [runner] * (config.threads or usable_cores()),
             chosen_max_batch_tokens(config, MAX_BATCH_TOKENS),
             precision,
         )
@@ -99,10 +99,3 @@ def _precision(config: ScorerConfig, exported: ExportedModel) -> str:
             "out, or use backend='openvino'"
         )
     return own
-
-
-def _cores() -> int:
-    """Return how many cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -19,7 +19,6 @@ from bge_rerank.bench.contenders import OURS, Contender, choose
 from bge_rerank.bench.files import Files
 from bge_rerank.bench.geometry import Geometry, make_random_reranker
 from bge_rerank.bench.growth import measure_growth
-from bge_rerank.bench.machine import cores
 from bge_rerank.bench.own_process import OwnProcess, in_own_process
 from bge_rerank.bench.rows import Row
 from bge_rerank.bench.run import compare
@@ -27,6 +26,7 @@ from bge_rerank.bench.settings import Settings
 from bge_rerank.bench.summary import Figures, summarise
 from bge_rerank.bench.workload import make_workload
 from bge_rerank.cli import main
+from bge_rerank.cores import usable_cores
 from conftest import PASSAGES, QUERY
 
 MINI = Files(bge_rerank_mini.path(), {}, {}, max_length=512)
@@ -77,7 +77,7 @@ def test_a_contender_that_fails_says_why(rows: dict[str, dict[str, Any]]) -> Non
 def test_the_files_say_what_the_figures_stand_on(output: Path) -> None:
     written = json.loads((output / "mini.json").read_text())
     assert written["max_length"] == 128
-    assert written["machine"]["cores"] == cores()
+    assert written["machine"]["cores"] == usable_cores()
     assert written["machine"]["packages"]["torch"]
     [workload] = written["workloads"]
     assert (workload["length"], workload["depth"]) == ("mixed", 4)
@@ -120,7 +120,7 @@ def test_a_process_tells_what_is_missing_and_what_went_wrong() -> None:
 
 def test_a_process_has_the_threads_and_cores_that_it_was_given() -> None:
     assert in_own_process(os.getenv, "OMP_NUM_THREADS", threads=1) == "1"
-    assert in_own_process(cores, threads=1) == 1
+    assert in_own_process(usable_cores, threads=1) == 1
 
 
 def test_a_process_keeps_what_was_made_between_requests() -> None:

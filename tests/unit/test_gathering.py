@@ -3,7 +3,6 @@ import copy
 import gc
 import pickle
 import threading
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from typing import Any
@@ -25,32 +24,12 @@ from bge_rerank import (
 )
 from bge_rerank.gathering import GatheringScorer, _Queue, _Request, check_wait
 from conftest import PASSAGES, QUERY
+from counted_scorer import Counted, Pairs, length
 from langchain_bge_rerank import BGERerankerCompressor
 from llamaindex_bge_rerank import BGERerankerPostprocessor
 
-Pairs = Sequence[tuple[str, str]]
 LONG_MS = 60_000.0
 """No test waits that long: it says that something else has to start the pass."""
-
-
-def length(passage: str) -> float:
-    return float(len(passage))
-
-
-class Counted:
-    """Scores a passage by its length, and notes the pairs of each call."""
-
-    def __init__(self, score_of: Callable[[str], float] = length) -> None:
-        self.passes: list[list[tuple[str, str]]] = []
-        self.score_of = score_of
-
-    def score(self, pairs: Pairs, /) -> list[float]:
-        self.passes.append(list(pairs))
-        self.begin()
-        return [self.score_of(passage) for _, passage in pairs]
-
-    def begin(self) -> None:
-        """Do what comes between the note and the scores."""
 
 
 class Gated(Counted):

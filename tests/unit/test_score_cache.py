@@ -5,7 +5,7 @@ import pickle
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -38,27 +38,11 @@ from bge_rerank.score_cache import (
 )
 from bge_rerank.score_folder import FolderCache
 from conftest import PASSAGES, QUERY
+from counted_scorer import Counted, Pairs, length
 from langchain_bge_rerank import BGERerankerCompressor
 
-Pairs = Sequence[tuple[str, str]]
 float32s = st.floats(width=32, allow_nan=False, allow_infinity=False)
 pairs_of_texts = st.lists(st.tuples(st.text(), st.text()), max_size=8)
-
-
-def length(passage: str) -> float:
-    return float(len(passage))
-
-
-class Counted:
-    """Scores a passage by its length, and notes the pairs of each call."""
-
-    def __init__(self, score_of: Callable[[str], float] = length) -> None:
-        self.passes: list[list[tuple[str, str]]] = []
-        self.score_of = score_of
-
-    def score(self, pairs: Pairs, /) -> list[float]:
-        self.passes.append(list(pairs))
-        return [self.score_of(passage) for _, passage in pairs]
 
 
 @pytest.fixture(params=["memory", "folder"])

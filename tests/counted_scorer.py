@@ -1,0 +1,25 @@
+"""A scorer that notes what it is asked."""
+
+from collections.abc import Callable, Sequence
+
+Pairs = Sequence[tuple[str, str]]
+
+
+def length(passage: str) -> float:
+    return float(len(passage))
+
+
+class Counted:
+    """Scores a passage by its length, and notes the pairs of each call."""
+
+    def __init__(self, score_of: Callable[[str], float] = length) -> None:
+        self.passes: list[list[tuple[str, str]]] = []
+        self.score_of = score_of
+
+    def score(self, pairs: Pairs, /) -> list[float]:
+        self.passes.append(list(pairs))
+        self.begin()
+        return [self.score_of(passage) for _, passage in pairs]
+
+    def begin(self) -> None:
+        """Do what comes between the note and the scores."""
