@@ -106,18 +106,24 @@ def _export(
         import onnxscript  # noqa: F401 - torch's exporter needs it, and says so less clearly
 
         from bge_rerank.export.graph import export_graph
+        from bge_rerank.export.outliers import largest_activations, with_outliers_apart
         from bge_rerank.scorers.torch import TorchScorer
     model = read_config(config)
     scorer = TorchScorer(config)
+    classifier = scorer.model
+    samples = list(calibrate or sample_pairs(CALIBRATION_PAIRS)) if precision == "int8" else []
+    if samples:
+        largest = largest_activations(classifier, scorer, samples)
+        classifier = with_outliers_apart(classifier, largest)
     graph = staged / GRAPH_FOLDER / GRAPH_FILE
     graph.parent.mkdir(parents=True)
     (staged / "config.json").write_text(json.dumps(model.contents, indent=2), encoding="utf-8")
     scorer.tokenizer.backend_tokenizer.save(str(staged / "tokenizer.json"))
     takes_type_ids = "token_type_ids" in scorer.tokenizer.model_input_names
-    export_graph(scorer.model, graph, positions=model.positions, takes_type_ids=takes_type_ids)
+    export_graph(classifier, graph, positions=model.positions, takes_type_ids=takes_type_ids)
     _write_manifest(config, model, graph.parent, "fp32")
-    if precision == "int8":
-        _quantise(staged, list(calibrate or sample_pairs(CALIBRATION_PAIRS)))
+    if samples:
+        _quantise(staged, samples)
     _write_manifest(config, model, graph.parent, precision)
     return _check(staged, scorer, precision)
 

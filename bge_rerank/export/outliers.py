@@ -1,0 +1,111 @@
+"""A feed-forward's neurons of outlying activations, apart from the others: those can be quantised.
+
+A tensor's scale in 8 bits is set by its largest value. In trained encoders one neuron of a layer fires
+far above all others, for one token of a sequence (massive activations: Sun et al. 2024, arXiv
+2402.17762): in four of mini's six layers at 13 to 24, where the next reaches 6 to 14 and half stay below
+1.7. A feed-forward is a sum over its neurons, so it is the sum of two: one of the outliers, to be left
+in float, and one of the rest. It computes the same, and costs a few per cent more products.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from bge_rerank.types import Pair, Scorer
+
+OUTLIERS = 64
+"""Neurons apart in each layer. On mini 32 did as well as 64 and 128 no better; 64 is a kernel's block."""
+
+
+def largest_activations(model: Any, scorer: Scorer, pairs: Sequence[Pair]) -> list[torch.Tensor]:
+    """Return the largest absolute activation of each feed-forward neuron, a tensor a layer.
+
+    Args:
+        model: The encoder classifier that the scorer runs.
+        scorer: It scores the pairs.
+        pairs: Pairs like those to be scored.
+    """
+    layers = model.base_model.encoder.layer
+    largest = [torch.zeros(layer.intermediate.dense.out_features) for layer in layers]
+
+    def watch(number: int) -> Any:
+        def note(_module: Any, _inputs: Any, activations: torch.Tensor) -> None:
+            now = activations.detach().abs().flatten(0, -2).amax(0)
+            largest[number] = torch.maximum(largest[number], now)
+
+        return note
+
+    watching = [
+        layer.intermediate.register_forward_hook(watch(number))
+        for number, layer in enumerate(layers)
+    ]
+    try:
+        scorer.score(pairs)
+    finally:
+        for hook in watching:
+            hook.remove()
+    return largest
+
+
+def with_outliers_apart(model: Any, largest: Sequence[torch.Tensor]) -> Any:
+    """Return a copy of a classifier that computes each feed-forward, but the last layer's, as two.
+
+    Args:
+        model: An encoder classifier of the BERT and RoBERTa family.
+        largest: The largest activation of each neuron, a tensor a layer.
+    """
+    divided = copy.deepcopy(model)
+    for layer, activations in zip(divided.base_model.encoder.layer[:-1], largest, strict=False):
+        neurons = activations.argsort(descending=True)
+        apart = min(OUTLIERS, len(neurons) // 2)
+        outliers, others = (part.sort().values for part in neurons.tensor_split([apart]))
+        layer.intermediate = _Intermediate(layer.intermediate, others, outliers)
+        layer.output = _Output(layer.output, others, outliers)
+    return divided
+
+
+class _Intermediate(torch.nn.Module):
+    """A feed-forward's first half: the activations of the others, and of the outliers."""
+
+    def __init__(self, whole: Any, others: torch.Tensor, outliers: torch.Tensor) -> None:
+        super().__init__()
+        weight, bias = whole.dense.weight, whole.dense.bias
+        self._activation = whole.intermediate_act_fn
+        self._others = _linear(weight[others], bias[others])
+        self._outliers = _linear(weight[outliers], bias[outliers])
+
+    def forward(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        others, outliers = self._others(hidden), self._outliers(hidden)
+        return self._activation(others), self._activation(outliers)
+
+
+class _Output(torch.nn.Module):
+    """A feed-forward's second half, with what follows it."""
+
+    def __init__(self, whole: Any, others: torch.Tensor, outliers: torch.Tensor) -> None:
+        super().__init__()
+        weight, bias = whole.dense.weight, whole.dense.bias
+        self._norm = whole.LayerNorm
+        self._others = _linear(weight[:, others], bias)
+        self._outliers = _linear(weight[:, outliers], None)
+
+    def forward(
+        self, activations: tuple[torch.Tensor, torch.Tensor], attended: torch.Tensor
+    ) -> torch.Tensor:
+        others, outliers = activations
+        normed: torch.Tensor = self._norm(
+            self._others(others) + self._outliers(outliers) + attended
+        )
+        return normed
+
+
+def _linear(weight: torch.Tensor, bias: torch.Tensor | None) -> torch.nn.Linear:
+    linear = torch.nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
+    linear.weight = torch.nn.Parameter(weight.detach())
+    if bias is not None:
+        linear.bias = torch.nn.Parameter(bias.detach())
+    return linear
