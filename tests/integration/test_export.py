@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from bge_rerank import (
@@ -68,6 +69,19 @@ def test_an_int8_export_is_near_and_of_less_than_half_the_size(
         for folder in (exported_mini, exported_mini_int8)
     )
     assert small < 0.5 * size
+
+
+def test_an_int8_export_leaves_attention_outliers_and_head_in_float(
+    exported_mini_int8: Path,
+) -> None:
+    nodes = onnx.load(exported_mini_int8 / "onnx/model.onnx").graph.node
+    made_by = {output: node.op_type for node in nodes for output in node.output}
+    products = [node for node in nodes if node.op_type in ("MatMul", "Gemm")]
+    quantised = [node for node in products if made_by.get(node.input[1]) == "DequantizeLinear"]
+    # Of six layers, five have six products beside the outliers' two; of the first's one stays, and
+    # the last has keys and values alone.
+    assert len(quantised) == 5 * 6 - 1 + 2
+    assert all(made_by[node.input[0]] == "DequantizeLinear" for node in quantised)
 
 
 def test_bfloat16_in_openvino_is_near(exported_mini: Path) -> None:
