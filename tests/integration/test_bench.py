@@ -15,7 +15,7 @@ import pytest
 import bge_rerank_mini
 from bge_rerank import MissingDependencyError, RerankError, load_scorer
 from bge_rerank.bench import servers
-from bge_rerank.bench.contenders import OURS, Contender, choose
+from bge_rerank.bench.contenders import OURS, Contender, choose, server
 from bge_rerank.bench.files import Files
 from bge_rerank.bench.geometry import Geometry, make_random_reranker
 from bge_rerank.bench.growth import measure_growth
@@ -129,17 +129,29 @@ def test_a_process_keeps_what_was_made_between_requests() -> None:
         assert process.ask("index", "c") == 2
 
 
-class Tei(BaseHTTPRequestHandler):
-    """Answers as Text Embeddings Inference does: the shorter the better, best first."""
+class RerankServer(BaseHTTPRequestHandler):
+    """Answers in both dialects: the shorter the better, best first."""
 
     def do_GET(self) -> None:
-        self.answer({"max_client_batch_size": 2})
+        self.answer(
+            {"/info": {"max_client_batch_size": 2}, "/v1/models": {"data": [{"id": "m"}]}}[
+                self.path
+            ]
+        )
 
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        assert len(request["texts"]) <= 2
-        scores = [{"index": i, "score": -len(text)} for i, text in enumerate(request["texts"])]
-        self.answer(sorted(scores, key=lambda score: -score["score"]))
+        assert request["query"] == "q"
+        if self.path == "/rerank":
+            assert len(request["texts"]) <= 2
+            self.answer(self.results(request["texts"], "score"))
+        else:
+            assert (self.path, request["model"]) == ("/v1/rerank", "m")
+            self.answer({"results": self.results(request["documents"], "relevance_score")})
+
+    def results(self, texts: list[str], score: str) -> list[dict[str, Any]]:
+        results = [{"index": index, score: -len(text)} for index, text in enumerate(texts)]
+        return sorted(results, key=lambda result: -result[score])
 
     def answer(self, contents: Any) -> None:
         body = json.dumps(contents).encode()
@@ -153,15 +165,16 @@ class Tei(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def tei_url() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Tei) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+def url() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), RerankServer) as listening:
+        threading.Thread(target=listening.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.server_port}"
+        listening.shutdown()
 
 
-def test_a_server_is_asked_in_parts_and_answers_in_input_order(tei_url: str) -> None:
-    rank = servers.tei(tei_url, Path(), 512)
+@pytest.mark.parametrize("dialect", servers.DIALECTS)
+def test_a_server_answers_in_input_order_in_either_dialect(url: str, dialect: str) -> None:
+    rank = server(url, dialect).build(Path(), 512)
     assert rank("q", ["aaaa", "a", "aaa", "aa", "aaaaa"]) == [-4, -1, -3, -2, -5]
 
 
