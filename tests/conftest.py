@@ -6,12 +6,14 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["ANONYMIZED_TELEMETRY"] = "False"
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import bge_rerank_mini
-from bge_rerank import DEFAULT_MODEL
+from bge_rerank import DEFAULT_MODEL, load_scorer
 from bge_rerank.export import export_model
+from counted_scorer import Pairs
 from tiny_encoders import make_tiny_embedder, make_tiny_reranker
 
 QUERY = "what causes tides"
@@ -47,6 +49,21 @@ def exported_mini_int8(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exported") / "mini-int8"
     export_model("mini", folder, "int8")
     return folder
+
+
+@pytest.fixture
+def minis_passes(monkeypatch: pytest.MonkeyPatch) -> list[Pairs]:
+    """The pairs of each call to the weights of `mini`, with the backend `torch`."""
+    weights = load_scorer("mini", "torch").loaded()
+    passes: list[Pairs] = []
+    score = type(weights).score
+
+    def counted(self: Any, pairs: Pairs, /) -> list[float]:
+        passes.append(pairs)
+        return score(self, pairs)
+
+    monkeypatch.setattr(type(weights), "score", counted)
+    return passes
 
 
 @pytest.fixture(scope="session")

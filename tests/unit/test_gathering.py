@@ -422,21 +422,6 @@ def test_a_pass_of_no_pairs_is_refused() -> None:
         GatheringScorer(Counted(), max_pairs=0)
 
 
-@pytest.fixture
-def minis_passes(monkeypatch: pytest.MonkeyPatch) -> list[Pairs]:
-    """The pairs of each call to the weights of `mini`, with the backend `torch`."""
-    weights = load_scorer("mini", "torch").loaded()
-    passes: list[Pairs] = []
-    score = type(weights).score
-
-    def counted(self: Any, pairs: Pairs, /) -> list[float]:
-        passes.append(pairs)
-        return score(self, pairs)
-
-    monkeypatch.setattr(type(weights), "score", counted)
-    return passes
-
-
 async def test_rerankers_made_anew_for_each_call_share_a_pass_over_the_weights(
     minis_passes: list[Pairs],
 ) -> None:

@@ -50,21 +50,6 @@ def cache(request: pytest.FixtureRequest, tmp_path: Path) -> ScoreCache:
     return MemoryCache() if request.param == "memory" else FolderCache(tmp_path / "scores")
 
 
-@pytest.fixture
-def minis_passes(monkeypatch: pytest.MonkeyPatch) -> list[Pairs]:
-    """The pairs of each call to the weights of `mini`, with the backend `torch`."""
-    weights = load_scorer("mini", "torch").loaded()
-    passes: list[Pairs] = []
-    score = type(weights).score
-
-    def counted(self: Any, pairs: Pairs, /) -> list[float]:
-        passes.append(pairs)
-        return score(self, pairs)
-
-    monkeypatch.setattr(type(weights), "score", counted)
-    return passes
-
-
 def test_only_what_is_missing_is_scored_in_one_call(cache: ScoreCache) -> None:
     scorer = Counted()
     cached = CachedScorer(scorer, cache, ["model"])
