@@ -35,8 +35,8 @@ class Figures:
         peak_bytes: The most memory of its process; of a server it is not known.
         above_weights_bytes: The most that the calls took on top of what was held before them.
         cold_start: Seconds from importing its libraries to the first answer.
-        difference: The largest difference of a logit from the reference's.
-        tau: Kendall's tau of its order and the reference's.
+        difference: The largest difference of a logit from the reference's, in any call.
+        tau: Kendall's tau of its order and the reference's: the lowest of any call.
     """
 
     name: str
@@ -101,7 +101,7 @@ def _figures(
 ) -> Figures:
     contender, typical = row.contender, _median_seconds(row)
     seconds = tuple(run.seconds for run in row.runs)
-    scores = row.runs[-1].scores
+    depth = len(row.runs[0].scores)
     rate = rates.get(contender.precision or "")
     peaks = [] if contender.is_server else row.peaks
     return Figures(
@@ -110,26 +110,32 @@ def _figures(
         precision=contender.precision,
         batch_size=row.batch_size,
         seconds=seconds,
-        rate=len(scores) / typical,
-        slowest=len(scores) / max(seconds),
-        fastest=len(scores) / min(seconds),
+        rate=depth / typical,
+        slowest=depth / max(seconds),
+        fastest=depth / min(seconds),
         to_reference=reference_seconds and reference_seconds / typical,
         to_fastest_peer=peer_seconds and peer_seconds / typical,
         matmul_share=rate and flops / typical / rate,
         peak_bytes=max((peak.total for peak in peaks), default=None),
         above_weights_bytes=max((peak.above_weights for peak in peaks), default=None),
         cold_start=median(row.cold_starts),
-        difference=_difference(scores, contender.scale, reference),
-        tau=kendall(scores, reference) if reference else None,
+        difference=_difference(row, reference),
+        tau=_tau(row, reference),
     )
 
 
-def _difference(
-    scores: Sequence[float], scale: str | None, reference: Sequence[float] | None
-) -> float | None:
+def _difference(row: Row, reference: Sequence[float] | None) -> float | None:
+    scale = row.contender.scale
     if scale is None or reference is None:
         return None
-    return largest_difference(logits_of(scores, scale), reference)
+    return max(largest_difference(logits_of(run.scores, scale), reference) for run in row.runs)
+
+
+def _tau(row: Row, reference: Sequence[float] | None) -> float | None:
+    if reference is None:
+        return None
+    taus = [kendall(run.scores, reference) for run in row.runs]
+    return min((tau for tau in taus if tau is not None), default=None)
 
 
 def _median_seconds(row: Row) -> float:
