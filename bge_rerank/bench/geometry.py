@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 SEED = 7
-FIRST_ATTENTION = 5.0
+FIRST_ATTENTION = 15.0
 OTHER_BRANCHES = 0.1
 
 
