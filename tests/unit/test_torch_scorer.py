@@ -14,7 +14,11 @@ from bge_rerank import (
 )
 from bge_rerank.config import ScorerConfig
 from bge_rerank.scorers.torch import TorchScorer
-from bge_rerank.torch_device import choose_dtype, cpu_has_bfloat16
+from bge_rerank.torch_device import (
+    choose_dtype,
+    cpu_has_bfloat16,
+    default_max_batch_tokens,
+)
 from conftest import PASSAGES, QUERY
 from tiny_encoders import make_tiny_reranker
 
@@ -47,6 +51,16 @@ def test_each_pair_goes_through_the_model_once(scorer: TorchScorer) -> None:
     passes = Passes(scorer)
     scorer.score(PAIRS)
     assert sum(rows for rows, _ in passes.shapes) == len(PAIRS)
+
+
+def test_a_batch_on_a_cpu_is_the_larger_the_more_threads_share_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    budgets = []
+    for threads in (1, 2, 16):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        budgets.append(default_max_batch_tokens(torch.device("cpu"), config=None, itemsize=4))
+    assert budgets == [256, 512, 4_096]
 
 
 def test_padding_is_a_small_share_of_what_is_computed(scorer: TorchScorer) -> None:
