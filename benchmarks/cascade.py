@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--model", default="mini")
     parser.add_argument("--data", type=Path, help="default: the demo's collection")
     parser.add_argument("--split", default="test")
-    parser.add_argument("--questions", type=int, default=100, help="at most, evenly spread")
+    parser.add_argument("--questions", type=int, default=100, help="about how many, evenly spread")
     parser.add_argument("--depth", type=int, default=200, help="candidates of a question")
     parser.add_argument("--keep", type=int, nargs="+", default=[100, 50, 20])
     arguments = parser.parse_args()

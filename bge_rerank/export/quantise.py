@@ -89,7 +89,7 @@ def kept_in_float(graph: onnx.ModelProto) -> list[str]:
     return [
         *of_activations,
         *chain(*outliers),
-        layers[FIRST_OF_OTHERS],
+        *layers[FIRST_OF_OTHERS : FIRST_OF_OTHERS + 1],
         *(query, attended, first, second),
         *of_weights[-HEAD_MATRICES:],
     ]
