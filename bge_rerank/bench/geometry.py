@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 SEED = 7
-FIRST_ATTENTION = 15.0
-OTHER_BRANCHES = 0.1
+FIRST_ATTENTION = 50.0
+OTHER_BRANCHES = 0.03
 
 
 @dataclass(frozen=True, slots=True)
