@@ -14,6 +14,7 @@ from bge_rerank.errors import (
     OutOfMemoryError,
     RerankError,
     ScoringError,
+    ServerError,
     UnsupportedModelError,
 )
 from bge_rerank.loading import load_scorer
@@ -36,6 +37,7 @@ __all__ = [
     "Reranker",
     "Scorer",
     "ScoringError",
+    "ServerError",
     "UnsupportedModelError",
     "load_scorer",
 ]

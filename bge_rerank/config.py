@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 DEFAULT_MODEL = "BAAI/bge-reranker-v2-m3"
@@ -15,12 +15,15 @@ keeps to float32 on every CPU, as FlagEmbedding does."""
 
 @dataclass(frozen=True, slots=True)
 class ScorerConfig:
-    """Everything that decides which weights are loaded and how they run; hashable.
+    """Everything that decides which weights are loaded, or which server is asked; hashable.
 
     Attributes:
-        model_name: A hub repository, a local folder, or `"mini"` (the package `bge-rerank-mini`).
+        model_name: A hub repository, a local folder, or `"mini"` (the package `bge-rerank-mini`);
+            for a server, what it calls the model.
         backend: `"torch"`, `"onnx"`, `"openvino"`, `"flag"`, or `"auto"`: the fastest of those
-            that are installed and can run the model.
+            that are installed and can run the model. `"tei"`, `"vllm"`, `"infinity"`, `"llamacpp"`,
+            `"cohere"` and `"jina"` ask a server; what lies between `revision` and
+            `batch_wait_ms`, `max_length` aside, is then the server's own matter.
         revision: A branch, tag or commit of the hub repository; `None` is its main branch.
         cache_dir: Where hub files are kept; `None` is the hub client's own folder.
         local_files_only: Never ask the hub; use what is in the cache.
@@ -40,7 +43,18 @@ class ScorerConfig:
             waits for the others, in milliseconds: all that came by then are scored in one pass.
             0 makes every call a pass.
         score_cache: Where scores are kept, so that a pair is scored once: `"memory"`, a folder,
-            which several processes may share, or `None` for nowhere.
+            which several processes may share, or `None` for nowhere. With a server it is taken on
+            trust that the model behind a name stays the same.
+        base_url: Where the server is, up to its endpoint: `"http://localhost:8080"`. Several are
+            asked in turn, and a failing one is left out for a while. `None` is the public service
+            of `"cohere"` and `"jina"`.
+        api_key: What the server wants as a bearer token; `None` is `CO_API_KEY` or `JINA_API_KEY`
+            of the environment, for those two.
+        headers: Names and values sent along with each request.
+        timeout: Seconds until a single request is given up.
+        deadline: Seconds until a call is given up, with all its requests and further attempts.
+        verify: Whether the server's certificate is checked, or a file of certificates to check by.
+        max_concurrent_requests: How many requests of an event loop run at once.
     """
 
     model_name: str = DEFAULT_MODEL
@@ -57,3 +71,10 @@ class ScorerConfig:
     cutoff_layers: tuple[int, ...] | None = None
     batch_wait_ms: float = 2.0
     score_cache: str | None = None
+    base_url: str | tuple[str, ...] | None = None
+    api_key: str | None = field(default=None, repr=False)
+    headers: tuple[tuple[str, str], ...] | None = field(default=None, repr=False)
+    timeout: float = 30.0
+    deadline: float = 60.0
+    verify: bool | str = True
+    max_concurrent_requests: int = 8

@@ -12,7 +12,8 @@
     │   └── UnsupportedModelError            … or is no reranker that this backend can run
     └── ScoringError                         a backend failed while it scored
         ├── NonFiniteScoreError              … or gave NaN or infinity
-        └── OutOfMemoryError                 … or a single pair does not fit into memory
+        ├── OutOfMemoryError                 … or a single pair does not fit into memory
+        └── ServerError                      … or a server did not answer, or not as it should
 
 Each message is one line: what was wrong, with the value, and what to do.
 
@@ -33,6 +34,7 @@ __all__ = [
     "OutOfMemoryError",
     "RerankError",
     "ScoringError",
+    "ServerError",
     "UnsupportedModelError",
 ]
 
@@ -92,3 +94,31 @@ class NonFiniteScoreError(ScoringError):
 
 class OutOfMemoryError(ScoringError):
     """A single pair does not fit into the device's memory."""
+
+
+class ServerError(ScoringError):
+    """A server could not be reached, refused, or gave an answer that cannot be used.
+
+    Attributes:
+        url: What was asked, without credentials.
+        reason: What happened; the server's own message is part of it.
+        status: The HTTP status of the answer; `None` where there was none.
+        retry_after: The seconds that the server asked to wait, if it did.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        reason: str,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(url, reason, status, retry_after)
+        self.url = url
+        self.reason = reason
+        self.status = status
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        answered = "" if self.status is None else f" answered {self.status}"
+        return f"{self.url}{answered}: {self.reason}"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bge_rerank.auto_backend import choose_backend
+from bge_rerank.client.checks import checked_server
 from bge_rerank.config import DEFAULT_MODEL, Dtype, ScorerConfig
 from bge_rerank.gathering import GatheringScorer, check_wait
-from bge_rerank.registry import check_backend, scorer_class
+from bge_rerank.registry import asks_server, check_backend, scorer_class
 from bge_rerank.score_cache import with_cache
 from bge_rerank.scoring import ascore_with
 from bge_rerank.types import Pair, Scorer
@@ -39,16 +40,23 @@ def load_scorer(
     cutoff_layers: Sequence[int] | None = None,
     batch_wait_ms: float = 2.0,
     score_cache: str | None = None,
+    base_url: str | Sequence[str] | None = None,
+    api_key: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    timeout: float = 30.0,
+    deadline: float = 60.0,
+    verify: bool | str = True,
+    max_concurrent_requests: int = 8,
 ) -> LazyScorer:
-    """Return a scorer whose weights are loaded when it is first asked to score.
+    """Return a scorer whose weights are loaded, or whose server is asked, when it first scores.
 
     All scorers of one configuration share one set of weights, whichever thread or adapter asks
     first, and the passes of an event loop. The parameters are described at
     `bge_rerank.config.ScorerConfig`.
 
     Raises:
-        ConfigurationError: There is no such backend, or `batch_wait_ms` is negative or not finite.
-            Everything else shows on first use.
+        ConfigurationError: There is no such backend, `batch_wait_ms` is negative or not finite, or
+            what concerns servers cannot work. Everything else shows on first use.
 
     >>> load_scorer("mini").score([("what causes tides", "The Moon's gravity raises the tides.")])
     [...]
@@ -56,21 +64,32 @@ def load_scorer(
     check_backend(backend)
     check_wait("batch_wait_ms", batch_wait_ms)
     return LazyScorer(
-        ScorerConfig(
-            model_name=model_name,
-            backend=backend,
-            revision=revision,
-            cache_dir=cache_dir,
-            local_files_only=local_files_only,
-            device=device if device is None or isinstance(device, str) else tuple(device),
-            dtype=dtype,
-            max_length=max_length,
-            max_batch_tokens=max_batch_tokens,
-            threads=threads,
-            trust_remote_code=trust_remote_code,
-            cutoff_layers=None if cutoff_layers is None else tuple(cutoff_layers),
-            batch_wait_ms=batch_wait_ms,
-            score_cache=score_cache,
+        checked_server(
+            ScorerConfig(
+                model_name=model_name,
+                backend=backend,
+                revision=revision,
+                cache_dir=cache_dir,
+                local_files_only=local_files_only,
+                device=device if device is None or isinstance(device, str) else tuple(device),
+                dtype=dtype,
+                max_length=max_length,
+                max_batch_tokens=max_batch_tokens,
+                threads=threads,
+                trust_remote_code=trust_remote_code,
+                cutoff_layers=None if cutoff_layers is None else tuple(cutoff_layers),
+                batch_wait_ms=batch_wait_ms,
+                score_cache=score_cache,
+                base_url=base_url
+                if base_url is None or isinstance(base_url, str)
+                else tuple(base_url),
+                api_key=api_key,
+                headers=None if headers is None else tuple(headers.items()),
+                timeout=timeout,
+                deadline=deadline,
+                verify=verify,
+                max_concurrent_requests=max_concurrent_requests,
+            )
         )
     )
 
@@ -99,8 +118,10 @@ class LazyScorer:
         """Score as `score` does, without blocking the event loop.
 
         Calls that come within `batch_wait_ms` share a pass, whichever `LazyScorer` of an equal
-        configuration they come through.
+        configuration they come through. A server gathers by itself: it is asked at once.
         """
+        if asks_server(self.config.backend):
+            return await _LoadedOnFirstPass(self).ascore(pairs) if pairs else []
         if self.config not in _gathering:
             gathering = GatheringScorer(_LoadedOnFirstPass(self), self.config.batch_wait_ms)
             # The first of several threads stays.

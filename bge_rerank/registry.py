@@ -21,6 +21,11 @@ class Backend:
     class_name: str
     library: str
     extra: str
+    is_server: bool = False
+
+
+def _server() -> Backend:
+    return Backend("bge_rerank.scorers.http", "HttpScorer", "httpx", extra="http", is_server=True)
 
 
 BACKENDS = {
@@ -30,8 +35,14 @@ BACKENDS = {
     ),
     "onnx": Backend("bge_rerank.scorers.onnx", "OnnxScorer", "onnxruntime", extra="onnx"),
     "flag": Backend("bge_rerank.scorers.flag", "FlagScorer", "FlagEmbedding", extra="flag"),
+    "tei": _server(),
+    "vllm": _server(),
+    "infinity": _server(),
+    "llamacpp": _server(),
+    "cohere": _server(),
+    "jina": _server(),
 }
-"""Each class takes a `ScorerConfig` whose backend is decided, and loads the weights."""
+"""Each class takes a `ScorerConfig` whose backend is decided, and loads the weights, or asks a server."""
 
 RUNTIMES = ("openvino", "onnx")
 """The backends that read an exported graph, the faster first."""
@@ -42,12 +53,21 @@ def is_installed(name: str) -> bool:
     return find_spec(BACKENDS[name].library) is not None
 
 
+def asks_server(name: str) -> bool:
+    """Say whether a backend asks a server, in place of running a model.
+
+    >>> asks_server("tei"), asks_server("torch"), asks_server("auto")
+    (True, False, False)
+    """
+    return name in BACKENDS and BACKENDS[name].is_server
+
+
 def check_backend(name: str) -> None:
     """Refuse a backend that does not exist.
 
     >>> check_backend("tensorflow")
     Traceback (most recent call last):
-    bge_rerank.errors.ConfigurationError: unknown backend 'tensorflow'; choose one of auto, flag, onnx, openvino, torch
+    bge_rerank.errors.ConfigurationError: unknown backend 'tensorflow'; choose one of auto, cohere, ...
     """
     known = sorted(["auto", *BACKENDS])
     if name not in known:

@@ -17,6 +17,7 @@ from bge_rerank.config import ScorerConfig
 from bge_rerank.errors import ConfigurationError
 from bge_rerank.extras import needs_extra
 from bge_rerank.model_files import GRAPH_FILES, WEIGHT_FILES, model_folder
+from bge_rerank.registry import asks_server
 from bge_rerank.scoring import ascore_with, logit_by_pair
 from bge_rerank.types import Pair, Scorer
 
@@ -168,6 +169,8 @@ def score_key(prefix: Sequence[object], pair: Pair) -> bytes:
 
 def key_prefix(scorer: Scorer, config: ScorerConfig) -> list[object]:
     """Return what a logit depends on besides its pair: the model, its files, and how it is run."""
+    if asks_server(config.backend):
+        return [config.backend, config.base_url, config.model_name, config.max_length]
     # What was just loaded is there: nothing is fetched to be looked at.
     folder = model_folder(replace(config, local_files_only=True), ["config.json"])
     return [

@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--threshold", type=float, metavar="SCORE", help="keep scores from this one on (0 to 1)")
     add("--model", default=DEFAULT_MODEL, help="hub name, folder or 'mini' (default: %(default)s)")
     add("--backend", default="auto", choices=["auto", *BACKENDS])
+    add("--base-url", help="where the server is, for a backend that asks one")
     add("--device", help="a torch device (default: an accelerator where there is one)")
     add("--max-length", type=int, metavar="TOKENS", help="cut longer pairs (default: the model's)")
 
@@ -52,6 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
     scorer = load_scorer(
         arguments.model,
         arguments.backend,
+        base_url=arguments.base_url,
         device=arguments.device,
         max_length=arguments.max_length,
     )

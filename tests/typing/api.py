@@ -30,6 +30,15 @@ loaded: Scorer = load_scorer("mini", device="cpu", dtype="float32", cutoff_layer
 cached: AsyncScorer = load_scorer("mini", batch_wait_ms=5, score_cache="memory")
 gathered: AsyncScorer = GatheringScorer(MyScorer(), wait_ms=1.5, max_pairs=64)
 
+served: AsyncScorer = load_scorer(
+    "m",
+    "tei",
+    base_url=["http://a:8080", "http://b:8080"],
+    api_key="k",
+    headers={"X": "y"},
+    timeout=5,
+)
+
 reranker = Reranker(scorer, top_n=None, score_threshold=0.5)
 cascade = Reranker(scorer, prefilter="bm25", keep=50)
 cascade_of_two = Reranker(scorer, top_n=None, prefilter=MyScorer(), keep=50)

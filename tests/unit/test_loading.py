@@ -172,5 +172,13 @@ def test_the_options_are_the_same_wherever_they_are_named() -> None:
     assert {parameter.name: parameter.default for parameter in parameters} == defaults
     settings = {name: field.default for name, field in RerankerSettings.model_fields.items()}
     assert {name: settings[name] for name in defaults} == defaults
-    extra = {"top_n", "score_threshold", "rank_fields", "scorer", "prefilter", "keep"}
+    extra = {
+        "top_n",
+        "score_threshold",
+        "rank_fields",
+        "scorer",
+        "prefilter",
+        "keep",
+        "on_error",
+    }
     assert set(settings) - set(defaults) == extra

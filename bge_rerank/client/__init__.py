@@ -1,0 +1,1 @@
+"""What the scorer that asks servers is made of: dialects, parts, answers, addresses, retries."""

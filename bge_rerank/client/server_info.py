@@ -1,0 +1,55 @@
+"""`ServerInfo`: what a server says of itself, asked once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+VLLM_GIVES_LOGITS = (0, 11)
+"""From this version on vLLM leaves the activation out where it is asked to; the parameter came in the
+version before (vllm-project/vllm#20538)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerInfo:
+    """What a server says of itself; `None` is what it does not say.
+
+    Attributes:
+        max_texts: The most texts of a request.
+        version: The server's own version, its first two numbers.
+    """
+
+    max_texts: int | None = None
+    version: tuple[int, int] | None = None
+
+
+def tei_info(answer: Mapping[str, Any]) -> ServerInfo:
+    """Read `/info` of Text Embeddings Inference.
+
+    >>> tei_info({"model_id": "m", "max_client_batch_size": 32, "version": "1.9.3"})
+    ServerInfo(max_texts=32, version=(1, 9))
+    """
+    largest = answer.get("max_client_batch_size")
+    is_number = type(largest) is int and largest > 0
+    return ServerInfo(largest if is_number else None, _version(answer.get("version")))
+
+
+def vllm_info(answer: Mapping[str, Any]) -> ServerInfo:
+    """Read `/version` of vLLM.
+
+    >>> vllm_info({"version": "0.11.2"})
+    ServerInfo(max_texts=None, version=(0, 11))
+    """
+    return ServerInfo(version=_version(answer.get("version")))
+
+
+def gives_logits_on_request(info: ServerInfo) -> bool:
+    """Say whether a vLLM server can be asked for logits; one that does not tell its version cannot."""
+    return info.version is not None and info.version >= VLLM_GIVES_LOGITS
+
+
+def _version(text: object) -> tuple[int, int] | None:
+    found = re.match(r"v?(\d+)\.(\d+)", str(text))
+    return (int(found[1]), int(found[2])) if found else None

@@ -1,0 +1,391 @@
+"""Asking servers over HTTP: every dialect, every fault, nothing lost and no secret told."""
+
+import asyncio
+import copy
+import logging
+import pickle
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from bge_rerank import ConfigurationError, Reranker, ServerError, load_scorer
+from bge_rerank.client import background_loop
+from bge_rerank.loading import LazyScorer
+from fake_server import (
+    FakeServer,
+    Fault,
+    cut_body,
+    hang_up,
+    logit_of,
+    running,
+    says,
+    send,
+    silent_for,
+    status,
+)
+
+DIALECTS = ("tei", "vllm", "infinity", "llamacpp", "cohere", "jina")
+PAIRS = [("tides", f"passage {number}") for number in range(7)]
+LOGITS = [logit_of(*pair) for pair in PAIRS]
+KEY = "sk-very-secret-0123"
+
+
+@pytest.fixture
+def tei() -> Iterator[FakeServer]:
+    with running(FakeServer("tei")) as server:
+        yield server
+
+
+def ask(server: FakeServer, **options: Any) -> LazyScorer:
+    return load_scorer("m", server.dialect, base_url=server.url, **options)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_every_dialect_gives_the_logits_of_its_pairs(dialect: str) -> None:
+    with running(FakeServer(dialect)) as server:
+        assert ask(server).score(PAIRS) == pytest.approx(LOGITS, abs=1e-9)
+        assert asyncio.run(ask(server).ascore(PAIRS)) == pytest.approx(LOGITS, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "sent"),
+    [
+        ("tei", {"path": "/rerank", "raw_scores": True, "truncate": True}),
+        ("vllm", {"path": "/v1/rerank", "model": "m", "truncate_prompt_tokens": 256}),
+        ("infinity", {"path": "/rerank", "model": "m", "raw_scores": True}),
+        ("llamacpp", {"path": "/v1/rerank", "model": "m"}),
+        ("cohere", {"path": "/v2/rerank", "model": "m", "max_tokens_per_doc": 256}),
+        ("jina", {"path": "/v1/rerank", "model": "m", "return_documents": False}),
+    ],
+)
+def test_every_dialect_is_asked_in_its_own_words(dialect: str, sent: dict[str, Any]) -> None:
+    with running(FakeServer(dialect)) as server:
+        ask(server, max_length=256).score(PAIRS[:2])
+        [asked] = server.asked
+        texts = asked.get("texts", asked.get("documents"))
+        assert asked.items() >= sent.items()
+        assert (asked["query"], texts) == ("tides", ["passage 0", "passage 1"])
+
+
+def test_vllm_is_asked_for_logits_where_its_version_can_give_them() -> None:
+    for version, asked_for_logits in (("0.10.0", False), ("0.11.0", True), ("1.2.3", True)):
+        with running(FakeServer("vllm", info={"version": version})) as server:
+            assert ask(server).score(PAIRS) == pytest.approx(LOGITS, abs=1e-9)
+            assert ("use_activation" in server.asked[0]) is asked_for_logits
+
+
+def test_a_version_at_the_end_of_the_url_is_not_doubled() -> None:
+    with running(FakeServer("vllm")) as server:
+        load_scorer("m", "vllm", base_url=f"{server.url}/v1/").score(PAIRS)
+        assert server.asked[0]["path"] == "/v1/rerank"
+
+
+def test_each_query_is_asked_for_by_itself_and_scores_find_their_pairs(tei: FakeServer) -> None:
+    pairs = [(query, f"text {number}") for number in range(5) for query in ("a", "b", "c")]
+    assert ask(tei).score(pairs) == pytest.approx([logit_of(*pair) for pair in pairs])
+    assert sorted(asked["query"] for asked in tei.asked) == ["a", "b", "c"]
+
+
+def test_a_text_that_stands_twice_is_sent_once(tei: FakeServer) -> None:
+    ranking = Reranker(ask(tei), top_n=None).rerank("tides", ["one", "two", "one"])
+    assert len(ranking) == 3
+    assert tei.asked[0]["texts"] == ["one", "two"]
+
+
+def test_the_limit_that_tei_tells_is_kept_and_asked_for_once() -> None:
+    with running(FakeServer("tei", info={"max_client_batch_size": 5}, max_texts=5)) as server:
+        scorer = ask(server)
+        pairs = [("tides", f"passage {number}") for number in range(23)]
+        for _ in range(2):
+            assert scorer.score(pairs) == pytest.approx([logit_of(*pair) for pair in pairs])
+        assert sorted(len(asked["texts"]) for asked in server.asked) == [3, 3, *[5] * 8]
+        assert server.info_requests == 1
+
+
+@pytest.mark.parametrize("info", [None, {"max_client_batch_size": 99}])
+def test_a_request_that_is_refused_for_its_size_is_halved(info: dict[str, Any] | None) -> None:
+    with running(FakeServer("tei", info=info, max_texts=4)) as server:
+        pairs = [("tides", f"passage {number}") for number in range(32)]
+        assert ask(server).score(pairs) == pytest.approx([logit_of(*pair) for pair in pairs])
+        assert all(len(asked["texts"]) in (4, 8, 16, 32) for asked in server.asked)
+
+
+def test_a_body_that_is_refused_for_its_bytes_is_halved(tei: FakeServer) -> None:
+    def refuses(handler: Any) -> None:
+        send(handler, 413, b"length limit exceeded", "text/plain")
+
+    tei.faults.append(refuses)
+    assert ask(tei).score(PAIRS) == pytest.approx(LOGITS)
+    assert len(tei.asked[0]["texts"]) == 7
+    assert sorted(len(asked["texts"]) for asked in tei.asked[1:]) == [3, 4]
+
+
+def test_bodies_stay_below_the_two_megabytes_that_tei_takes(tei: FakeServer) -> None:
+    pairs = [("tides", f"{number} " + "wörter " * 50_000) for number in range(12)]
+    ask(tei).score(pairs)
+    assert len(tei.asked) > 1
+    assert max(int(headers["content-length"]) for headers in tei.headers) <= 2_000_000
+
+
+def test_a_single_text_that_is_too_long_is_cut_and_a_warning_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with running(FakeServer("llamacpp", max_characters=100)) as server:
+        long = "waves " * 60
+        low, _ = ask(server).score([("tides", long), ("tides", "short")])
+        assert low == pytest.approx(logit_of("tides", long[:90]))
+        assert "a text of 360 characters is cut to 180" in caplog.text
+
+
+def test_a_server_that_takes_no_text_at_all_is_an_error_and_no_endless_loop() -> None:
+    with (
+        running(FakeServer("llamacpp", max_characters=0)) as server,
+        pytest.raises(ServerError, match="too large to process"),
+    ):
+        ask(server).score([("tides", "waves " * 60)])
+
+
+def test_infinity_gets_no_text_longer_than_it_takes(caplog: pytest.LogCaptureFixture) -> None:
+    with running(FakeServer("infinity")) as server:
+        ask(server).score([("tides", "a" * 200_000)])
+        assert len(server.asked[0]["documents"][0]) == 122_880
+        assert "cut to 122880" in caplog.text
+
+
+def test_parts_run_side_by_side_up_to_the_limit() -> None:
+    info = {"max_client_batch_size": 1}
+    with running(FakeServer("tei", info=info, seconds=0.05)) as server:
+        pairs = [("tides", f"passage {number}") for number in range(12)]
+        ask(server, max_concurrent_requests=3).score(pairs)
+        assert 1 < server.most_at_once <= 3
+
+
+def test_connections_are_used_again(tei: FakeServer) -> None:
+    scorer = ask(tei)
+    for _ in range(10):
+        scorer.score(PAIRS)
+    assert len(tei.asked) == 10
+    assert len(tei.connections) == 1
+
+
+def test_concurrent_calls_are_not_held_up_by_one_another(tei: FakeServer) -> None:
+    tei.faults.append(silent_for(1.0))
+
+    async def one_slow_and_one_quick() -> float:
+        scorer = ask(tei)
+        slow = asyncio.create_task(scorer.ascore(PAIRS))
+        await asyncio.sleep(0.1)
+        started = time.perf_counter()
+        await scorer.ascore([("bread", "yeast")])
+        quick = time.perf_counter() - started
+        slow.cancel()
+        return quick
+
+    assert asyncio.run(one_slow_and_one_quick()) < 0.8
+
+
+@pytest.mark.parametrize(
+    "fault", [status(429), status(502), status(503), status(504), cut_body, hang_up]
+)
+def test_what_is_temporary_is_tried_again(tei: FakeServer, fault: Fault) -> None:
+    tei.faults.extend([fault, fault])
+    assert ask(tei).score(PAIRS) == pytest.approx(LOGITS)
+    assert len(tei.asked) == 3
+
+
+@pytest.mark.parametrize("code", [400, 401, 403, 404, 424, 500])
+def test_what_is_not_temporary_is_not_tried_again(tei: FakeServer, code: int) -> None:
+    tei.faults.append(status(code, {"error": "the server's own words"}))
+    with pytest.raises(ServerError, match="the server's own words") as caught:
+        ask(tei).score(PAIRS)
+    assert (caught.value.status, len(tei.asked)) == (code, 1)
+    assert caught.value.url == f"{tei.url}/rerank"
+
+
+def test_retry_after_is_waited_for(tei: FakeServer) -> None:
+    tei.faults.append(status(429, Retry_After="1"))
+    started = time.monotonic()
+    ask(tei).score(PAIRS)
+    assert time.monotonic() - started >= 1
+
+
+def test_retry_after_past_the_deadline_is_not_waited_for(tei: FakeServer) -> None:
+    tei.faults.append(status(429, Retry_After="3600"))
+    with pytest.raises(ServerError, match="429") as caught:
+        ask(tei, deadline=5).score(PAIRS)
+    assert caught.value.retry_after == 3_600
+    assert len(tei.asked) == 1
+
+
+def test_a_deadline_ends_the_call_with_all_its_attempts(tei: FakeServer) -> None:
+    tei.always = status(503)
+    started = time.monotonic()
+    with pytest.raises(ServerError):
+        ask(tei, deadline=0.5).score(PAIRS)
+    assert time.monotonic() - started < 3
+
+
+def test_a_server_that_says_nothing_ends_in_an_error_that_says_so(tei: FakeServer) -> None:
+    tei.always = silent_for(2)
+    with pytest.raises(ServerError, match=r"not answered within deadline=0\.3 seconds"):
+        ask(tei, deadline=0.3).score(PAIRS)
+    with pytest.raises(ServerError):
+        ask(tei, timeout=0.1, deadline=0.9).score(PAIRS)
+
+
+def test_a_server_that_is_not_there_is_an_error_with_its_url() -> None:
+    with running(FakeServer("tei")) as server:
+        pass
+    with pytest.raises(ServerError, match=r"127\.0\.0\.1"):
+        ask(server, deadline=1).score(PAIRS)
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (says(b"<html><title>Log in</title></html>", "text/html"), "Log in"),
+        (says({"error": "the model is loading"}), "the model is loading"),
+        (says([{"index": 0, "score": 1.0}]), "1 scores for 7 texts"),
+        (says([{"index": 0, "score": 1.0}] * 7), "index 0"),
+        (says([{"index": i, "score": float("nan")} for i in range(7)]), "nan"),
+    ],
+)
+def test_an_answer_that_cannot_be_used_is_an_error_that_says_why(
+    tei: FakeServer, fault: Fault, message: str
+) -> None:
+    tei.faults.append(fault)
+    with pytest.raises(ServerError, match=message) as caught:
+        ask(tei).score(PAIRS)
+    assert "\n" not in str(caught.value)
+
+
+def test_several_servers_take_turns_and_a_dead_one_is_left_out() -> None:
+    with running(FakeServer("tei")) as one, running(FakeServer("tei")) as other:
+        both = load_scorer("m", "tei", base_url=[one.url, other.url])
+        for _ in range(10):
+            both.score(PAIRS)
+        assert sorted([len(one.asked), len(other.asked)]) == [5, 5]
+        one.always = status(503)
+        for _ in range(10):
+            assert both.score(PAIRS) == pytest.approx(LOGITS)
+        assert len(one.asked) <= 6
+        assert len(other.asked) == 15
+
+
+def test_a_cancelled_call_ends_its_request(tei: FakeServer) -> None:
+    came, ended = threading.Event(), threading.Event()
+
+    def waits(handler: Any) -> None:
+        came.set()
+        if not handler.connection.recv(1):
+            ended.set()
+        handler.close_connection = True
+
+    tei.faults.append(waits)
+
+    async def cancelled() -> None:
+        call = asyncio.create_task(ask(tei).ascore(PAIRS))
+        assert await asyncio.to_thread(came.wait, 5)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert await asyncio.to_thread(ended.wait, 5)
+
+    asyncio.run(cancelled())
+
+
+def test_threads_and_event_loops_each_get_their_own_answers(tei: FakeServer) -> None:
+    scorer = ask(tei)
+    queries = [f"query {number}" for number in range(40)]
+
+    def both_ways(query: str) -> tuple[list[float], list[float]]:
+        pairs = [(query, f"text {number}") for number in range(5)]
+        return scorer.score(pairs), asyncio.run(scorer.ascore(pairs))
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(both_ways, queries))
+    for query, (sync, awaited) in zip(queries, answers, strict=True):
+        expected = [logit_of(query, f"text {number}") for number in range(5)]
+        assert sync == awaited == pytest.approx(expected)
+
+
+async def test_sync_scoring_works_inside_a_running_event_loop(tei: FakeServer) -> None:
+    assert ask(tei).score(PAIRS) == pytest.approx(LOGITS)
+
+
+def test_the_background_thread_starts_with_the_first_call_alone(
+    tei: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(background_loop, "_loops", {})
+    before = threading.active_count()
+    scorer = ask(tei)
+    assert threading.active_count() == before
+    scorer.score(PAIRS)
+    assert sum(t.name == "bge-rerank-http" for t in threading.enumerate()) >= 1
+
+
+def test_the_key_is_sent_and_never_told(tei: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    scorer = ask(tei, api_key=KEY, headers={"X-Tenant": "also-secret"})
+    scorer.score(PAIRS)
+    assert tei.headers[0]["authorization"] == f"Bearer {KEY}"
+    assert tei.headers[0]["x-tenant"] == "also-secret"
+    tei.faults.extend([status(503, {"error": f"key {KEY}"}), status(401, {"error": f"not {KEY}"})])
+    with pytest.raises(ServerError, match=r"not \*\*\*") as caught:
+        scorer.score(PAIRS)
+    told = [repr(scorer), str(caught.value), repr(caught.value), caplog.text]
+    assert not [text for text in told if KEY in text or "also-secret" in text]
+
+
+def test_the_key_of_the_environment_is_taken_for_the_services_that_name_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CO_API_KEY", KEY)
+    for dialect, sent in (("cohere", f"Bearer {KEY}"), ("tei", None)):
+        with running(FakeServer(dialect)) as server:
+            ask(server).score(PAIRS)
+            assert server.headers[0].get("authorization") == sent
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"backend": "tei"}, "give its base_url"),
+        ({"backend": "tei", "base_url": "localhost:8080"}, "is no URL of a server"),
+        ({"backend": "tei", "base_url": "http://me:pass@host"}, "host holds credentials"),
+        ({"backend": "tei", "base_url": "http://host?key=pass"}, "host holds credentials"),
+        ({"backend": "torch", "base_url": "http://host"}, "asks no server"),
+        ({"backend": "cohere", "timeout": 0}, "timeout is 0"),
+        ({"backend": "cohere", "deadline": float("nan")}, "deadline is nan"),
+        ({"backend": "cohere", "max_concurrent_requests": 0}, "max_concurrent_requests is 0"),
+        ({"backend": "cohere", "api_key": "two\nlines pass"}, "api_key is empty or holds"),
+        ({"backend": "cohere", "headers": {"X": "ü pass"}}, "header 'X'"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_before_anything_is_sent(
+    options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        load_scorer("m", **options)
+    assert "pass" not in str(caught.value)
+
+
+def test_a_file_of_certificates_that_is_not_there_is_named(tei: FakeServer) -> None:
+    with pytest.raises(ConfigurationError, match="no file of certificates"):
+        ask(tei, verify="/no/such/file.pem").score(PAIRS)
+
+
+def test_a_scorer_of_a_server_can_be_copied_and_pickled(tei: FakeServer) -> None:
+    scorer = ask(tei, api_key=KEY)
+    assert pickle.loads(pickle.dumps(scorer)) == copy.deepcopy(scorer) == scorer
+    assert pickle.loads(pickle.dumps(scorer)).score(PAIRS) == pytest.approx(LOGITS)
+
+
+def test_scores_of_a_server_can_be_cached(tei: FakeServer) -> None:
+    scorer = ask(tei, score_cache="memory", max_length=77)
+    assert scorer.score(PAIRS) == scorer.score(PAIRS) == pytest.approx(LOGITS)
+    assert len(tei.asked) == 1
