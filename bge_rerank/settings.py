@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SkipValidation, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, SkipValidation, field_validator
 
 from bge_rerank.config import DEFAULT_MODEL, Dtype
-from bge_rerank.errors import ConfigurationError
-from bge_rerank.gathering import check_wait
-from bge_rerank.loading import load_scorer
+from bge_rerank.errors import ConfigurationError, ScoringError
+from bge_rerank.loading import LazyScorer, load_scorer
+from bge_rerank.passthrough import Unscored, first_stage_order
 from bge_rerank.prefilter import check_prefilter
-from bge_rerank.registry import check_backend
 from bge_rerank.reranker import Reranker
 from bge_rerank.selection import check_selection
-from bge_rerank.types import Scorer
+from bge_rerank.types import Ranked, Scorer
 
 
 class RerankerSettings(BaseModel):
@@ -34,7 +33,8 @@ class RerankerSettings(BaseModel):
     model_name: str = DEFAULT_MODEL
     """A hub repository, a local folder, or `"mini"`."""
     backend: str = "auto"
-    """`"torch"`, `"onnx"`, `"openvino"`, `"flag"`, or `"auto"`: the fastest that can run the model."""
+    """`"torch"`, `"onnx"`, `"openvino"`, `"flag"`, or `"auto"`: the fastest that can run the model;
+    `"tei"`, `"vllm"`, `"infinity"`, `"llamacpp"`, `"cohere"`, `"jina"`: a server is asked."""
     top_n: int | None = 3
     """How many to keep, from 1 on; `None` keeps all."""
     score_threshold: float | None = None
@@ -65,6 +65,23 @@ class RerankerSettings(BaseModel):
     """How long concurrent async calls wait to share a pass, in milliseconds; 0 shares nothing."""
     score_cache: str | None = None
     """Where scores are kept: `"memory"`, a folder, or `None` for nowhere."""
+    base_url: str | list[str] | None = None
+    """Where the server is; several are asked in turn."""
+    api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
+    """The server's bearer token; no dump holds it."""
+    headers: dict[str, str] | None = Field(default=None, exclude=True, repr=False)
+    """Sent along with each request to the server; no dump holds them."""
+    timeout: float = 30.0
+    """Seconds until a single request to the server is given up."""
+    deadline: float = 60.0
+    """Seconds until a call to the server is given up, with all its requests and further attempts."""
+    verify: bool | str = True
+    """Whether the server's certificate is checked, or a file of certificates to check by."""
+    max_concurrent_requests: int = 8
+    """How many requests to the server run at once."""
+    on_error: Literal["raise", "passthrough"] = "raise"
+    """What is done where scoring fails: `"raise"`, or `"passthrough"`: the first `top_n` are kept in the
+    order they came in, no threshold applied, with `rerank_error` in place of `rerank_score`."""
     scorer: SkipValidation[Scorer | None] = Field(default=None)
     """A ready scorer, used in place of one loaded by the fields above."""
     prefilter: SkipValidation[Scorer | str | None] = Field(default=None)
@@ -83,18 +100,43 @@ class RerankerSettings(BaseModel):
         """Check what pydantic's types cannot."""
         super().model_post_init(context)
         check_selection(self.top_n, self.score_threshold)
-        check_backend(self.backend)
-        check_wait("batch_wait_ms", self.batch_wait_ms)
+        self._configured_scorer()
         check_prefilter(self.prefilter, self.keep, self.top_n)
 
     def reranker(self) -> Reranker:
         """Return a reranker by these settings; the weights are loaded when it is asked to score."""
-        scorer = self.scorer
-        if scorer is None:
-            scorer = load_scorer(**{name: getattr(self, name) for name in _SCORER_FIELDS})
+        scorer = self._configured_scorer() if self.scorer is None else self.scorer
         return Reranker(
             scorer, self.top_n, self.score_threshold, prefilter=self.prefilter, keep=self.keep
         )
+
+    def rank(self, query: str, passages: Sequence[str]) -> Sequence[Ranked | Unscored]:
+        """Rank passages as `Reranker.rerank` does, or do what `on_error` says where scoring fails.
+
+        Raises:
+            ScoringError: Scoring failed, and `on_error` is `"raise"`.
+        """
+        try:
+            return self.reranker().rerank(query, passages)
+        except ScoringError as error:
+            return self._passed_through(len(passages), error)
+
+    async def arank(self, query: str, passages: Sequence[str]) -> Sequence[Ranked | Unscored]:
+        """Rank as `rank` does, without blocking the event loop."""
+        try:
+            return await self.reranker().arerank(query, passages)
+        except ScoringError as error:
+            return self._passed_through(len(passages), error)
+
+    def _passed_through(self, count: int, error: ScoringError) -> list[Unscored]:
+        if self.on_error == "raise":
+            raise error
+        return first_stage_order(count, self.top_n, error)
+
+    def _configured_scorer(self) -> LazyScorer:
+        options = {name: getattr(self, name) for name in _SCORER_FIELDS}
+        api_key = None if self.api_key is None else self.api_key.get_secret_value()
+        return load_scorer(**options, api_key=api_key)
 
     def passage(self, text: str, metadata: Mapping[str, Any]) -> str:
         r"""Return what is scored for a text: its `rank_fields`, a line each, then the text.
@@ -114,4 +156,6 @@ _SCORER_FIELDS = set(RerankerSettings.model_fields) - {
     "scorer",
     "prefilter",
     "keep",
+    "on_error",
+    "api_key",
 }

@@ -10,6 +10,7 @@ from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from typing_extensions import override
 
+from bge_rerank.passthrough import Unscored, rerank_metadata, without_rerank_metadata
 from bge_rerank.settings import RerankerSettings
 from bge_rerank.types import Ranked
 
@@ -43,7 +44,8 @@ class BGERerankerCompressor(RerankerSettings, BaseDocumentCompressor):
         Raises:
             InvalidInputError: The query is empty or white space.
             ModelLoadError: The model could not be loaded (on the first call).
-            ScoringError: The model failed, or gave a score that cannot be ranked.
+            ScoringError: The model or the server failed, or gave a score that cannot be ranked, and
+                `on_error` is `"raise"`.
         """
         return self._runnable().invoke(
             {"documents": documents, "query": query}, self._run_config(callbacks)
@@ -66,19 +68,19 @@ class BGERerankerCompressor(RerankerSettings, BaseDocumentCompressor):
 
     def _compress(self, inputs: dict[str, Any]) -> list[Document]:
         documents = inputs["documents"]
-        ranking = self.reranker().rerank(inputs["query"], self._passages(documents))
+        ranking = self.rank(inputs["query"], self._passages(documents))
         return [_scored_copy(documents, ranked) for ranked in ranking]
 
     async def _acompress(self, inputs: dict[str, Any]) -> list[Document]:
         documents = inputs["documents"]
-        ranking = await self.reranker().arerank(inputs["query"], self._passages(documents))
+        ranking = await self.arank(inputs["query"], self._passages(documents))
         return [_scored_copy(documents, ranked) for ranked in ranking]
 
     def _passages(self, documents: Iterable[Document]) -> list[str]:
         return [self.passage(document.page_content, document.metadata) for document in documents]
 
 
-def _scored_copy(documents: Sequence[Document], ranked: Ranked) -> Document:
+def _scored_copy(documents: Sequence[Document], ranked: Ranked | Unscored) -> Document:
     document = documents[ranked.index]
-    metadata = {**document.metadata, "rerank_score": ranked.score}
+    metadata = {**without_rerank_metadata(document.metadata), **rerank_metadata(ranked)}
     return document.model_copy(update={"metadata": metadata})

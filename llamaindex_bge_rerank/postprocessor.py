@@ -16,12 +16,13 @@ from pydantic import model_validator
 from typing_extensions import override
 
 from bge_rerank.inputs import checked_query
+from bge_rerank.passthrough import Unscored, rerank_metadata, without_rerank_metadata
 from bge_rerank.settings import RerankerSettings
 from bge_rerank.types import Ranked
 
 dispatcher = get_dispatcher(__name__)
 
-SCORE_KEYS = ("rerank_score", "retrieval_score")
+SCORE_KEYS = ("rerank_score", "rerank_error", "retrieval_score")
 """Metadata for the caller alone: neither the LLM nor the embedder reads it."""
 
 
@@ -66,7 +67,7 @@ class BGERerankerPostprocessor(RerankerSettings, BaseNodePostprocessor):
     ) -> list[NodeWithScore]:
         query = _query(query_bundle)
         with self._events(nodes, query) as reranked:
-            ranking = self.reranker().rerank(query, self._passages(nodes))
+            ranking = self.rank(query, self._passages(nodes))
             reranked.extend(_scored_copy(nodes, ranked) for ranked in ranking)
         return reranked
 
@@ -76,7 +77,7 @@ class BGERerankerPostprocessor(RerankerSettings, BaseNodePostprocessor):
     ) -> list[NodeWithScore]:
         query = _query(query_bundle)
         with self._events(nodes, query) as reranked:
-            ranking = await self.reranker().arerank(query, self._passages(nodes))
+            ranking = await self.arank(query, self._passages(nodes))
             reranked.extend(_scored_copy(nodes, ranked) for ranked in ranking)
         return reranked
 
@@ -124,10 +125,14 @@ def _query(query_bundle: QueryBundle | None) -> str:
     return checked_query(query_bundle.query_str if query_bundle is not None else "")
 
 
-def _scored_copy(nodes: list[NodeWithScore], ranked: Ranked) -> NodeWithScore:
+def _scored_copy(nodes: list[NodeWithScore], ranked: Ranked | Unscored) -> NodeWithScore:
     came = nodes[ranked.index]
     node = came.node
-    metadata = {**node.metadata, "rerank_score": ranked.score, "retrieval_score": came.score}
+    metadata = {
+        **without_rerank_metadata(node.metadata),
+        **rerank_metadata(ranked),
+        "retrieval_score": came.score,
+    }
     copy = node.model_copy(
         update={
             "metadata": metadata,
@@ -135,7 +140,8 @@ def _scored_copy(nodes: list[NodeWithScore], ranked: Ranked) -> NodeWithScore:
             "excluded_embed_metadata_keys": _with_score_keys(node.excluded_embed_metadata_keys),
         }
     )
-    return NodeWithScore(node=copy, score=ranked.score)
+    score = came.score if isinstance(ranked, Unscored) else ranked.score
+    return NodeWithScore(node=copy, score=score)
 
 
 def _with_score_keys(keys: list[str]) -> list[str]:

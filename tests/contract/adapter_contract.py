@@ -11,10 +11,18 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import ValidationError
 
-from bge_rerank import ConfigurationError, InvalidInputError, NonFiniteScoreError, load_scorer
+from bge_rerank import (
+    ConfigurationError,
+    InvalidInputError,
+    NonFiniteScoreError,
+    ServerError,
+    load_scorer,
+)
 from bge_rerank.loading import _loaded
+from bge_rerank.selection import sigmoid
 from bge_rerank.settings import RerankerSettings
 from conftest import PASSAGES, QUERY
+from fake_server import FakeServer, logit_of, running, status
 
 
 @dataclass
@@ -211,6 +219,9 @@ class AdapterContract(ABC):
             ({"batch_wait_ms": -1.0}, "batch_wait_ms is -1.0"),
             ({"keep": 0}, "keep is 0"),
             ({"prefilter": object()}, "has no score"),
+            ({"backend": "tei"}, "give its base_url"),
+            ({"backend": "torch", "base_url": "http://host"}, "asks no server"),
+            ({"backend": "cohere", "timeout": -1.0}, "timeout is -1.0"),
         ],
     )
     def test_settings_that_cannot_work_raise_our_one_line(
@@ -248,6 +259,77 @@ class AdapterContract(ABC):
         adapter.scorer.unpicklable = lambda: None
         with pytest.raises((pickle.PicklingError, AttributeError)):
             pickle.dumps(adapter)
+
+    def test_a_server_scores_as_any_other_backend_does(self) -> None:
+        with running(FakeServer("tei")) as server:
+            adapter = self.adapter(backend="tei", base_url=server.url, top_n=None)
+            ranked = self.ranked(adapter)
+        expected = {
+            str(place): sigmoid(logit_of(QUERY, text)) for place, text in enumerate(PASSAGES)
+        }
+        assert {item.id: item.metadata["rerank_score"] for item in ranked} == expected
+        assert [item.id for item in ranked] == sorted(expected, key=lambda id_: -expected[id_])
+
+    async def test_a_server_is_awaited(self) -> None:
+        with running(FakeServer("cohere")) as server:
+            adapter = self.adapter(backend="cohere", base_url=[server.url])
+            made = list(map(self.make, ITEMS))
+            queries = [f"{QUERY} {number}" for number in range(20)]
+            outs = await asyncio.gather(*(self.acall(adapter, made, query) for query in queries))
+        assert [len(out) for out in outs] == [3] * 20
+        assert sorted(asked["query"] for asked in server.asked) == sorted(queries)
+
+    def test_a_server_that_fails_raises_by_default(self) -> None:
+        with (
+            running(FakeServer("tei", always=status(500))) as server,
+            pytest.raises(ServerError, match="status 500"),
+        ):
+            self.ranked(self.adapter(backend="tei", base_url=server.url))
+
+    def test_passthrough_keeps_first_stage_order_and_says_why(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        items = [*ITEMS, Item("4", "scored before", {"rerank_score": 0.9})]
+        with running(FakeServer("tei", always=status(500, {"error": "no memory"}))) as server:
+            adapter = self.adapter(
+                backend="tei",
+                base_url=server.url,
+                on_error="passthrough",
+                score_threshold=0.99,
+                top_n=None,
+            )
+            made = list(map(self.make, items))
+            before = copy.deepcopy(made)
+            sync = [self.read(out) for out in self.call(adapter, made, QUERY)]
+            awaited = [self.read(out) for out in asyncio.run(self.acall(adapter, made, QUERY))]
+        assert made == before
+        for out in (sync, awaited):
+            assert [(item.id, item.text) for item in out] == [(i.id, i.text) for i in items]
+            assert all("no memory" in item.metadata["rerank_error"] for item in out)
+            assert not any("rerank_score" in item.metadata for item in out)
+        assert "kept in first-stage order" in caplog.text
+
+    def test_passthrough_keeps_top_n(self) -> None:
+        adapter = self.fixed([0.0, float("nan"), 0.0, 0.0], on_error="passthrough", top_n=2)
+        assert [item.id for item in self.ranked(adapter)] == ["0", "1"]
+
+    def test_passthrough_is_not_for_bad_input(self) -> None:
+        with pytest.raises(InvalidInputError):
+            self.call(self.fixed([0.0], on_error="passthrough"), [self.make(ITEMS[0])], " ")
+
+    def test_a_score_takes_the_place_of_an_earlier_error(self) -> None:
+        [item] = self.ranked(self.fixed([0.0]), [Item("0", "text", {"rerank_error": "away"})])
+        assert item.metadata["rerank_score"] == 0.5
+        assert "rerank_error" not in item.metadata
+
+    def test_no_dump_and_no_repr_holds_a_secret(self) -> None:
+        adapter = self.adapter(
+            backend="cohere", api_key="sk-secret-1", headers={"X-Key": "sk-secret-2"}
+        )
+        told = [repr(adapter), str(adapter), adapter.model_dump_json(), str(adapter.model_dump())]
+        assert not [text for text in told if "sk-secret" in text]
+        again = pickle.loads(pickle.dumps(adapter))
+        assert again.api_key.get_secret_value() == "sk-secret-1"
 
     def test_rank_fields_stand_in_front_of_the_scored_text_alone(self) -> None:
         adapter = self.fixed([0.0], rank_fields=["title", "absent"])

@@ -1,0 +1,56 @@
+"""What is left where scoring failed: the candidates in the order in which they came."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from bge_rerank.errors import ScoringError
+from bge_rerank.types import Ranked
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Unscored:
+    """One text of a ranking that failed.
+
+    Attributes:
+        index: The text's place in the input, from 0.
+        error: Why it has no score, in a line.
+    """
+
+    index: int
+    error: str
+
+
+def first_stage_order(count: int, top_n: int | None, error: ScoringError) -> list[Unscored]:
+    """Return the first of `count` texts in input order, and log a warning.
+
+    >>> first_stage_order(3, 2, ScoringError("the server is away"))
+    [Unscored(index=0, error='the server is away'), Unscored(index=1, error='the server is away')]
+    """
+    logger.warning("not reranked, kept in first-stage order: %s", error)
+    return [Unscored(index, str(error)) for index in range(count)[:top_n]]
+
+
+def rerank_metadata(ranked: Ranked | Unscored) -> dict[str, Any]:
+    """Return what a ranking adds to the metadata of a document or node.
+
+    >>> rerank_metadata(Ranked(index=0, score=0.5, logit=0.0))
+    {'rerank_score': 0.5}
+    """
+    if isinstance(ranked, Unscored):
+        return {"rerank_error": ranked.error}
+    return {"rerank_score": ranked.score}
+
+
+def without_rerank_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return metadata without what an earlier reranking added.
+
+    >>> without_rerank_metadata({"title": "Tides", "rerank_score": 0.9})
+    {'title': 'Tides'}
+    """
+    ours = ("rerank_score", "rerank_error")
+    return {key: value for key, value in metadata.items() if key not in ours}
