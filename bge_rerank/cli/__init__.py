@@ -14,6 +14,7 @@ COMMANDS = {
     "export": "make a folder that the torch-free backends read",
     "rank": "rank lines or JSONL by their relevance to a query",
     "demo": "the whole job on a small collection: retrieve, rerank, measure",
+    "serve": "rerank for clients of TEI, Infinity, Cohere and Jina",
     "bench": "speed and memory beside other packages, on this machine",
 }
 """Name and summary; `bge_rerank.cli.<name>` has `add_arguments(parser)` and `run(arguments)`."""

@@ -1,0 +1,223 @@
+"""`create_app`: the routes of the server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.resources import files
+from typing import Annotated, Any
+from uuid import uuid4
+
+from fastapi import Body, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse
+from pydantic import Discriminator, Tag
+
+from bge_rerank import __version__
+from bge_rerank.server.dialect_errors import error_body, form_of
+from bge_rerank.server.guard import Guard
+from bge_rerank.server.limits import Limits
+from bge_rerank.server.ranking_service import RankingService
+from bge_rerank.server.refusals import Refusal
+from bge_rerank.server.schemas import (
+    AnsweredDocument,
+    CohereAnswer,
+    CohereRank,
+    CohereRequest,
+    Document,
+    InfinityAnswer,
+    InfinityRank,
+    InfinityRequest,
+    TeiRank,
+    TeiRequest,
+    TutorialRank,
+    TutorialRequest,
+)
+from bge_rerank.types import Ranked, Scorer
+
+DESCRIPTION = """Reranks as Text Embeddings Inference, Infinity, Cohere and Jina do: their clients work unchanged.
+
+`POST /rerank` takes `texts` (TEI), `documents` with `model` (Infinity), or `documents` alone; `POST /v1/rerank` and
+`/v2/rerank` take what Cohere's and Jina's clients send."""
+
+
+def _form(body: Any) -> str:
+    """Tell requests apart, before they are checked and as the objects that they become."""
+    return form_of("/rerank", getattr(body, "__dict__", body))
+
+
+AnyRequest = Annotated[
+    Annotated[TeiRequest, Tag("tei")]
+    | Annotated[InfinityRequest, Tag("infinity")]
+    | Annotated[TutorialRequest, Tag("tutorial")],
+    Discriminator(_form),
+]
+
+
+@dataclass(frozen=True)
+class ServerOptions:
+    """How a server presents itself and what it takes.
+
+    Attributes:
+        model_name: What it calls the model.
+        limits: What is refused.
+        api_key: The bearer token that is asked for; `None` asks for none.
+        pass_pairs: The most pairs of a pass over the model.
+        wait_ms: How long the first request of a pass waits for others, in milliseconds.
+    """
+
+    model_name: str
+    limits: Limits = field(default_factory=Limits)
+    api_key: str | None = field(default=None, repr=False)
+    pass_pairs: int = 32
+    wait_ms: float = 2.0
+
+
+def create_app(scorer: Scorer, options: ServerOptions) -> Any:
+    """Return the ASGI application that ranks with a scorer.
+
+    Args:
+        scorer: What scores, its weights loaded.
+        options: How it presents itself and what it takes.
+    """
+    limits = options.limits
+    service = RankingService(scorer, limits, options.pass_pairs, options.wait_ms)
+    app = FastAPI(title="bge-rerank", version=__version__, description=DESCRIPTION, redoc_url=None)
+    app.add_exception_handler(Refusal, partial(_refused, service))
+    app.add_exception_handler(RequestValidationError, partial(_invalid, service))
+    _add_rankings(app, service, options)
+    _add_information(app, service, scorer, options)
+    return Guard(app, limits.max_body_bytes, options.api_key)
+
+
+def _add_rankings(app: FastAPI, service: RankingService, options: ServerOptions) -> None:
+    @app.post(
+        "/rerank", summary="TEI, Infinity, or documents alone", response_model_exclude_none=True
+    )
+    async def rerank(
+        request: Request, asked: Annotated[AnyRequest, Body()]
+    ) -> list[TeiRank] | InfinityAnswer | list[TutorialRank]:
+        if isinstance(asked, TeiRequest):
+            if not asked.texts:
+                raise Refusal("Empty", "`texts` cannot be empty")
+            ranking = await service.rank(asked.query, asked.texts, partial(_gone, request))
+            return [_tei_rank(asked, ranked) for ranked in ranking]
+        ranking = await service.rank(asked.query, asked.documents, partial(_gone, request))
+        if isinstance(asked, TutorialRequest):
+            return [
+                TutorialRank(score=ranked.score, document=asked.documents[ranked.index])
+                for ranked in ranking[: asked.top_n]
+            ]
+        return InfinityAnswer(
+            id=_new_id(),
+            model=options.model_name,
+            created=int(time.time()),
+            results=[_infinity_rank(asked, ranked) for ranked in _first(ranking, asked.top_n)],
+        )
+
+    @app.post("/v2/rerank", summary="Cohere, version 2", response_model_exclude_none=True)
+    @app.post("/v1/rerank", summary="Cohere, version 1, and Jina", response_model_exclude_none=True)
+    async def cohere(request: Request, asked: CohereRequest) -> CohereAnswer:
+        texts = [_text(document) for document in asked.documents]
+        if not texts:
+            raise Refusal("Empty", "documents cannot be empty")
+        ranking = await service.rank(asked.query, texts, partial(_gone, request))
+        return CohereAnswer(
+            id=_new_id(),
+            model=options.model_name,
+            results=[
+                CohereRank(
+                    index=ranked.index,
+                    relevance_score=ranked.score,
+                    document=AnsweredDocument(text=texts[ranked.index])
+                    if asked.return_documents
+                    else None,
+                )
+                for ranked in _first(ranking, asked.top_n)
+            ],
+        )
+
+
+def _add_information(
+    app: FastAPI, service: RankingService, scorer: Scorer, options: ServerOptions
+) -> None:
+    @app.get("/info", summary="As TEI's")
+    async def info() -> dict[str, Any]:
+        return {
+            "model_id": options.model_name,
+            "model_sha": None,
+            "model_dtype": getattr(scorer, "precision", "unknown"),
+            "model_type": {"reranker": {"id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}},
+            "max_concurrent_requests": options.limits.max_waiting_texts,
+            "max_input_length": getattr(scorer, "max_length", None),
+            "max_batch_tokens": getattr(scorer, "max_batch_tokens", None),
+            "max_client_batch_size": options.limits.max_texts,
+            "auto_truncate": True,
+            "version": __version__,
+        }
+
+    @app.get("/v1/models", summary="The one model, as OpenAI lists models")
+    async def models() -> dict[str, Any]:
+        return {"object": "list", "data": [{"id": options.model_name, "object": "model"}]}
+
+    @app.get("/health", summary="200 while it serves", response_class=Response)
+    async def health() -> Response:
+        return Response()
+
+    @app.get("/metrics", summary="For Prometheus", response_class=Response)
+    async def metrics() -> Response:
+        return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> HTMLResponse:
+        text = files("bge_rerank.server").joinpath("page.html").read_text(encoding="utf-8")
+        return HTMLResponse(text)
+
+
+async def _gone(request: Request) -> None:
+    """End when the client has gone."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _refused(service: RankingService, request: Request, refusal: Any) -> JSONResponse:
+    service.metrics.failed(refusal.kind)
+    try:
+        body = await request.json()
+    except ValueError:
+        body = None
+    form = form_of(request.url.path, body)
+    return JSONResponse(error_body(form, refusal), refusal.status)
+
+
+async def _invalid(service: RankingService, request: Request, error: Any) -> JSONResponse:
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"][1:])
+    refusal = Refusal("Validation", f"{place}: {first['msg']}" if place else first["msg"])
+    return await _refused(service, request, refusal)
+
+
+def _tei_rank(asked: TeiRequest, ranked: Ranked) -> TeiRank:
+    score = ranked.logit if asked.raw_scores else ranked.score
+    text = asked.texts[ranked.index] if asked.return_text else None
+    return TeiRank(index=ranked.index, score=score, text=text)
+
+
+def _infinity_rank(asked: InfinityRequest, ranked: Ranked) -> InfinityRank:
+    score = ranked.logit if asked.raw_scores else ranked.score
+    document = asked.documents[ranked.index] if asked.return_documents else None
+    return InfinityRank(index=ranked.index, relevance_score=score, document=document)
+
+
+def _first(ranking: Sequence[Ranked], top_n: int | None) -> Sequence[Ranked]:
+    return ranking[:top_n] if top_n else ranking
+
+
+def _text(document: Document) -> str:
+    return document if isinstance(document, str) else document.text
+
+
+def _new_id() -> str:
+    return str(uuid4())

@@ -1,0 +1,80 @@
+"""What the server counts, for Prometheus, under the names of Text Embeddings Inference where they fit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from bge_rerank.types import Pair, Scorer
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
+
+
+class Metrics:
+    """Counters of one server: each has a registry of its own."""
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self._registry = registry = CollectorRegistry()
+        self._requests = Counter(
+            "te_request_count", "Requests to rerank.", ["method"], registry=registry
+        )
+        self._successes = Counter(
+            "te_request_success", "Requests answered with a ranking.", ["method"], registry=registry
+        )
+        self._failures = Counter(
+            "te_request_failure", "Requests refused or failed.", ["err"], registry=registry
+        )
+        self._durations = Histogram(
+            "te_request_duration",
+            "Seconds from a request to its answer, waiting included.",
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self._passes = Histogram(
+            "te_request_inference_duration",
+            "Seconds of a pass over the model.",
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self._pass_sizes = Histogram(
+            "te_batch_next_size", "Pairs of a pass.", buckets=SIZES, registry=registry
+        )
+        self.waiting = Gauge(
+            "te_queue_size", "Texts of requests that are not answered yet.", registry=registry
+        )
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Count and time a request that ends well; `failed` counts the others."""
+        started = time.perf_counter()
+        self._requests.labels("rerank").inc()
+        yield
+        self._successes.labels("rerank").inc()
+        self._durations.observe(time.perf_counter() - started)
+
+    def failed(self, kind: str) -> None:
+        """Count a request that was refused or failed."""
+        self._failures.labels(kind.lower()).inc()
+
+    def watched(self, scorer: Scorer) -> Scorer:
+        """Return a scorer whose passes are counted and timed."""
+        return _Watched(scorer, self._passes, self._pass_sizes)
+
+    def text(self) -> bytes:
+        """Return everything as Prometheus reads it."""
+        return generate_latest(self._registry)
+
+
+class _Watched:
+    def __init__(self, scorer: Scorer, seconds: Histogram, sizes: Histogram) -> None:
+        self._scorer, self._seconds, self._sizes = scorer, seconds, sizes
+
+    def score(self, pairs: Sequence[Pair], /) -> list[float]:
+        self._sizes.observe(len(pairs))
+        with self._seconds.time():
+            return self._scorer.score(pairs)

@@ -1,0 +1,111 @@
+"""`RankingService`: from a checked request to its ranking, sharing passes, bounded, cancellable."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from bge_rerank.errors import InvalidInputError, ScoringError
+from bge_rerank.gathering import GatheringScorer
+from bge_rerank.reranker import Reranker
+from bge_rerank.server.limits import Limits
+from bge_rerank.server.metrics import Metrics
+from bge_rerank.server.piecewise import PiecewiseScorer
+from bge_rerank.server.refusals import Refusal
+from bge_rerank.types import Ranked, Scorer
+
+logger = logging.getLogger(__name__)
+
+
+class RankingService:
+    """Ranks for many clients at a time.
+
+    Requests share passes of at most `pass_pairs` pairs, and a larger one takes several turns, so
+    none is held up by another for longer than a pass.
+    """
+
+    def __init__(self, scorer: Scorer, limits: Limits, pass_pairs: int, wait_ms: float) -> None:
+        """Put a scorer, whose weights are loaded, behind a queue.
+
+        Args:
+            scorer: What scores.
+            limits: What is refused.
+            pass_pairs: The most pairs of a pass.
+            wait_ms: How long the first request of a pass waits for others, in milliseconds.
+        """
+        self.limits = limits
+        self.metrics = Metrics()
+        gathering = GatheringScorer(self.metrics.watched(scorer), wait_ms, pass_pairs)
+        self._reranker = Reranker(PiecewiseScorer(gathering, pass_pairs), top_n=None)
+        self._waiting = 0
+
+    async def rank(
+        self, query: str, texts: Sequence[str], gone: Callable[[], Awaitable[object]]
+    ) -> list[Ranked]:
+        """Rank texts, best first.
+
+        Args:
+            query: The words to rank by.
+            texts: What is ranked.
+            gone: Ends when the client has gone: what it asked for is then not scored any more.
+
+        Raises:
+            Refusal: The request is too large, there is no room for it, it took too long, the client
+                has gone, or scoring failed.
+        """
+        with self.metrics.request():
+            self._check(query, texts)
+            with self._room_for(len(texts)):
+                return await self._ranked(query, texts, gone)
+
+    def _check(self, query: str, texts: Sequence[str]) -> None:
+        limits = self.limits
+        if len(texts) > limits.max_texts:
+            raise Refusal(
+                "Validation",
+                f"batch size {len(texts)} > maximum allowed batch size {limits.max_texts}",
+            )
+        for name, text in (("query", query), *(("a text", text) for text in texts)):
+            if len(text) > limits.max_characters:
+                raise Refusal(
+                    "Validation",
+                    f"{name} has {len(text)} characters; send {limits.max_characters} at most",
+                )
+
+    @contextmanager
+    def _room_for(self, count: int) -> Iterator[None]:
+        if self._waiting + count > self.limits.max_waiting_texts and self._waiting:
+            raise Refusal("Overloaded", "model is overloaded; try again in a moment")
+        self._waiting += count
+        self.metrics.waiting.set(self._waiting)
+        try:
+            yield
+        finally:
+            self._waiting -= count
+            self.metrics.waiting.set(self._waiting)
+
+    async def _ranked(
+        self, query: str, texts: Sequence[str], gone: Callable[[], Awaitable[object]]
+    ) -> list[Ranked]:
+        seconds = self.limits.max_seconds
+        ranking = asyncio.ensure_future(self._reranker.arerank(query, texts))
+        leaving = asyncio.ensure_future(gone())
+        try:
+            await asyncio.wait(
+                {ranking, leaving}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+            if ranking.done():
+                return ranking.result()
+            if leaving.done():
+                raise Refusal("Gone", "the client has gone")
+            raise Refusal("Timeout", f"not ranked within {seconds} seconds; send fewer texts")
+        except InvalidInputError as error:
+            raise Refusal("Validation", str(error)) from error
+        except ScoringError as error:
+            logger.exception("scoring failed")
+            raise Refusal("Backend", "the model failed on this request") from error
+        finally:
+            ranking.cancel()
+            leaving.cancel()

@@ -1,0 +1,350 @@
+"""The server: every dialect, its errors and limits, shared passes, fairness, clients that go away."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from bge_rerank import ConfigurationError, load_scorer
+from bge_rerank.selection import sigmoid
+from bge_rerank.server.limits import Limits
+from conftest import PASSAGES, QUERY
+from counted_scorer import Counted, Pairs
+from served import serving
+
+TEXTS = ["a", "bbb", "cc"]
+"""The counting scorer's logits are their lengths."""
+
+
+class Held(Counted):
+    """Waits with each pass until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.began = threading.Event()
+        self.let_go = threading.Event()
+
+    def begin(self) -> None:
+        self.began.set()
+        assert self.let_go.wait(10)
+
+
+class Broken:
+    def score(self, pairs: Pairs, /) -> list[float]:
+        return [float("nan")] * len(pairs)
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with serving(Counted(), limits={"max_texts": 50, "max_characters": 1_000}) as url:
+        yield url
+
+
+def post(url: str, path: str, /, **body: Any) -> httpx.Response:
+    return httpx.post(f"{url}{path}", json=body, timeout=20)
+
+
+def test_tei_gets_sigmoids_best_first(url: str) -> None:
+    assert post(url, "/rerank", query="q", texts=TEXTS).json() == [
+        {"index": 1, "score": sigmoid(3)},
+        {"index": 2, "score": sigmoid(2)},
+        {"index": 0, "score": sigmoid(1)},
+    ]
+
+
+def test_tei_gets_logits_and_texts_where_it_asks_for_them(url: str) -> None:
+    answer = post(url, "/rerank", query="q", texts=TEXTS, raw_scores=True, return_text=True)
+    assert answer.json()[0] == {"index": 1, "score": 3.0, "text": "bbb"}
+
+
+@pytest.mark.parametrize("path", ["/v1/rerank", "/v2/rerank"])
+def test_cohere_and_jina_get_results(url: str, path: str) -> None:
+    answer = post(url, path, model="m", query="q", documents=TEXTS, top_n=2).json()
+    assert [(r["index"], r["relevance_score"]) for r in answer["results"]] == [
+        (1, sigmoid(3)),
+        (2, sigmoid(2)),
+    ]
+    assert answer["model"] == "m"
+    assert "document" not in answer["results"][0]
+
+
+def test_cohere_gets_documents_back_where_it_asks_for_them(url: str) -> None:
+    documents = [{"text": "a"}, "bbb"]
+    answer = post(url, "/v1/rerank", query="q", documents=documents, return_documents=True).json()
+    assert [result["document"] for result in answer["results"]] == [{"text": "bbb"}, {"text": "a"}]
+
+
+def test_infinity_gets_results_on_the_path_that_tei_uses(url: str) -> None:
+    answer = post(
+        url, "/rerank", model="m", query="q", documents=TEXTS, return_documents=True, top_n=1
+    ).json()
+    [result] = answer["results"]
+    assert (result["index"], result["document"]) == (1, "bbb")
+
+
+def test_documents_alone_get_pairs_of_score_and_document(url: str) -> None:
+    answer = post(url, "/rerank", query="q", documents=TEXTS, top_n=2).json()
+    assert answer == [
+        {"score": sigmoid(3), "document": "bbb"},
+        {"score": sigmoid(2), "document": "cc"},
+    ]
+
+
+def test_info_tells_clients_the_limit(url: str) -> None:
+    info = httpx.get(f"{url}/info").json()
+    assert info["max_client_batch_size"] == 50
+    assert "reranker" in info["model_type"]
+
+
+def test_health_is_an_empty_answer(url: str) -> None:
+    answer = httpx.get(f"{url}/health")
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+def test_metrics_count_requests_under_teis_names() -> None:
+    with serving(Counted()) as url:
+        post(url, "/rerank", query="q", texts=TEXTS)
+        post(url, "/rerank", query="q", texts=[])
+        text = httpx.get(f"{url}/metrics").text
+    assert 'te_request_count_total{method="rerank"} 1.0' in text
+    assert 'te_request_success_total{method="rerank"} 1.0' in text
+    assert 'te_request_failure_total{err="empty"} 1.0' in text
+    assert "te_queue_size 0.0" in text
+
+
+@dataclass(frozen=True)
+class Form:
+    """A request without its query, and where its dialect puts an error's message."""
+
+    path: str
+    body: dict[str, Any]
+    message: Callable[[Any], str]
+
+
+FORMS = [
+    Form("/rerank", {"texts": TEXTS}, lambda answer: answer["error"]),
+    Form("/rerank", {"model": "m", "documents": TEXTS}, lambda answer: answer["error"]["message"]),
+    Form("/rerank", {"documents": TEXTS}, lambda answer: answer["detail"]),
+    Form("/v1/rerank", {"documents": TEXTS}, lambda answer: answer["message"]),
+    Form("/v2/rerank", {"documents": TEXTS}, lambda answer: answer["message"]),
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"query": " "}, "the query is empty"),
+        ({"query": 7}, "query"),
+        ({}, "query"),
+        ({"query": "q" * 1_001}, "1001 characters"),
+    ],
+)
+def test_errors_are_in_the_words_of_the_dialect(
+    url: str, form: Form, wrong: dict[str, Any], message: str
+) -> None:
+    answer = post(url, form.path, **form.body, **wrong)
+    assert answer.status_code == 422
+    assert message in form.message(answer.json())
+
+
+def test_too_many_texts_are_refused_with_teis_words(url: str) -> None:
+    answer = post(url, "/rerank", query="q", texts=["a"] * 51)
+    assert answer.status_code == 422
+    assert answer.json() == {
+        "error": "batch size 51 > maximum allowed batch size 50",
+        "error_type": "Validation",
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [(b"{", 422), (b"[]", 422), (b"", 422), (b'{"query": "q", "texts": "one"}', 422)],
+)
+def test_a_body_that_is_no_request_is_refused(url: str, content: bytes, status: int) -> None:
+    answer = httpx.post(f"{url}/rerank", content=content)
+    assert answer.status_code == status
+    assert answer.json()["error_type"] == "Validation"
+
+
+def test_a_large_body_is_refused_whether_announced_or_not() -> None:
+    with serving(Counted(), limits={"max_body_bytes": 1_000}) as url:
+
+        def chunks() -> Iterator[bytes]:
+            for _ in range(100):
+                yield b"x" * 100
+
+        assert post(url, "/rerank", query="q", texts=["a" * 2_000]).status_code == 413
+        assert httpx.post(f"{url}/rerank", content=chunks()).status_code == 413
+
+
+def test_a_key_is_asked_for_everywhere_but_at_the_door() -> None:
+    with serving(Counted(), api_key="right") as url:
+        for headers, status in (
+            ({}, 401),
+            ({"Authorization": "Bearer wrong"}, 401),
+            ({"Authorization": "Bearer right"}, 200),
+        ):
+            body = {"query": "q", "texts": TEXTS}
+            assert httpx.post(f"{url}/rerank", json=body, headers=headers).status_code == status
+            assert httpx.get(f"{url}/info", headers=headers).status_code == status
+        assert httpx.get(f"{url}/health").status_code == 200
+        assert load_scorer("m", "tei", base_url=url, api_key="right").score([("q", "a")]) == [1.0]
+
+
+def test_a_model_that_fails_is_an_error_without_a_trace() -> None:
+    with serving(Broken()) as url:
+        answer = post(url, "/rerank", query="q", texts=TEXTS)
+    assert (answer.status_code, answer.json()["error_type"]) == (424, "Backend")
+    assert not re.search(r"Traceback|\.py|/", answer.json()["error"])
+
+
+def test_requests_at_the_same_time_share_passes() -> None:
+    scorer = Counted()
+    with serving(scorer, wait_ms=200, pass_pairs=64) as url:
+
+        async def ask_all() -> list[httpx.Response]:
+            async with httpx.AsyncClient() as client:
+                bodies = [{"query": f"q{n}", "texts": TEXTS} for n in range(10)]
+                return await asyncio.gather(
+                    *(client.post(f"{url}/rerank", json=body) for body in bodies)
+                )
+
+        answers = asyncio.run(ask_all())
+    assert all([rank["index"] for rank in answer.json()] == [1, 2, 0] for answer in answers)
+    assert len(scorer.passes) < 5
+    assert sum(map(len, scorer.passes)) == 30
+
+
+def test_a_large_request_holds_up_a_small_one_for_one_pass() -> None:
+    scorer = Held()
+    with serving(scorer, pass_pairs=10, wait_ms=0.1) as url, ThreadPoolExecutor(2) as threads:
+        large = threads.submit(
+            post, url, "/rerank", query="large", texts=["a" * n for n in range(1, 101)]
+        )
+        assert scorer.began.wait(5)
+        small = threads.submit(post, url, "/rerank", query="small", texts=TEXTS)
+        time.sleep(0.3)
+        scorer.let_go.set()
+        assert small.result().status_code == large.result().status_code == 200
+    queries = [{query for query, _ in pairs} for pairs in scorer.passes]
+    assert "small" in queries[1]
+    assert len(queries) == 11
+
+
+def test_a_full_queue_answers_429_and_then_takes_requests_again() -> None:
+    scorer = Held()
+    with serving(scorer, limits={"max_waiting_texts": 4}) as url, ThreadPoolExecutor(1) as threads:
+        first = threads.submit(post, url, "/rerank", query="q", texts=TEXTS)
+        assert scorer.began.wait(5)
+        refused = post(url, "/rerank", query="q", texts=TEXTS)
+        assert (refused.status_code, refused.json()["error_type"]) == (429, "Overloaded")
+        scorer.let_go.set()
+        assert first.result().status_code == 200
+        assert post(url, "/rerank", query="q", texts=TEXTS).status_code == 200
+
+
+def test_a_client_that_went_away_costs_nothing_more() -> None:
+    scorer = Held()
+    with serving(scorer, pass_pairs=10) as url, ThreadPoolExecutor(1) as threads:
+        first = threads.submit(post, url, "/rerank", query="stays", texts=TEXTS)
+        assert scorer.began.wait(5)
+        with pytest.raises(httpx.TimeoutException):
+            httpx.post(f"{url}/rerank", json={"query": "left", "texts": TEXTS}, timeout=0.3)
+        time.sleep(0.2)
+        scorer.let_go.set()
+        assert first.result().status_code == 200
+        assert post(url, "/rerank", query="next", texts=TEXTS).status_code == 200
+    assert {query for pairs in scorer.passes for query, _ in pairs} == {"stays", "next"}
+
+
+def test_a_request_that_takes_too_long_is_told_so() -> None:
+    scorer = Held()
+    with serving(scorer, limits={"max_seconds": 0.2}) as url:
+        answer = post(url, "/rerank", query="q", texts=TEXTS)
+        scorer.let_go.set()
+    assert (answer.status_code, answer.json()["error_type"]) == (503, "Timeout")
+
+
+def test_the_event_loop_is_free_while_the_model_works() -> None:
+    scorer = Held()
+    with serving(scorer) as url, ThreadPoolExecutor(1) as threads:
+        running = threads.submit(post, url, "/rerank", query="q", texts=TEXTS)
+        assert scorer.began.wait(5)
+        assert httpx.get(f"{url}/health", timeout=2).status_code == 200
+        scorer.let_go.set()
+        running.result()
+
+
+def test_openapi_has_an_example_for_each_request(url: str) -> None:
+    schemas = httpx.get(f"{url}/openapi.json").json()["components"]["schemas"]
+    requests = [schema for name, schema in schemas.items() if name.endswith("Request")]
+    assert len(requests) == 4
+    assert all(schema["examples"] for schema in requests)
+
+
+def test_the_page_asks_nobody_else(url: str) -> None:
+    page = httpx.get(f"{url}/").text
+    assert "<title>bge-rerank</title>" in page
+    assert not re.findall(r"""(?:src|href)=["'](?!data:)""", page)
+    assert "http://" not in page
+    assert "https://" not in page
+
+
+def test_limits_that_cannot_work_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="max_seconds is 0"):
+        Limits(max_seconds=0)
+
+
+def test_the_command_serves_and_sigterm_ends_what_is_running() -> None:
+    command = [sys.executable, "-m", "bge_rerank.cli", "serve", "--model", "mini", "--port", "0"]
+    server = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env=os.environ | {"BGE_RERANK_API_KEY": "k"}
+    )
+    try:
+        assert server.stderr is not None
+        started = next(line for line in server.stderr if "running on" in line)
+        url = re.search(r"http://[\d.:]+", started)
+        assert url is not None
+        scorer = load_scorer("mini", "tei", base_url=url[0], api_key="k")
+        logits = scorer.score([(QUERY, passage) for passage in PASSAGES])
+        assert logits.index(max(logits)) == 1
+        with ThreadPoolExecutor(1) as threads:
+            many = [(QUERY, f"{passage} {n}" * 5) for n in range(30) for passage in PASSAGES]
+            running = threads.submit(scorer.score, many)
+            time.sleep(0.3)
+            server.send_signal(signal.SIGTERM)
+            assert len(running.result()) == 120
+        assert server.wait(20) in (0, -signal.SIGTERM)
+    finally:
+        server.kill()
+        server.wait()
+
+
+def test_a_server_that_cannot_load_its_model_ends_with_one_line() -> None:
+    command = [sys.executable, "-m", "bge_rerank.cli", "serve", "--model", "/no/such/folder"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 1
+    assert len(ended.stderr.strip().splitlines()) == 1
+
+
+def test_answers_are_json_that_any_client_reads(url: str) -> None:
+    answer = post(
+        url,
+        "/rerank",
+        query="q \u2603 \ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16"),
+        texts=["é"],
+    )
+    assert json.loads(answer.content) == [{"index": 0, "score": sigmoid(1)}]
