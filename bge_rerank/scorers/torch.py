@@ -22,7 +22,7 @@ from bge_rerank.errors import (
     UnsupportedModelError,
 )
 from bge_rerank.model_files import choose_max_length, loading_errors, model_folder, read_config
-from bge_rerank.padding import padded
+from bge_rerank.padding import padded, rounded_up
 from bge_rerank.pair_encoding import EncodedPair, PairEncoder
 from bge_rerank.progress import without_loading_bars
 from bge_rerank.torch_device import (
@@ -30,6 +30,7 @@ from bge_rerank.torch_device import (
     choose_dtype,
     default_max_batch_tokens,
     is_out_of_memory,
+    length_multiple,
 )
 from bge_rerank.torch_encoder import FirstTokenClassifier
 
@@ -79,12 +80,13 @@ class TorchScorer(EncoderScorer):
             [
                 runner
                 for replica, device in zip(replicas, devices, strict=True)
-                for runner in _runners(replica, device, tokenizer)
+                for runner in _runners(replica, device, tokenizer, max_length)
             ],
             chosen_max_batch_tokens(
                 config, default_max_batch_tokens(devices[0], model.config, dtype.itemsize)
             ),
             precision=str(dtype).removeprefix("torch."),
+            length_multiple=length_multiple(devices[0], dtype),
         )
         self.config = config
         self.model = model
@@ -94,8 +96,12 @@ class TorchScorer(EncoderScorer):
 class TorchRunner:
     """Runs batches through a model on one device, in halves where its memory does not take them."""
 
-    def __init__(self, model: Any, device: torch.device, tokenizer: Any, *, packs: bool) -> None:
+    def __init__(
+        self, model: Any, device: torch.device, tokenizer: Any, max_length: int, *, packs: bool
+    ) -> None:
         """Take a model that is on its device, and say whether batches are packed or padded."""
+        self._max_length = max_length
+        self._length_multiple = length_multiple(device, model.dtype)
         self._device = device
         self._takes_type_ids = "token_type_ids" in tokenizer.model_input_names
         self._pad_token_id = int(tokenizer.pad_token_id)
@@ -131,7 +137,9 @@ class TorchRunner:
         return scores
 
     def _padded(self, batch: Sequence[EncodedPair]) -> torch.Tensor:
-        arrays = padded(batch, self._pad_token_id)
+        longest = max(len(pair.ids) for pair in batch)
+        longest = rounded_up(longest, self._length_multiple, self._max_length)
+        arrays = padded(batch, self._pad_token_id, longest)
         if arrays["attention_mask"].all():
             del arrays["attention_mask"]
         if not self._takes_type_ids:
@@ -158,9 +166,11 @@ class TorchRunner:
         return tensor.to(self._device, non_blocking=True)
 
 
-def _runners(model: Any, device: torch.device, tokenizer: Any) -> list[TorchRunner]:
+def _runners(
+    model: Any, device: torch.device, tokenizer: Any, max_length: int
+) -> list[TorchRunner]:
     packs = device.type == "cuda" and FirstTokenClassifier.supports(model) and _has_varlen(model)
-    runner = TorchRunner(model, device, tokenizer, packs=packs)
+    runner = TorchRunner(model, device, tokenizer, max_length, packs=packs)
     return [runner] * (RUNNERS_A_CUDA_DEVICE if device.type == "cuda" else 1)
 
 

@@ -1,5 +1,6 @@
 import logging
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -53,14 +54,25 @@ def test_each_pair_goes_through_the_model_once(scorer: TorchScorer) -> None:
     assert sum(rows for rows, _ in passes.shapes) == len(PAIRS)
 
 
-def test_a_batch_on_a_cpu_is_the_larger_the_more_threads_share_it(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("intermediate_size", "expected"), [(4_096, [256, 512, 4_096]), (1_536, [682, 1_365, 10_922])]
+)
+def test_a_batch_on_a_cpu_is_larger_with_more_threads_and_smaller_with_a_wider_model(
+    monkeypatch: pytest.MonkeyPatch, intermediate_size: int, expected: list[int]
 ) -> None:
+    config = SimpleNamespace(intermediate_size=intermediate_size)
     budgets = []
     for threads in (1, 2, 16):
         monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
-        budgets.append(default_max_batch_tokens(torch.device("cpu"), config=None, itemsize=4))
-    assert budgets == [256, 512, 4_096]
+        budgets.append(default_max_batch_tokens(torch.device("cpu"), config, itemsize=4))
+    assert budgets == expected
+
+
+def test_rows_in_bfloat16_have_lengths_in_steps_of_eight() -> None:
+    scorer = TorchScorer(ScorerConfig("mini", "torch", dtype="bfloat16"))
+    passes = Passes(scorer)
+    scorer.score([(QUERY, "tides " * length) for length in range(60, 100)])
+    assert {width % 8 for _, width in passes.shapes} == {0}
 
 
 def test_padding_is_a_small_share_of_what_is_computed(scorer: TorchScorer) -> None:
