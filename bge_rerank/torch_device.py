@@ -93,9 +93,8 @@ def default_max_batch_tokens(device: torch.device, config: Any, itemsize: int) -
         itemsize: Bytes of a number in the model's precision.
     """
     if device.type == "cpu":
-        return max(
-            1, CPU_ACTIVATIONS_A_THREAD * torch.get_num_threads() // config.intermediate_size
-        )
+        activations = CPU_ACTIVATIONS_A_THREAD * torch.get_num_threads()
+        return max(1, activations // int(config.intermediate_size))
     if device.type != "cuda":
         return ACCELERATOR_MAX_BATCH_TOKENS
     free, _ = torch.cuda.mem_get_info(device)
