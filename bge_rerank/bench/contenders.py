@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from bge_rerank.bench import ours, peers, servers
+from bge_rerank.bench import ours, peers
 from bge_rerank.errors import ConfigurationError
 
 BATCH_SIZES = (4, 8, 16, 32)
@@ -27,7 +27,7 @@ class Contender:
         precision: What it computes in: the matrix-multiply rate that it is measured against;
             `None` where that is not known.
         modules: What it imports; where one is missing, its row says so.
-        scale: What its scores are; `None` where that is not known.
+        scale: What its scores are.
         export: The name of the export that it reads (`bge_rerank.bench.exports`); `None` is the
             weights themselves.
         batch_sizes: The fastest of these is taken; none is its own default.
@@ -39,7 +39,7 @@ class Contender:
     build: Callable[[Path, int], Callable[..., list[float]]]
     precision: str | None
     modules: tuple[str, ...] = ()
-    scale: Literal["logit", "sigmoid"] | None = "logit"
+    scale: Literal["logit", "sigmoid"] = "logit"
     export: str | None = None
     batch_sizes: tuple[int, ...] = ()
     is_ours: bool = False
@@ -148,11 +148,10 @@ row in bfloat16 is what its users see there.
 """
 
 
-def server(url: str, dialect: str) -> Contender:
-    """Return the contender that asks a running server, in a dialect of `servers.DIALECTS`."""
-    build, scale = servers.DIALECTS[dialect]
-    name = f"{dialect} at {url}"
-    return Contender(name, partial(build, url), None, scale=scale, is_server=True)
+def server(url: str, dialect: str, model_name: str) -> Contender:
+    """Return the contender that asks a running server, by a backend that does."""
+    build = partial(ours.ask_server, dialect, url, model_name)
+    return Contender(f"{dialect} at {url}", build, None, ("httpx", "stamina"), is_server=True)
 
 
 def choose(contenders: Sequence[Contender], parts: Iterable[str]) -> list[Contender]:

@@ -9,6 +9,8 @@ from bge_rerank.config import Dtype
 from bge_rerank.loading import load_scorer
 from bge_rerank.reranker import Reranker
 
+SERVER_SECONDS = 3_600.0
+
 
 def build(
     backend: str, dtype: Dtype, folder: Path, max_length: int
@@ -20,5 +22,19 @@ def build(
     def rank(query: str, documents: Sequence[str]) -> list[float]:
         ranking = reranker.rerank(query, documents)
         return [ranked.logit for ranked in sorted(ranking, key=lambda ranked: ranked.index)]
+
+    return rank
+
+
+def ask_server(
+    backend: str, url: str, model_name: str, _folder: Path, _max_length: int
+) -> Callable[[str, Sequence[str]], list[float]]:
+    """Ask a running server for logits, with all the time that it takes."""
+    scorer = load_scorer(
+        model_name, backend, base_url=url, timeout=SERVER_SECONDS, deadline=SERVER_SECONDS
+    )
+
+    def rank(query: str, documents: Sequence[str]) -> list[float]:
+        return scorer.score([(query, document) for document in documents])
 
     return rank

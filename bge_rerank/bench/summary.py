@@ -126,7 +126,7 @@ def _figures(
 
 def _difference(row: Row, reference: Sequence[float] | None) -> float | None:
     scale = row.contender.scale
-    if scale is None or reference is None:
+    if reference is None:
         return None
     return max(largest_difference(logits_of(run.scores, scale), reference) for run in row.runs)
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from bge_rerank.bench.contenders import OURS, PEERS, Contender, choose, server
 from bge_rerank.bench.geometry import GEOMETRIES
-from bge_rerank.bench.servers import DIALECTS
 from bge_rerank.bench.settings import Settings
 from bge_rerank.bench.workload import LENGTHS, make_workload
 from bge_rerank.cores import usable_cores
 from bge_rerank.errors import ConfigurationError
 from bge_rerank.extras import needs_extra
+from bge_rerank.registry import BACKENDS, asks_server
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,9 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--url", help="the address of a running server to measure too")
     add(
         "--dialect",
-        choices=DIALECTS,
+        choices=sorted(filter(asks_server, BACKENDS)),
         default="tei",
-        help="POST /rerank as TEI has it, or /v1/rerank as Cohere and Jina have it",
+        help="how that server is asked (default: %(default)s)",
+    )
+    add(
+        "--served-model", metavar="NAME", help="what that server calls the model (default: --model)"
     )
     add("--rounds", type=int, default=5, metavar="N", help="timed calls (default: %(default)s)")
     add("--threads", type=int, metavar="N", help="cores for each contender (default: all)")
@@ -105,5 +108,8 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 def _contenders(arguments: argparse.Namespace, *, ours_alone: bool = False) -> list[Contender]:
     if ours_alone:
         return choose(OURS, arguments.contenders)
-    servers = [server(arguments.url, arguments.dialect)] if arguments.url else []
-    return choose([*OURS, *PEERS], arguments.contenders) + servers
+    chosen = choose([*OURS, *PEERS], arguments.contenders)
+    if arguments.url is None:
+        return chosen
+    served_model = arguments.served_model or arguments.model
+    return [*chosen, server(arguments.url, arguments.dialect, served_model)]

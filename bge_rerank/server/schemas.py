@@ -34,7 +34,7 @@ class TeiRequest(BaseModel):
     """Logits in place of their sigmoids."""
     return_text: bool = False
     truncate: bool | None = None
-    """Longer pairs are always cut; `false` is refused where one would be."""
+    """Taken for compatibility: pairs longer than the model are cut in any case."""
     truncation_direction: Literal["right", "Right"] = "right"
 
 

@@ -119,4 +119,5 @@ class ScorerContract(ABC):
             thread.start()
         for thread in threads:
             thread.join()
-        assert answers == expected
+        for answer, [logit] in zip(answers, expected, strict=True):
+            assert answer == pytest.approx([logit], abs=self.batch_tolerance)

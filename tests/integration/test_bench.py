@@ -2,10 +2,6 @@
 
 import json
 import os
-import threading
-from collections.abc import Iterator
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,7 +10,7 @@ import pytest
 
 import bge_rerank_mini
 from bge_rerank import MissingDependencyError, RerankError, load_scorer
-from bge_rerank.bench import servers
+from bge_rerank.bench import ours
 from bge_rerank.bench.contenders import OURS, Contender, choose, server
 from bge_rerank.bench.files import Files
 from bge_rerank.bench.geometry import Geometry, make_random_reranker
@@ -28,12 +24,13 @@ from bge_rerank.bench.workload import make_workload
 from bge_rerank.cli import main
 from bge_rerank.cores import usable_cores
 from conftest import PASSAGES, QUERY
+from fake_server import FakeServer, logit_of, running
 
 MINI = Files(bge_rerank_mini.path(), {}, {}, max_length=512)
 
 
 TORCH = choose(OURS, ["torch float32"])
-ABSENT = Contender("absent", servers.tei, "float32", ("no_such_module",))
+ABSENT = Contender("absent", ours.ask_server, "float32", ("no_such_module",))
 BROKEN = Contender("broken", int, "float32")
 """Its build function cannot be called so."""
 
@@ -129,61 +126,21 @@ def test_a_process_keeps_what_was_made_between_requests() -> None:
         assert process.ask("index", "c") == 2
 
 
-class RerankServer(BaseHTTPRequestHandler):
-    """Answers in both dialects: the shorter the better, best first."""
-
-    def do_GET(self) -> None:
-        self.answer(
-            {"/info": {"max_client_batch_size": 2}, "/v1/models": {"data": [{"id": "m"}]}}[
-                self.path
-            ]
-        )
-
-    def do_POST(self) -> None:
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        assert request["query"] == "q"
-        if self.path == "/rerank":
-            assert len(request["texts"]) <= 2
-            self.answer(self.results(request["texts"], "score"))
-        else:
-            assert (self.path, request["model"]) == ("/v1/rerank", "m")
-            self.answer({"results": self.results(request["documents"], "relevance_score")})
-
-    def results(self, texts: list[str], score: str) -> list[dict[str, Any]]:
-        results = [{"index": index, score: -len(text)} for index, text in enumerate(texts)]
-        return sorted(results, key=lambda result: -result[score])
-
-    def answer(self, contents: Any) -> None:
-        body = json.dumps(contents).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def url() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), RerankServer) as listening:
-        threading.Thread(target=listening.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{listening.server_port}"
-        listening.shutdown()
-
-
-@pytest.mark.parametrize("dialect", servers.DIALECTS)
-def test_a_server_answers_in_input_order_in_either_dialect(url: str, dialect: str) -> None:
-    rank = server(url, dialect).build(Path(), 512)
-    assert rank("q", ["aaaa", "a", "aaa", "aa", "aaaaa"]) == [-4, -1, -3, -2, -5]
+@pytest.mark.parametrize("dialect", ["tei", "cohere"])
+def test_a_server_is_asked_for_logits_in_input_order(dialect: str) -> None:
+    texts = ["aaaa", "a", "aaa", "aa", "aaaaa"]
+    with running(FakeServer(dialect, info={"max_client_batch_size": 2})) as fake:
+        logits = server(fake.url, dialect, "m").build(Path(), 512)("q", texts)
+    assert logits == pytest.approx([logit_of("q", text) for text in texts])
 
 
 def test_a_server_that_is_not_there_is_a_row_that_says_so() -> None:
-    row = Row(Contender("server", partial(servers.tei, "http://127.0.0.1:9"), None))
+    row = Row(server("http://127.0.0.1:9", "tei", "m"))
     row.take_turn(MINI, make_workload("short", 2), 1, threads=1, stays=False)
     [figures] = summarise([row], flops=1, rates={})
     assert isinstance(figures, Figures)
-    assert figures.failure == "failed: ConnectError: [Errno 111] Connection refused"
+    assert figures.failure is not None
+    assert figures.failure.startswith("failed: ServerError: http://127.0.0.1:9/info")
 
 
 @pytest.mark.parametrize(

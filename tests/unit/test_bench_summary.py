@@ -72,13 +72,6 @@ def test_the_largest_difference_is_of_any_call_and_not_of_the_last_alone() -> No
     assert found.tau == pytest.approx(2 / 3)
 
 
-def test_scores_of_an_unknown_scale_have_an_order_and_no_difference() -> None:
-    found = figures(
-        row("FlagReranker", [1.0]), row("server", [1.0], [[0.9, 0.5, 0.2, 0.8]], scale=None)
-    )
-    assert (found["server"].difference, found["server"].tau) == (None, 1.0)
-
-
 def test_sigmoids_are_compared_as_logits() -> None:
     sigmoids = [1 / (1 + math.exp(-score)) for score in SCORES]
     found = figures(row("FlagReranker", [1.0]), row("peer", [1.0], [sigmoids], scale="sigmoid"))
