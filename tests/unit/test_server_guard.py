@@ -1,0 +1,90 @@
+"""The guard refuses before anything behind it is asked, and lets a body through unchanged."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from bge_rerank.server.guard import Guard
+
+
+class Behind:
+    """An application that notes the bodies it got, and waits for what comes after them."""
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+        self.after: list[str] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.bodies.append((await receive())["body"])
+        self.after.append((await receive())["type"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+
+def ask(
+    behind: Behind,
+    chunks: Sequence[bytes],
+    headers: dict[str, str] | None = None,
+    path: str = "/rerank",
+    api_key: str | None = None,
+) -> tuple[int, Any]:
+    """Return the status and the body of an answer; the client goes away after its request."""
+    coming = [
+        {"type": "http.request", "body": chunk, "more_body": number < len(chunks) - 1}
+        for number, chunk in enumerate(chunks)
+    ]
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return coming.pop(0) if coming else {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    raw = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+    scope = {"type": "http", "path": path, "headers": raw}
+    asyncio.run(Guard(behind, 10, api_key)(scope, receive, send))
+    return sent[0]["status"], sent[1]["body"]
+
+
+def test_a_body_in_chunks_comes_through_whole_and_the_client_is_still_heard() -> None:
+    behind = Behind()
+    assert ask(behind, [b"abc", b"", b"defg"])[0] == 200
+    assert behind.bodies == [b"abcdefg"]
+    assert behind.after == ["http.disconnect"]
+
+
+@pytest.mark.parametrize(
+    ("chunks", "headers"),
+    [
+        ([b"12345678901"], {}),
+        ([b"123456", b"78901"], {}),
+        ([b"1"], {"content-length": "11"}),
+        ([b"1"], {"content-length": "many"}),
+    ],
+)
+def test_a_body_that_is_too_large_reaches_nobody(
+    chunks: list[bytes], headers: dict[str, str]
+) -> None:
+    behind = Behind()
+    status, body = ask(behind, chunks, headers)
+    assert (status, behind.bodies) == (413, [])
+    assert json.loads(body)["error"] == "the body is larger than 10 bytes"
+
+
+@pytest.mark.parametrize(
+    "sent", ["", "right", "Bearer", "Bearer wrong", "bearer right", "Bearer rightt"]
+)
+def test_without_the_key_nobody_is_reached(sent: str) -> None:
+    behind = Behind()
+    status, body = ask(behind, [b"1"], {"authorization": sent}, path="/v1/rerank", api_key="right")
+    assert (status, behind.bodies) == (401, [])
+    assert "bearer token" in json.loads(body)["message"]
+
+
+@pytest.mark.parametrize(("path", "status"), [("/health", 200), ("/", 200), ("/info", 401)])
+def test_the_door_is_open_without_a_key(path: str, status: int) -> None:
+    assert ask(Behind(), [b""], path=path, api_key="right")[0] == status
