@@ -20,7 +20,7 @@ from bge_rerank.server.dialect_errors import error_body, form_of
 from bge_rerank.server.guard import Guard
 from bge_rerank.server.limits import Limits
 from bge_rerank.server.ranking_service import RankingService
-from bge_rerank.server.refusals import Refusal
+from bge_rerank.server.refusals import RefusedError
 from bge_rerank.server.schemas import (
     AnsweredDocument,
     CohereAnswer,
@@ -85,7 +85,7 @@ def create_app(scorer: Scorer, options: ServerOptions) -> Any:
     limits = options.limits
     service = RankingService(scorer, limits, options.pass_pairs, options.wait_ms)
     app = FastAPI(title="bge-rerank", version=__version__, description=DESCRIPTION, redoc_url=None)
-    app.add_exception_handler(Refusal, partial(_refused, service))
+    app.add_exception_handler(RefusedError, partial(_refused, service))
     app.add_exception_handler(RequestValidationError, partial(_invalid, service))
     _add_rankings(app, service, options)
     _add_information(app, service, scorer, options)
@@ -101,7 +101,7 @@ def _add_rankings(app: FastAPI, service: RankingService, options: ServerOptions)
     ) -> list[TeiRank] | InfinityAnswer | list[TutorialRank]:
         if isinstance(asked, TeiRequest):
             if not asked.texts:
-                raise Refusal("Empty", "`texts` cannot be empty")
+                raise RefusedError("Empty", "`texts` cannot be empty")
             ranking = await service.rank(asked.query, asked.texts, partial(_gone, request))
             return [_tei_rank(asked, ranked) for ranked in ranking]
         ranking = await service.rank(asked.query, asked.documents, partial(_gone, request))
@@ -122,7 +122,7 @@ def _add_rankings(app: FastAPI, service: RankingService, options: ServerOptions)
     async def cohere(request: Request, asked: CohereRequest) -> CohereAnswer:
         texts = [_text(document) for document in asked.documents]
         if not texts:
-            raise Refusal("Empty", "documents cannot be empty")
+            raise RefusedError("Empty", "documents cannot be empty")
         ranking = await service.rank(asked.query, texts, partial(_gone, request))
         return CohereAnswer(
             id=_new_id(),
@@ -195,7 +195,7 @@ async def _refused(service: RankingService, request: Request, refusal: Any) -> J
 async def _invalid(service: RankingService, request: Request, error: Any) -> JSONResponse:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"][1:])
-    refusal = Refusal("Validation", f"{place}: {first['msg']}" if place else first["msg"])
+    refusal = RefusedError("Validation", f"{place}: {first['msg']}" if place else first["msg"])
     return await _refused(service, request, refusal)
 
 

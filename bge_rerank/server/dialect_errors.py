@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from bge_rerank.server.refusals import Refusal
+from bge_rerank.server.refusals import RefusedError
 
 Form = Literal["tei", "infinity", "tutorial", "cohere"]
 
@@ -24,12 +24,12 @@ def form_of(path: str, body: object) -> Form:
     return "tei"
 
 
-def error_body(form: Form, refusal: Refusal) -> dict[str, Any]:
+def error_body(form: Form, refusal: RefusedError) -> dict[str, Any]:
     """Return what a dialect's clients find an error's message in.
 
-    >>> error_body("tei", Refusal("Empty", "`texts` cannot be empty"))
+    >>> error_body("tei", RefusedError("Empty", "`texts` cannot be empty"))
     {'error': '`texts` cannot be empty', 'error_type': 'Empty'}
-    >>> error_body("cohere", Refusal("Overloaded", "try again"))
+    >>> error_body("cohere", RefusedError("Overloaded", "try again"))
     {'message': 'try again', 'detail': 'try again'}
     """
     message = refusal.message

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from bge_rerank.server.dialect_errors import error_body, form_of
-from bge_rerank.server.refusals import Refusal
+from bge_rerank.server.refusals import RefusedError
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -38,9 +38,11 @@ class Guard:
             return
         headers = dict(scope["headers"])
         if not self._may_pass(scope["path"], headers.get(b"authorization", b"")):
-            await _refuse(scope, send, Refusal("Unauthorized", "no or wrong bearer token"))
+            await _refuse(scope, send, RefusedError("Unauthorized", "no or wrong bearer token"))
             return
-        too_large = Refusal("TooLarge", f"the body is larger than {self._max_body_bytes} bytes")
+        too_large = RefusedError(
+            "TooLarge", f"the body is larger than {self._max_body_bytes} bytes"
+        )
         announced = headers.get(b"content-length", b"0")
         if not announced.isdigit() or int(announced) > self._max_body_bytes:
             await _refuse(scope, send, too_large)
@@ -87,7 +89,7 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return give
 
 
-async def _refuse(scope: Message, send: Send, refusal: Refusal) -> None:
+async def _refuse(scope: Message, send: Send, refusal: RefusedError) -> None:
     content = json.dumps(error_body(form_of(scope["path"], None), refusal)).encode()
     headers = [
         (b"content-type", b"application/json"),

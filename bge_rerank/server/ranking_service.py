@@ -13,7 +13,7 @@ from bge_rerank.reranker import Reranker
 from bge_rerank.server.limits import Limits
 from bge_rerank.server.metrics import Metrics
 from bge_rerank.server.piecewise import PiecewiseScorer
-from bge_rerank.server.refusals import Refusal
+from bge_rerank.server.refusals import RefusedError
 from bge_rerank.types import Ranked, Scorer
 
 logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class RankingService:
             gone: Ends when the client has gone: what it asked for is then not scored any more.
 
         Raises:
-            Refusal: The request is too large, there is no room for it, it took too long, the client
+            RefusedError: The request is too large, there is no room for it, it took too long, the client
                 has gone, or scoring failed.
         """
         with self.metrics.request():
@@ -63,13 +63,13 @@ class RankingService:
     def _check(self, query: str, texts: Sequence[str]) -> None:
         limits = self.limits
         if len(texts) > limits.max_texts:
-            raise Refusal(
+            raise RefusedError(
                 "Validation",
                 f"batch size {len(texts)} > maximum allowed batch size {limits.max_texts}",
             )
         for name, text in (("query", query), *(("a text", text) for text in texts)):
             if len(text) > limits.max_characters:
-                raise Refusal(
+                raise RefusedError(
                     "Validation",
                     f"{name} has {len(text)} characters; send {limits.max_characters} at most",
                 )
@@ -77,7 +77,7 @@ class RankingService:
     @contextmanager
     def _room_for(self, count: int) -> Iterator[None]:
         if self._waiting + count > self.limits.max_waiting_texts and self._waiting:
-            raise Refusal("Overloaded", "model is overloaded; try again in a moment")
+            raise RefusedError("Overloaded", "model is overloaded; try again in a moment")
         self._waiting += count
         self.metrics.waiting.set(self._waiting)
         try:
@@ -99,13 +99,13 @@ class RankingService:
             if ranking.done():
                 return ranking.result()
             if leaving.done():
-                raise Refusal("Gone", "the client has gone")
-            raise Refusal("Timeout", f"not ranked within {seconds} seconds; send fewer texts")
+                raise RefusedError("Gone", "the client has gone")
+            raise RefusedError("Timeout", f"not ranked within {seconds} seconds; send fewer texts")
         except InvalidInputError as error:
-            raise Refusal("Validation", str(error)) from error
+            raise RefusedError("Validation", str(error)) from error
         except ScoringError as error:
             logger.exception("scoring failed")
-            raise Refusal("Backend", "the model failed on this request") from error
+            raise RefusedError("Backend", "the model failed on this request") from error
         finally:
             ranking.cancel()
             leaving.cancel()

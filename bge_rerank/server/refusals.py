@@ -1,4 +1,4 @@
-"""`Refusal`: why a request gets no ranking, before it is put into the words of a dialect."""
+"""`RefusedError`: why a request gets no ranking, before it is put into the words of a dialect."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STATUSES: dict[Kind, int] = {
 """The status that each kind has, as Text Embeddings Inference gives them; nobody reads the last."""
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer, and no fault of ours
+class RefusedError(Exception):
     """A request that is answered with an error.
 
     Attributes:
