@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 VLLM_GIVES_LOGITS = (0, 11)
-"""From this version on vLLM leaves the activation out where it is asked to; the parameter came in the
-version before (vllm-project/vllm#20538)."""
+"""From this version on vLLM is asked to leave the activation out (vllm-project/vllm#20538). That no earlier
+release can was not checked: those are taken to give sigmoids, and are not asked for anything else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class ServerInfo:
 
     Attributes:
         max_texts: The most texts of a request.
-        version: The server's own version, its first two numbers.
+        version: The server's own version, its first two numbers, where its scale depends on it.
     """
 
     max_texts: int | None = None
@@ -29,11 +29,11 @@ def tei_info(answer: Mapping[str, Any]) -> ServerInfo:
     """Read `/info` of Text Embeddings Inference.
 
     >>> tei_info({"model_id": "m", "max_client_batch_size": 32, "version": "1.9.3"})
-    ServerInfo(max_texts=32, version=(1, 9))
+    ServerInfo(max_texts=32, version=None)
     """
     largest = answer.get("max_client_batch_size")
     is_number = type(largest) is int and largest > 0
-    return ServerInfo(largest if is_number else None, _version(answer.get("version")))
+    return ServerInfo(max_texts=largest if is_number else None)
 
 
 def vllm_info(answer: Mapping[str, Any]) -> ServerInfo:

@@ -55,7 +55,6 @@ class HttpScorer:
             ConfigurationError: `base_url` is missing, or no URL.
         """
         self.config = config
-        self.precision = "the server's"
         self._dialect = DIALECTS[config.backend]
         self._addresses = Addresses(base_urls(config))
         self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, Session] = WeakKeyDictionary()
