@@ -67,6 +67,7 @@ def free_port() -> int:
 @contextmanager
 def running(command: Sequence[str], port: int) -> Iterator[str]:
     """Yield the URL of a server that is ready, and end it with the block."""
+    # The command is made of this file's own words and of what its caller typed.
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
     url = f"http://127.0.0.1:{port}"
     try:
