@@ -173,19 +173,26 @@ def test_connections_are_used_again(tei: FakeServer) -> None:
 
 
 def test_concurrent_calls_are_not_held_up_by_one_another(tei: FakeServer) -> None:
-    tei.faults.append(silent_for(1.0))
+    came, let_go = threading.Event(), threading.Event()
 
-    async def one_slow_and_one_quick() -> float:
+    def waits(handler: Any) -> None:
+        came.set()
+        assert let_go.wait(10)
+        send(handler, *tei.answer(tei.asked[0]))
+
+    tei.faults.append(waits)
+
+    async def is_slow_still_running_after_quick() -> bool:
         scorer = ask(tei)
         slow = asyncio.create_task(scorer.ascore(PAIRS))
-        await asyncio.sleep(0.1)
-        started = time.perf_counter()
+        assert await asyncio.to_thread(came.wait, 5)
         await scorer.ascore([("bread", "yeast")])
-        quick = time.perf_counter() - started
-        slow.cancel()
-        return quick
+        still_running = not slow.done()
+        let_go.set()
+        assert await slow == pytest.approx(LOGITS)
+        return still_running
 
-    assert asyncio.run(one_slow_and_one_quick()) < 0.8
+    assert asyncio.run(is_slow_still_running_after_quick())
 
 
 @pytest.mark.parametrize(
@@ -321,11 +328,16 @@ def test_the_background_thread_starts_with_the_first_call_alone(
     tei: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(background_loop, "_loops", {})
-    before = threading.active_count()
+
+    def background_threads() -> int:
+        return sum(thread.name == "bge-rerank-http" for thread in threading.enumerate())
+
+    before = background_threads()
     scorer = ask(tei)
-    assert threading.active_count() == before
-    scorer.score(PAIRS)
-    assert sum(t.name == "bge-rerank-http" for t in threading.enumerate()) >= 1
+    assert background_threads() == before
+    for _ in range(3):
+        scorer.score(PAIRS)
+    assert background_threads() == before + 1
 
 
 def test_the_key_is_sent_and_never_told(tei: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
