@@ -56,6 +56,15 @@ def post(url: str, path: str, /, **body: Any) -> httpx.Response:
     return httpx.post(f"{url}{path}", json=body, timeout=20)
 
 
+def wait_until_waiting(url: str, texts: int) -> None:
+    """Return when so many texts wait for their scores."""
+    for _ in range(500):
+        if f"te_queue_size {texts}.0" in httpx.get(f"{url}/metrics").text:
+            return
+        time.sleep(0.01)
+    raise AssertionError(httpx.get(f"{url}/metrics").text)
+
+
 def test_tei_gets_sigmoids_best_first(url: str) -> None:
     assert post(url, "/rerank", query="q", texts=TEXTS).json() == [
         {"index": 1, "score": sigmoid(3)},
@@ -236,7 +245,7 @@ def test_a_large_request_holds_up_a_small_one_for_one_pass() -> None:
         )
         assert scorer.began.wait(5)
         small = threads.submit(post, url, "/rerank", query="small", texts=TEXTS)
-        time.sleep(0.3)
+        wait_until_waiting(url, 103)
         scorer.let_go.set()
         assert small.result().status_code == large.result().status_code == 200
     queries = [{query for query, _ in pairs} for pairs in scorer.passes]
@@ -263,7 +272,7 @@ def test_a_client_that_went_away_costs_nothing_more() -> None:
         assert scorer.began.wait(5)
         with pytest.raises(httpx.TimeoutException):
             httpx.post(f"{url}/rerank", json={"query": "left", "texts": TEXTS}, timeout=0.3)
-        time.sleep(0.2)
+        wait_until_waiting(url, 3)
         scorer.let_go.set()
         assert first.result().status_code == 200
         assert post(url, "/rerank", query="next", texts=TEXTS).status_code == 200
