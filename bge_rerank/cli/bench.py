@@ -17,6 +17,7 @@ from bge_rerank.registry import BACKENDS, asks_server
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
+    _add_server_arguments(parser)
     add = parser.add_argument
     add("--model", default="mini", help="hub name, folder or 'mini' (default: %(default)s)")
     add(
@@ -39,16 +40,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="names or parts of names (default: all)",
     )
-    add("--url", help="the address of a running server to measure too")
-    add(
-        "--dialect",
-        choices=sorted(filter(asks_server, BACKENDS)),
-        default="tei",
-        help="how that server is asked (default: %(default)s)",
-    )
-    add(
-        "--served-model", metavar="NAME", help="what that server calls the model (default: --model)"
-    )
     add("--rounds", type=int, default=5, metavar="N", help="timed calls (default: %(default)s)")
     add("--threads", type=int, metavar="N", help="cores for each contender (default: all)")
     add("--max-length", type=int, metavar="TOKENS", help="cut longer pairs (default: the model's)")
@@ -66,6 +57,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path("benchmarks"),
         metavar="DIR",
         help="folder for JSON and picture (default: %(default)s)",
+    )
+
+
+def _add_server_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--url", help="the address of a running server to measure too")
+    add(
+        "--dialect",
+        choices=sorted(filter(asks_server, BACKENDS)),
+        default="tei",
+        help="how that server is asked (default: %(default)s)",
+    )
+    add(
+        "--served-model", metavar="NAME", help="what that server calls the model (default: --model)"
     )
 
 
