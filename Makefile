@@ -2,9 +2,11 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 SOURCES := bge_rerank langchain_bge_rerank llamaindex_bge_rerank
 INPUTS := pyproject.toml mini/pyproject.toml constraints.txt
+# Folders of wheels that pip knows of hold for uv too.
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
 .PHONY: demo test test-all check format build notebooks clean
 
@@ -40,10 +42,12 @@ clean:
 
 $(VENV)/.demo: $(INPUTS)
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) --editable ./mini --editable ".[demo]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt uv
+	$(UV) --editable ./mini --editable ".[demo]"
 	touch $@
 
 $(VENV)/.dev: $(INPUTS)
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) --editable ./mini --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt uv
+	$(UV) --editable ./mini --editable ".[dev]"
 	touch $@ $(VENV)/.demo

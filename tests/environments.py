@@ -11,6 +11,10 @@ CONSTRAINTS = ("-c", ROOT / "constraints.txt")
 
 def run(*command: str | Path, cwd: Path) -> str:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    # Folders of wheels that pip knows of hold for uv too.
+    if folders := os.environ.get("PIP_FIND_LINKS"):
+        environment.setdefault("UV_FIND_LINKS", folders)
     done = subprocess.run(
         list(map(str, command)),
         cwd=cwd,
@@ -25,7 +29,8 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 def environment(folder: Path, *requirements: str | Path) -> Path:
     """Make a virtual environment with these installed, and return its Python."""
-    run(sys.executable, "-m", "venv", folder, cwd=folder.parent)
+    uv = (sys.executable, "-m", "uv")
     python = folder / "bin" / "python"
-    run(python, "-m", "pip", "install", "-q", *requirements, cwd=folder)
+    run(*uv, "venv", "--quiet", "--python", sys.executable, folder, cwd=folder.parent)
+    run(*uv, "pip", "install", "--quiet", "--python", python, *requirements, cwd=folder)
     return python
