@@ -82,6 +82,10 @@ class EncoderScorer:
             )
         return logits
 
+    def tokens_cut(self, pairs: Sequence[Pair], /) -> list[int]:
+        """Return how many tokens of each pair `score` leaves out, in input order."""
+        return [pair.cut for pair in self._encoder.encode(pairs)]
+
     def _score(self, window: Sequence[EncodedPair]) -> list[float]:
         lengths = [
             rounded_up(len(pair.ids), self._length_multiple, self.max_length) for pair in window

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.resources import files
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -16,9 +15,18 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import Discriminator, Tag
 
 from bge_rerank import __version__
-from bge_rerank.server.dialect_errors import error_body, form_of
+from bge_rerank.server.dialect_errors import (
+    CohereError,
+    InfinityError,
+    TeiError,
+    TutorialError,
+    error_body,
+    error_responses,
+    form_of,
+)
 from bge_rerank.server.guard import Guard
 from bge_rerank.server.limits import Limits
+from bge_rerank.server.page import page, page_headers
 from bge_rerank.server.ranking_service import RankingService
 from bge_rerank.server.refusals import RefusedError
 from bge_rerank.server.schemas import (
@@ -87,6 +95,7 @@ def create_app(scorer: Scorer, options: ServerOptions) -> Any:
     app = FastAPI(title="bge-rerank", version=__version__, description=DESCRIPTION, redoc_url=None)
     app.add_exception_handler(RefusedError, partial(_refused, service))
     app.add_exception_handler(RequestValidationError, partial(_invalid, service))
+    app.add_exception_handler(400, partial(_unreadable, service))
     _add_rankings(app, service, options)
     _add_information(app, service, scorer, options)
     return Guard(app, limits.max_body_bytes, options.api_key)
@@ -94,15 +103,21 @@ def create_app(scorer: Scorer, options: ServerOptions) -> Any:
 
 def _add_rankings(app: FastAPI, service: RankingService, options: ServerOptions) -> None:
     @app.post(
-        "/rerank", summary="TEI, Infinity, or documents alone", response_model_exclude_none=True
+        "/rerank",
+        summary="TEI, Infinity, or documents alone",
+        response_model_exclude_none=True,
+        responses=error_responses(TeiError | InfinityError | TutorialError),
     )
     async def rerank(
         request: Request, asked: Annotated[AnyRequest, Body()]
     ) -> list[TeiRank] | InfinityAnswer | list[TutorialRank]:
         if isinstance(asked, TeiRequest):
-            if not asked.texts:
-                raise RefusedError("Empty", "`texts` cannot be empty")
-            ranking = await service.rank(asked.query, asked.texts, partial(_gone, request))
+            ranking = await service.rank(
+                asked.query,
+                asked.texts,
+                partial(_gone, request),
+                truncate=asked.truncate is not False,
+            )
             return [_tei_rank(asked, ranked) for ranked in ranking]
         ranking = await service.rank(asked.query, asked.documents, partial(_gone, request))
         if isinstance(asked, TutorialRequest):
@@ -117,12 +132,20 @@ def _add_rankings(app: FastAPI, service: RankingService, options: ServerOptions)
             results=[_infinity_rank(asked, ranked) for ranked in _first(ranking, asked.top_n)],
         )
 
-    @app.post("/v2/rerank", summary="Cohere, version 2", response_model_exclude_none=True)
-    @app.post("/v1/rerank", summary="Cohere, version 1, and Jina", response_model_exclude_none=True)
+    @app.post(
+        "/v2/rerank",
+        summary="Cohere, version 2",
+        response_model_exclude_none=True,
+        responses=error_responses(CohereError),
+    )
+    @app.post(
+        "/v1/rerank",
+        summary="Cohere, version 1, and Jina",
+        response_model_exclude_none=True,
+        responses=error_responses(CohereError),
+    )
     async def cohere(request: Request, asked: CohereRequest) -> CohereAnswer:
         texts = [_text(document) for document in asked.documents]
-        if not texts:
-            raise RefusedError("Empty", "documents cannot be empty")
         ranking = await service.rank(asked.query, texts, partial(_gone, request))
         return CohereAnswer(
             id=_new_id(),
@@ -171,9 +194,8 @@ def _add_information(
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")
 
     @app.get("/", include_in_schema=False)
-    async def page() -> HTMLResponse:
-        text = files("bge_rerank.server").joinpath("page.html").read_text(encoding="utf-8")
-        return HTMLResponse(text)
+    async def root() -> HTMLResponse:
+        return HTMLResponse(page(), headers=page_headers())
 
 
 async def _gone(request: Request) -> None:
@@ -186,7 +208,7 @@ async def _refused(service: RankingService, request: Request, refusal: Any) -> J
     service.metrics.failed(refusal.kind)
     try:
         body = await request.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     form = form_of(request.url.path, body)
     return JSONResponse(error_body(form, refusal), refusal.status)
@@ -195,7 +217,15 @@ async def _refused(service: RankingService, request: Request, refusal: Any) -> J
 async def _invalid(service: RankingService, request: Request, error: Any) -> JSONResponse:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"][1:])
-    refusal = RefusedError("Validation", f"{place}: {first['msg']}" if place else first["msg"])
+    if first["type"] == "too_short":
+        refusal = RefusedError("Empty", f"`{first['loc'][-1]}` cannot be empty")
+    else:
+        refusal = RefusedError("Validation", f"{place}: {first['msg']}" if place else first["msg"])
+    return await _refused(service, request, refusal)
+
+
+async def _unreadable(service: RankingService, request: Request, _: Any) -> JSONResponse:
+    refusal = RefusedError("Validation", "the body cannot be read as JSON")
     return await _refused(service, request, refusal)
 
 

@@ -4,9 +4,46 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from bge_rerank.server.refusals import RefusedError
+from pydantic import BaseModel
+
+from bge_rerank.server.refusals import STATUSES, Kind, RefusedError
 
 Form = Literal["tei", "infinity", "tutorial", "cohere"]
+
+
+class TeiError(BaseModel):
+    """An error as Text Embeddings Inference says it."""
+
+    error: str
+    error_type: Kind
+
+
+class InfinityErrorDetail(BaseModel):
+    """What Infinity's error holds."""
+
+    message: str
+    type: Kind
+    param: None = None
+    code: int
+
+
+class InfinityError(BaseModel):
+    """An error as Infinity, and OpenAI, say it."""
+
+    error: InfinityErrorDetail
+
+
+class TutorialError(BaseModel):
+    """An error as FastAPI says it."""
+
+    detail: str
+
+
+class CohereError(BaseModel):
+    """An error for clients of Cohere, which read `message`, and of Jina, which read `detail`."""
+
+    message: str
+    detail: str
 
 
 def form_of(path: str, body: object) -> Form:
@@ -32,18 +69,31 @@ def error_body(form: Form, refusal: RefusedError) -> dict[str, Any]:
     >>> error_body("cohere", RefusedError("Overloaded", "try again"))
     {'message': 'try again', 'detail': 'try again'}
     """
+    return _error(form, refusal).model_dump()
+
+
+def error_responses(body: Any, *kinds: Kind) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI entries of the errors that a route can answer with.
+
+    Args:
+        body: The type of their bodies.
+        *kinds: Which; none means every one that a client can see.
+
+    >>> error_responses(CohereError, "Unauthorized")
+    {401: {'model': <class '...CohereError'>, 'description': 'Unauthorized'}}
+    """
+    shown = kinds or [kind for kind in STATUSES if kind != "Gone"]
+    return {STATUSES[kind]: {"model": body, "description": kind} for kind in shown}
+
+
+def _error(form: Form, refusal: RefusedError) -> BaseModel:
     message = refusal.message
     if form == "tei":
-        return {"error": message, "error_type": refusal.kind}
+        return TeiError(error=message, error_type=refusal.kind)
     if form == "infinity":
-        return {
-            "error": {
-                "message": message,
-                "type": refusal.kind,
-                "param": None,
-                "code": refusal.status,
-            }
-        }
+        return InfinityError(
+            error=InfinityErrorDetail(message=message, type=refusal.kind, code=refusal.status)
+        )
     if form == "tutorial":
-        return {"detail": message}
-    return {"message": message, "detail": message}
+        return TutorialError(detail=message)
+    return CohereError(message=message, detail=message)

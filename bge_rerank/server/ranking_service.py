@@ -38,11 +38,17 @@ class RankingService:
         self.limits = limits
         self.metrics = Metrics()
         gathering = GatheringScorer(self.metrics.watched(scorer), wait_ms, pass_pairs)
+        self._scorer = scorer
         self._reranker = Reranker(PiecewiseScorer(gathering, pass_pairs), top_n=None)
         self._waiting = 0
 
     async def rank(
-        self, query: str, texts: Sequence[str], gone: Callable[[], Awaitable[object]]
+        self,
+        query: str,
+        texts: Sequence[str],
+        gone: Callable[[], Awaitable[object]],
+        *,
+        truncate: bool = True,
     ) -> list[Ranked]:
         """Rank texts, best first.
 
@@ -50,6 +56,7 @@ class RankingService:
             query: The words to rank by.
             texts: What is ranked.
             gone: Ends when the client has gone: what it asked for is then not scored any more.
+            truncate: Whether pairs that are longer than the model takes are cut, or refused.
 
         Raises:
             RefusedError: The request is too large, there is no room for it, it took too long, the client
@@ -58,6 +65,8 @@ class RankingService:
         with self.metrics.request():
             self._check(query, texts)
             with self._room_for(len(texts)):
+                if not truncate:
+                    await self._refuse_cut(query, texts)
                 return await self._ranked(query, texts, gone)
 
     def _check(self, query: str, texts: Sequence[str]) -> None:
@@ -72,6 +81,20 @@ class RankingService:
                 raise RefusedError(
                     "Validation",
                     f"{name} has {len(text)} characters; send {limits.max_characters} at most",
+                )
+
+    async def _refuse_cut(self, query: str, texts: Sequence[str]) -> None:
+        tokens_cut = getattr(self._scorer, "tokens_cut", None)
+        if tokens_cut is None:
+            raise RefusedError(
+                "Validation", "this model cannot tell what it would cut; send truncate: true"
+            )
+        cut = await asyncio.to_thread(tokens_cut, [(query, text) for text in texts])
+        for place, tokens in enumerate(cut):
+            if tokens:
+                raise RefusedError(
+                    "Validation",
+                    f"the query and text {place} are {tokens} tokens too long; shorten them or send truncate: true",
                 )
 
     @contextmanager

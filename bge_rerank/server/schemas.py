@@ -4,37 +4,59 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 QUERY = "what causes tides"
 TEXTS = ["Bread rises on yeast.", "The Moon's gravity raises the tides."]
 
 
-def _example(**fields: Any) -> ConfigDict:
-    return ConfigDict(json_schema_extra={"examples": [fields]})
+def _request(**example: Any) -> ConfigDict:
+    """Return the settings of a request: no guessing at what another type may mean, and an example."""
+    return ConfigDict(strict=True, json_schema_extra={"examples": [example]})
+
+
+def _encodable(text: str) -> str:
+    """Refuse half of a surrogate pair, which JSON can hold and no answer could give back."""
+    text.encode()
+    return text
+
+
+def _whole(number: Any) -> Any:
+    """Take 3.0 for 3: JSON does not tell them apart."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+Text = Annotated[str, AfterValidator(_encodable)]
+# What the core asks of a query; said here for the OpenAPI page, so that its own message stays.
+Query = Annotated[Text, Field(json_schema_extra={"pattern": r"[^\s\x1c-\x1f\x85]"})]
 
 
 class TextDocument(BaseModel):
     """A document as an object, as older clients of Cohere and Jina send it."""
 
-    text: StrictStr
+    model_config = ConfigDict(strict=True)
+
+    text: Text
 
 
-Document = StrictStr | TextDocument
+Document = Text | TextDocument
+AtLeastOne = Field(min_length=1)
+TopN = Annotated[int, Field(ge=0), BeforeValidator(_whole)]
+"""How many to answer with; 0 is all, as in vLLM."""
 
 
 class TeiRequest(BaseModel):
     """`POST /rerank` as Text Embeddings Inference takes it."""
 
-    model_config = _example(query=QUERY, texts=TEXTS, raw_scores=False, return_text=False)
+    model_config = _request(query=QUERY, texts=TEXTS, raw_scores=False, return_text=False)
 
-    query: StrictStr
-    texts: list[StrictStr]
+    query: Query
+    texts: Annotated[list[Text], AtLeastOne]
     raw_scores: bool = False
     """Logits in place of their sigmoids."""
     return_text: bool = False
     truncate: bool | None = None
-    """Taken for compatibility: pairs longer than the model are cut in any case."""
+    """False refuses pairs that are longer than the model takes; else they are cut."""
     truncation_direction: Literal["right", "Right"] = "right"
 
 
@@ -49,12 +71,12 @@ class TeiRank(BaseModel):
 class InfinityRequest(BaseModel):
     """`POST /rerank` as Infinity takes it: with `documents` and `model`."""
 
-    model_config = _example(model="mini", query=QUERY, documents=TEXTS, top_n=1)
+    model_config = _request(model="mini", query=QUERY, documents=TEXTS, top_n=1)
 
-    model: StrictStr
-    query: StrictStr
-    documents: list[StrictStr]
-    top_n: Annotated[int, Field(ge=0)] | None = None
+    model: str
+    query: Query
+    documents: Annotated[list[Text], AtLeastOne]
+    top_n: TopN | None = None
     return_documents: bool = False
     raw_scores: bool = False
 
@@ -62,11 +84,11 @@ class InfinityRequest(BaseModel):
 class TutorialRequest(BaseModel):
     """`POST /rerank` as small servers of one's own take it: `documents` without `model`."""
 
-    model_config = _example(query=QUERY, documents=TEXTS, top_n=1)
+    model_config = _request(query=QUERY, documents=TEXTS, top_n=1)
 
-    query: StrictStr
-    documents: list[StrictStr]
-    top_n: Annotated[int, Field(ge=1)] = 3
+    query: Query
+    documents: list[Text]
+    top_n: Annotated[int, Field(ge=1), BeforeValidator(_whole)] = 3
 
 
 class TutorialRank(BaseModel):
@@ -79,13 +101,12 @@ class TutorialRank(BaseModel):
 class CohereRequest(BaseModel):
     """`POST /v1/rerank` and `/v2/rerank` as Cohere, Jina and what speaks like them take it."""
 
-    model_config = _example(model="mini", query=QUERY, documents=TEXTS, top_n=1)
+    model_config = _request(model="mini", query=QUERY, documents=TEXTS, top_n=1)
 
-    model: StrictStr | None = None
-    query: StrictStr
-    documents: list[Document]
-    top_n: Annotated[int, Field(ge=0)] | None = None
-    """How many to answer with; 0 is all, as in vLLM."""
+    model: str | None = None
+    query: Query
+    documents: Annotated[list[Document], AtLeastOne]
+    top_n: TopN | None = None
     return_documents: bool | None = None
 
 
