@@ -1,0 +1,102 @@
+"""What client and server cost over scoring in the same process, the model's own time left out.
+
+The scorer gives lengths, in no time to speak of, in a server in a process of its own and in this one;
+calls take turns. Run from the root, with the extras http and server:
+
+    python benchmarks/serving_overhead.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from statistics import median, quantiles
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from bge_rerank import Reranker, load_scorer
+from bge_rerank.bench.workload import make_workload
+from serving import free_port
+
+WORDS = 200
+SERVER = """
+import sys
+
+import uvicorn
+
+from bge_rerank.server.app import ServerOptions, create_app
+from serving_overhead import Lengths
+
+app = create_app(Lengths(), ServerOptions("lengths", wait_ms=float(sys.argv[2])))
+uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", access_log=False)
+"""
+
+
+class Lengths:
+    """A scorer that costs nothing."""
+
+    def score(self, pairs: list[tuple[str, str]], /) -> list[float]:
+        """Return the lengths of the passages."""
+        return [len(passage) / 1_000 for _, passage in pairs]
+
+
+def texts_of(words: int, count: int) -> list[str]:
+    """Return texts of so many words, no two equal."""
+    running = " ".join(make_workload("long", 200).documents).split()
+    return [" ".join(running[place * 100 : place * 100 + words]) for place in range(count)]
+
+
+def wait_for(url: str) -> None:
+    """Return when a server answers."""
+    for _ in range(300):
+        try:
+            httpx.get(f"{url}/health").raise_for_status()
+        except httpx.HTTPError:
+            time.sleep(0.1)
+        else:
+            return
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--documents", type=int, default=50, help="of a call")
+    parser.add_argument("--rounds", type=int, default=300)
+    arguments = parser.parse_args()
+    texts = texts_of(WORDS, arguments.documents)
+    rerankers = {"in this process": Reranker(Lengths(), top_n=None)}
+    servers = []
+    for wait_ms in (0, 2):
+        port = free_port()
+        # The command is made of this file's own words.
+        command = [sys.executable, "-c", SERVER, str(port), str(wait_ms)]
+        servers.append(subprocess.Popen(command, cwd="benchmarks"))  # noqa: S603
+        url = f"http://127.0.0.1:{port}"
+        wait_for(url)
+        name = f"by a server, requests wait {wait_ms} ms for others"
+        rerankers[name] = Reranker(load_scorer("lengths", "tei", base_url=url), top_n=None)
+    seconds: dict[str, list[float]] = {name: [] for name in rerankers}
+    try:
+        for round_number in range(arguments.rounds):
+            for name, reranker in rerankers.items():
+                query = f"query {round_number}"
+                started = time.perf_counter()
+                reranker.rerank(query, texts)
+                seconds[name].append(time.perf_counter() - started)
+    finally:
+        for server in servers:
+            server.terminate()
+            server.wait()
+    table = Table(f"{arguments.documents} documents of {WORDS} words", "p50 ms", "p99 ms")
+    for name, taken in seconds.items():
+        p50, p99 = median(taken), quantiles(taken, n=100)[-1]
+        table.add_row(name, f"{1_000 * p50:.2f}", f"{1_000 * p99:.2f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

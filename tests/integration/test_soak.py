@@ -1,0 +1,149 @@
+"""Many clients for a while, cancellations, a restart: no answer is lost, crossed or wrong, and memory stays."""
+
+import asyncio
+import random
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from bge_rerank import ServerError, load_scorer
+from bge_rerank.demo.collection import demo_collection
+from bge_rerank.scorers.http import HttpScorer
+
+CLIENTS = 32
+SIZES = (1, 5, 5, 5, 20, 60)
+SHARE_CANCELLED = 0.1
+MOST_GROWTH = 64_000_000
+"""Bytes: that of allocators settling; a leak of answers' size would pass it within a minute."""
+
+
+Logits = dict[tuple[str, str], float]
+
+
+@pytest.fixture(scope="module")
+def logits() -> Logits:
+    """The pairs that are asked for, and what they score."""
+    collection = demo_collection()
+    questions = list(collection.questions.values())[:4]
+    passages = [passage.text[:300] for passage in collection.passages[:80]]
+    pairs = list(product(questions, passages))
+    scorer = load_scorer("mini", "torch", dtype="float32")
+    return dict(zip(pairs, scorer.score(pairs), strict=True))
+
+
+@contextmanager
+def server(port: int, log: Path) -> Iterator[psutil.Process]:
+    """Run the command for the length of a block, and end it as a container is stopped."""
+    command = [sys.executable, "-m", "bge_rerank.cli", "serve", "--model", "mini"]
+    options = ["--backend", "torch", "--dtype", "float32", "--port", str(port)]
+    with log.open("w") as stderr:
+        process = subprocess.Popen([*command, *options], stderr=stderr)
+    try:
+        for _ in range(600):
+            assert process.poll() is None, log.read_text()
+            try:
+                httpx.get(f"http://127.0.0.1:{port}/health")
+                break
+            except httpx.TransportError:
+                time.sleep(0.1)
+        yield psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+async def ask_until(
+    end: threading.Event,
+    scorer: HttpScorer,
+    logits: Logits,
+    chance: random.Random,
+) -> Counter[str]:
+    seen: Counter[str] = Counter()
+    while not end.is_set():
+        query, _ = chance.choice([*logits])
+        pairs = [pair for pair in logits if pair[0] == query]
+        pairs = chance.sample(pairs, chance.choice(SIZES))
+        asking = asyncio.ensure_future(scorer.ascore(pairs))
+        if chance.random() < SHARE_CANCELLED:
+            await asyncio.sleep(chance.random() / 5)
+            asking.cancel()
+        try:
+            answer = await asking
+        except asyncio.CancelledError:
+            seen["cancelled"] += 1
+        except ServerError:
+            seen["refused"] += 1
+        else:
+            off = max(abs(logits[pair] - logit) for pair, logit in zip(pairs, answer, strict=True))
+            seen["right" if off < 1e-3 else f"off by {off}"] += 1
+    return seen
+
+
+async def ask_all(end: threading.Event, port: int, logits: Logits) -> Counter[str]:
+    """Let all clients ask until the end, and return what they saw."""
+    scorer = load_scorer("m", "tei", base_url=f"http://127.0.0.1:{port}").loaded()
+    seen = await asyncio.gather(
+        *(ask_until(end, scorer, logits, random.Random(seed)) for seed in range(CLIENTS))
+    )
+    return sum(seen, Counter())
+
+
+def wait_for(port: int, answers: int, seconds: float) -> None:
+    """Return when the server has given so many answers and so much time has passed."""
+    soonest = time.monotonic() + seconds
+    while time.monotonic() < soonest or answered(port) < answers:
+        assert time.monotonic() < soonest + 300
+        time.sleep(0.2)
+
+
+def answered(port: int) -> float:
+    metrics = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text
+    found = re.search(r'te_request_success_total{method="rerank"} (\S+)', metrics)
+    return float(found[1]) if found else 0
+
+
+def memory(*processes: psutil.Process) -> list[int]:
+    return [process.memory_info().rss for process in processes]
+
+
+@pytest.mark.parametrize("seconds", [2, pytest.param(20, marks=pytest.mark.long)])
+def test_every_answer_is_right_or_a_clear_error_through_a_restart_and_memory_stays(
+    seconds: float, logits: Logits, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    end = threading.Event()
+    with ThreadPoolExecutor(1) as thread:
+        with server(port, tmp_path / "first"):
+            asked = thread.submit(asyncio.run, ask_all(end, port, logits))
+            wait_for(port, CLIENTS, seconds)
+        with server(port, tmp_path / "second") as second:
+            processes = second, psutil.Process()
+            wait_for(port, CLIENTS, seconds)
+            before = memory(*processes)
+            wait_for(port, 2 * CLIENTS, seconds)
+            grown = [after - was for after, was in zip(memory(*processes), before, strict=True)]
+            end.set()
+            seen = asked.result()
+            metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    print(dict(seen), "bytes more:", grown)
+    assert set(seen) <= {"right", "refused", "cancelled"}
+    assert seen["right"] > 2 * CLIENTS
+    assert seen["cancelled"] > 0
+    assert "te_queue_size 0.0" in metrics
+    assert max(grown) < MOST_GROWTH
+    for log in ("first", "second"):
+        assert not re.search("Traceback|ERROR", (tmp_path / log).read_text())
