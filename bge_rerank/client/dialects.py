@@ -149,6 +149,7 @@ DIALECTS = {
         scale=_logit,
         max_texts=2_048,
         max_characters=122_880,
+        too_large=("list should have at most",),
     ),
     "llamacpp": Dialect(
         path="/v1/rerank",

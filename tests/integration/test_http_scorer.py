@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import json
 import logging
 import pickle
 import threading
@@ -122,6 +123,18 @@ def test_a_body_that_is_refused_for_its_bytes_is_halved(tei: FakeServer) -> None
     assert ask(tei).score(PAIRS) == pytest.approx(LOGITS)
     assert len(tei.asked[0]["texts"]) == 7
     assert sorted(len(asked["texts"]) for asked in tei.asked[1:]) == [3, 4]
+
+
+def test_a_request_with_more_texts_than_infinity_is_set_to_take_is_halved() -> None:
+    def refuses(handler: Any) -> None:
+        message = "List should have at most 4 items after validation, not 7"
+        error = {"detail": [{"type": "too_long", "msg": message}]}
+        send(handler, 422, json.dumps(error).encode(), "application/json")
+
+    with running(FakeServer("infinity")) as server:
+        server.faults.append(refuses)
+        assert ask(server).score(PAIRS) == pytest.approx(LOGITS)
+        assert sorted(len(asked["documents"]) for asked in server.asked) == [3, 4, 7]
 
 
 def test_bodies_stay_below_the_two_megabytes_that_tei_takes(tei: FakeServer) -> None:
