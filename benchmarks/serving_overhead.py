@@ -70,7 +70,7 @@ def main() -> None:
     texts = texts_of(WORDS, arguments.documents)
     rerankers = {"in this process": Reranker(Lengths(), top_n=None)}
     servers = []
-    for wait_ms in (0, 2):
+    for wait_ms in (0, 1):
         port = free_port()
         # The command is made of this file's own words.
         command = [sys.executable, "-c", SERVER, str(port), str(wait_ms)]

@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--wait-ms",
         type=float,
-        default=2.0,
+        default=1.0,
         metavar="MS",
         help="how long a pass waits for more requests (default: %(default)s)",
     )

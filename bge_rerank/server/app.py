@@ -80,7 +80,7 @@ class ServerOptions:
     limits: Limits = field(default_factory=Limits)
     api_key: str | None = field(default=None, repr=False)
     pass_pairs: int = 32
-    wait_ms: float = 2.0
+    wait_ms: float = 1.0
 
 
 def create_app(scorer: Scorer, options: ServerOptions) -> Any:
