@@ -132,34 +132,18 @@ def _add_rankings(app: FastAPI, service: RankingService, options: ServerOptions)
             results=[_infinity_rank(asked, ranked) for ranked in _first(ranking, asked.top_n)],
         )
 
-    @app.post(
-        "/v2/rerank",
-        summary="Cohere, version 2",
-        response_model_exclude_none=True,
-        responses=error_responses(CohereError),
-    )
-    @app.post(
-        "/v1/rerank",
-        summary="Cohere, version 1, and Jina",
-        response_model_exclude_none=True,
-        responses=error_responses(CohereError),
-    )
+    errors = error_responses(CohereError)
+    post = partial(app.post, response_model_exclude_none=True, responses=errors)
+
+    @post("/v2/rerank", summary="Cohere, version 2")
+    @post("/v1/rerank", summary="Cohere, version 1, and Jina")
     async def cohere(request: Request, asked: CohereRequest) -> CohereAnswer:
         texts = [_text(document) for document in asked.documents]
         ranking = await service.rank(asked.query, texts, partial(_gone, request))
         return CohereAnswer(
             id=_new_id(),
             model=options.model_name,
-            results=[
-                CohereRank(
-                    index=ranked.index,
-                    relevance_score=ranked.score,
-                    document=AnsweredDocument(text=texts[ranked.index])
-                    if asked.return_documents
-                    else None,
-                )
-                for ranked in _first(ranking, asked.top_n)
-            ],
+            results=[_cohere_rank(asked, texts, ranked) for ranked in _first(ranking, asked.top_n)],
         )
 
 
@@ -239,6 +223,11 @@ def _infinity_rank(asked: InfinityRequest, ranked: Ranked) -> InfinityRank:
     score = ranked.logit if asked.raw_scores else ranked.score
     document = asked.documents[ranked.index] if asked.return_documents else None
     return InfinityRank(index=ranked.index, relevance_score=score, document=document)
+
+
+def _cohere_rank(asked: CohereRequest, texts: Sequence[str], ranked: Ranked) -> CohereRank:
+    document = AnsweredDocument(text=texts[ranked.index]) if asked.return_documents else None
+    return CohereRank(index=ranked.index, relevance_score=ranked.score, document=document)
 
 
 def _first(ranking: Sequence[Ranked], top_n: int | None) -> Sequence[Ranked]:
