@@ -9,24 +9,25 @@ calls take turns. Run from the root, with the extras http and server:
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from statistics import median, quantiles
 
-import httpx
 from rich.console import Console
 from rich.table import Table
 
 from bge_rerank import Reranker, load_scorer
 from bge_rerank.bench.workload import make_workload
-from serving import free_port
+from serving import free_port, running
 
 WORDS = 200
 SERVER = """
 import sys
 
 import uvicorn
+
+sys.path.insert(0, "benchmarks")
 
 from bge_rerank.server.app import ServerOptions, create_app
 from serving_overhead import Lengths
@@ -50,17 +51,6 @@ def texts_of(words: int, count: int) -> list[str]:
     return [" ".join(running[place * 100 : place * 100 + words]) for place in range(count)]
 
 
-def wait_for(url: str) -> None:
-    """Return when a server answers."""
-    for _ in range(300):
-        try:
-            httpx.get(f"{url}/health").raise_for_status()
-        except httpx.HTTPError:
-            time.sleep(0.1)
-        else:
-            return
-
-
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -69,28 +59,19 @@ def main() -> None:
     arguments = parser.parse_args()
     texts = texts_of(WORDS, arguments.documents)
     rerankers = {"in this process": Reranker(Lengths(), top_n=None)}
-    servers = []
-    for wait_ms in (0, 1):
-        port = free_port()
-        # The command is made of this file's own words.
-        command = [sys.executable, "-c", SERVER, str(port), str(wait_ms)]
-        servers.append(subprocess.Popen(command, cwd="benchmarks"))  # noqa: S603
-        url = f"http://127.0.0.1:{port}"
-        wait_for(url)
-        name = f"by a server, requests wait {wait_ms} ms for others"
-        rerankers[name] = Reranker(load_scorer("lengths", "tei", base_url=url), top_n=None)
-    seconds: dict[str, list[float]] = {name: [] for name in rerankers}
-    try:
+    seconds: dict[str, list[float]] = {}
+    with ExitStack() as servers:
+        for wait_ms in (0, 1):
+            port = free_port()
+            command = [sys.executable, "-c", SERVER, str(port), str(wait_ms)]
+            url = servers.enter_context(running(command, port))
+            name = f"by a server, requests wait {wait_ms} ms for others"
+            rerankers[name] = Reranker(load_scorer("lengths", "tei", base_url=url), top_n=None)
         for round_number in range(arguments.rounds):
             for name, reranker in rerankers.items():
-                query = f"query {round_number}"
                 started = time.perf_counter()
-                reranker.rerank(query, texts)
-                seconds[name].append(time.perf_counter() - started)
-    finally:
-        for server in servers:
-            server.terminate()
-            server.wait()
+                reranker.rerank(f"query {round_number}", texts)
+                seconds.setdefault(name, []).append(time.perf_counter() - started)
     table = Table(f"{arguments.documents} documents of {WORDS} words", "p50 ms", "p99 ms")
     for name, taken in seconds.items():
         p50, p99 = median(taken), quantiles(taken, n=100)[-1]

@@ -11,6 +11,7 @@ CONSTRAINTS = ("-c", ROOT / "constraints.txt")
 
 def run(*command: str | Path, cwd: Path) -> str:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    # Else it asks the network for prices when it is imported.
     environment["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     # Folders of wheels that pip knows of hold for uv too.
     if folders := os.environ.get("PIP_FIND_LINKS"):

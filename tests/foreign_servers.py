@@ -1,7 +1,6 @@
 """Rerank servers that others wrote, each a process of its own, and the pairs that they score."""
 
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import httpx
 
 from conftest import PASSAGES, QUERY
 from scorer_contract import TEXTS_OF_EVERY_KIND
+from served import free_port
 from tiny_encoders import SENTENCES
 
 SECONDS_TO_START, SECONDS_TO_END = 120, 30
@@ -33,9 +33,7 @@ PAIRS = [
 @contextmanager
 def serving(*command: str | Path, log: Path, **variables: str) -> Iterator[str]:
     """Run a server on loopback, and yield its URL once it is healthy; it ends with the block."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     with (
         log.open("w") as output,

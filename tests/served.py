@@ -1,5 +1,6 @@
 """Our own server on loopback, for the length of a block."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,12 @@ import uvicorn
 from bge_rerank import Scorer
 from bge_rerank.server.app import ServerOptions, create_app
 from bge_rerank.server.limits import Limits
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
 
 
 @contextmanager

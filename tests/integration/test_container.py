@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from bge_rerank.server.limits import Limits
 from conftest import PASSAGES, QUERY
 from dockerfile_steps import Image, build, context_files, instructions
 from environments import ROOT
+from served import free_port
 
 STEPS = list(instructions(ROOT / "Dockerfile"))
 ARGUMENTS = dict(value.split("=", 1) for name, value in STEPS if name == "ARG")
@@ -68,12 +68,6 @@ def mounted(folder: Path, image: Image, path: str) -> Iterator[None]:
 
 def command_of(image: Image) -> list[str]:
     return [*json.loads(image.recorded["ENTRYPOINT"]), *json.loads(image.recorded["CMD"])]
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def here(command: list[str], image: Image, port: int) -> list[str]:

@@ -3,7 +3,6 @@
 import asyncio
 import random
 import re
-import socket
 import subprocess
 import sys
 import threading
@@ -22,6 +21,7 @@ import pytest
 from bge_rerank import ServerError, load_scorer
 from bge_rerank.demo.collection import demo_collection
 from bge_rerank.scorers.http import HttpScorer
+from served import free_port
 
 CLIENTS = 32
 SIZES = (1, 5, 5, 5, 20, 60)
@@ -123,8 +123,7 @@ def memory(*processes: psutil.Process) -> list[int]:
 def test_every_answer_is_right_or_a_clear_error_through_a_restart_and_memory_stays(
     seconds: float, logits: Logits, tmp_path: Path
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     end = threading.Event()
     with ThreadPoolExecutor(1) as thread:
         with server(port, tmp_path / "first"):
