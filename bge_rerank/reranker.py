@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from bge_rerank.inputs import checked_query, checked_texts
 from bge_rerank.prefilter import Prefilter, check_prefilter
@@ -102,7 +101,7 @@ class Reranker:
 
     def _ranking(self, places: Sequence[int], remaining: Iterator[float]) -> list[Ranked]:
         ranking = select([next(remaining) for _ in places], self.top_n, self.score_threshold)
-        return [replace(ranked, index=places[ranked.index]) for ranked in ranking]
+        return [Ranked(places[ranked.index], ranked.score, ranked.logit) for ranked in ranking]
 
 
 def _pairs(query: str, texts: Iterable[str]) -> list[Pair]:

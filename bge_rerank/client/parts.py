@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 JSON_OVERHEAD = 3
 """Quotes and a comma around each text."""
+LARGEST_CHARACTER = 6
+"""The most bytes of a character in JSON: `\\u0000`."""
 
 
 def split(texts: Sequence[str], max_texts: int | None, max_bytes: int | None) -> list[range]:
@@ -21,6 +23,9 @@ def split(texts: Sequence[str], max_texts: int | None, max_bytes: int | None) ->
     >>> split(["a", "b", "c"], max_texts=2, max_bytes=None)
     [range(0, 2), range(2, 3)]
     """
+    most_bytes = LARGEST_CHARACTER * sum(map(len, texts)) + JSON_OVERHEAD * len(texts)
+    if max_bytes is not None and most_bytes <= max_bytes:
+        max_bytes = None  # what fits in any case need not be measured
     parts: list[range] = []
     start = taken = 0
     for place, text in enumerate(texts):

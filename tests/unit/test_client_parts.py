@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bge_rerank.client.parts import json_bytes, split
+from bge_rerank.client.parts import JSON_OVERHEAD, LARGEST_CHARACTER, json_bytes, split
 
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=30)
 
@@ -32,6 +32,13 @@ def test_parts_keep_to_the_limits_unless_a_single_text_is_too_long(
 def test_the_bytes_of_texts_are_at_least_those_of_their_json(texts: list[str]) -> None:
     sent = json.dumps(texts, ensure_ascii=False, separators=(",", ":")).encode()
     assert len(sent) <= 2 + sum(map(json_bytes, texts))
+
+
+@given(st.text())
+def test_no_character_takes_more_bytes_than_the_largest(text: str) -> None:
+    sendable = text.encode(errors="ignore").decode()
+    assert json_bytes(sendable) <= LARGEST_CHARACTER * len(sendable) + JSON_OVERHEAD
+    assert json_bytes("\0") == LARGEST_CHARACTER + JSON_OVERHEAD
 
 
 def test_without_limits_there_is_one_part() -> None:
