@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from statistics import median, quantiles
 
@@ -40,7 +41,7 @@ uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", access_log=False)
 class Lengths:
     """A scorer that costs nothing."""
 
-    def score(self, pairs: list[tuple[str, str]], /) -> list[float]:
+    def score(self, pairs: Sequence[tuple[str, str]], /) -> list[float]:
         """Return the lengths of the passages."""
         return [len(passage) / 1_000 for _, passage in pairs]
 

@@ -12,6 +12,7 @@ from uuid import uuid4
 from fastapi import Body, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi_offline import FastAPIOffline
 from pydantic import Discriminator, Tag
 
 from bge_rerank import __version__
@@ -92,7 +93,9 @@ def create_app(scorer: Scorer, options: ServerOptions) -> Any:
     """
     limits = options.limits
     service = RankingService(scorer, limits, options.pass_pairs, options.wait_ms)
-    app = FastAPI(title="bge-rerank", version=__version__, description=DESCRIPTION, redoc_url=None)
+    app = FastAPIOffline(
+        title="bge-rerank", version=__version__, description=DESCRIPTION, redoc_url=None
+    )
     app.add_exception_handler(RefusedError, partial(_refused, service))
     app.add_exception_handler(RequestValidationError, partial(_invalid, service))
     app.add_exception_handler(400, partial(_unreadable, service))

@@ -17,6 +17,8 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 OPEN_PATHS = frozenset({"/health", "/", "/openapi.json", "/docs"})
 """What needs no key: a load balancer's question, and pages that hold no data."""
+OPEN_FOLDER = "/static-offline-docs/"
+"""The scripts and styles of `/docs`, which fastapi-offline serves here."""
 
 
 class Guard:
@@ -54,7 +56,7 @@ class Guard:
         await self._app(scope, _again(body, receive), send)
 
     def _may_pass(self, path: str, authorization: bytes) -> bool:
-        if self._key is None or path in OPEN_PATHS:
+        if self._key is None or path in OPEN_PATHS or path.startswith(OPEN_FOLDER):
             return True
         return hmac.compare_digest(authorization, self._key)
 

@@ -369,3 +369,11 @@ def test_a_long_passage_is_shown_in_full_while_it_is_focused(page: Page, lengths
     assert not long.evaluate(clipped)
     page.keyboard.press("ArrowDown")
     assert long.evaluate(clipped)
+
+
+def test_the_routes_are_described_without_a_key_and_by_no_other_host(page: Page) -> None:
+    with serving(Counted(), api_key="right") as url:
+        page.goto(f"{url}/docs")
+        page.get_by_role("button", name="POST /v2/rerank Cohere").click()
+        expect(page.get_by_text("relevance_score").first).to_be_visible()
+        page.goto(url)

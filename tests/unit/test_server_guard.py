@@ -85,6 +85,15 @@ def test_without_the_key_nobody_is_reached(sent: str) -> None:
     assert "bearer token" in json.loads(body)["message"]
 
 
-@pytest.mark.parametrize(("path", "status"), [("/health", 200), ("/", 200), ("/info", 401)])
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/health", 200),
+        ("/", 200),
+        ("/info", 401),
+        ("/static-offline-docs/swagger-ui.css", 200),
+        ("/static-offline-docs", 401),
+    ],
+)
 def test_the_door_is_open_without_a_key(path: str, status: int) -> None:
     assert ask(Behind(), [b""], path=path, api_key="right")[0] == status
