@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 from uuid import uuid4
 
 from fastapi import Body, FastAPI, Request, Response
@@ -18,6 +18,7 @@ from pydantic import Discriminator, Tag
 from bge_rerank import __version__
 from bge_rerank.server.dialect_errors import (
     CohereError,
+    Form,
     InfinityError,
     TeiError,
     TutorialError,
@@ -147,6 +148,7 @@ def _add_rankings(app: FastAPI, service: RankingService, options: ServerOptions)
             id=_new_id(),
             model=options.model_name,
             results=[_cohere_rank(asked, texts, ranked) for ranked in _first(ranking, asked.top_n)],
+            meta={"api_version": {"version": request.url.path.split("/")[1].removeprefix("v")}},
         )
 
 
@@ -203,7 +205,8 @@ async def _refused(service: RankingService, request: Request, refusal: Any) -> J
 
 async def _invalid(service: RankingService, request: Request, error: Any) -> JSONResponse:
     first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"][1:])
+    # A union's branches are places too; who asks knows nothing of them.
+    place = ".".join(str(part) for part in first["loc"][1:] if part not in get_args(Form))
     if first["type"] == "too_short":
         refusal = RefusedError("Empty", f"`{first['loc'][-1]}` cannot be empty")
     else:

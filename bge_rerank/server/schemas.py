@@ -147,7 +147,8 @@ class CohereAnswer(BaseModel):
     object: Literal["rerank"] = "rerank"
     results: list[CohereRank]
     usage: Usage = Usage()
-    meta: dict[str, Any] = {"api_version": {"version": "2"}}
+    meta: dict[str, Any]
+    """The version of Cohere's interface that was asked."""
 
 
 class InfinityAnswer(BaseModel):
