@@ -1,6 +1,7 @@
 """A rerank server on loopback that speaks each dialect, and does wrong when it is told to."""
 
 import json
+import ssl
 import threading
 import zlib
 from collections import deque
@@ -58,10 +59,13 @@ class FakeServer:
 
 
 @contextmanager
-def running(server: FakeServer) -> Iterator[FakeServer]:
+def running(server: FakeServer, tls: ssl.SSLContext | None = None) -> Iterator[FakeServer]:
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), _handler(server))
     httpd.daemon_threads = True
-    server.url = f"http://127.0.0.1:{httpd.server_address[1]}"
+    scheme = "http"
+    if tls is not None:
+        scheme, httpd.socket = "https", tls.wrap_socket(httpd.socket, server_side=True)
+    server.url = f"{scheme}://127.0.0.1:{httpd.server_address[1]}"
     thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

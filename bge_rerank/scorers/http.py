@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import ssl
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -275,7 +276,15 @@ async def _together(
 
 
 def _is_temporary(error: ServerError) -> bool:
-    return error.status is None or error.status in WORTH_ANOTHER_TRY
+    if error.status is None:
+        return not isinstance(_first_cause(error), ssl.SSLCertVerificationError)
+    return error.status in WORTH_ANOTHER_TRY
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return error
 
 
 def _wait(error: Exception, seconds_left: float) -> bool | float:

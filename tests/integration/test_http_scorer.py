@@ -5,13 +5,16 @@ import copy
 import json
 import logging
 import pickle
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from bge_rerank import ConfigurationError, Reranker, ServerError, load_scorer
 from bge_rerank.client import background_loop
@@ -402,6 +405,30 @@ def test_settings_that_cannot_work_are_refused_before_anything_is_sent(
 def test_a_file_of_certificates_that_is_not_there_is_named(tei: FakeServer) -> None:
     with pytest.raises(ConfigurationError, match="no file of certificates"):
         ask(tei, verify="/no/such/file.pem").score(PAIRS)
+
+
+def test_a_certificate_is_checked_against_the_authorities_that_are_trusted(tmp_path: Path) -> None:
+    authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    with running(FakeServer("tei"), tls) as server:
+        for verify in (str(tmp_path / "authority.pem"), False):
+            assert ask(server, verify=verify).score(PAIRS) == pytest.approx(LOGITS)
+        with pytest.raises(ServerError, match="CERTIFICATE_VERIFY_FAILED"):
+            ask(server).score(PAIRS)
+        assert len(server.asked) == 2
+
+
+def test_a_proxy_of_the_environment_is_asked(
+    tei: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(variable, tei.url)
+    for variable in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(variable, raising=False)
+    scorer = load_scorer("m", "tei", base_url="http://rerank.invalid")
+    assert scorer.score(PAIRS) == pytest.approx(LOGITS)
+    assert tei.asked[0]["path"] == "http://rerank.invalid/rerank"
 
 
 def test_a_scorer_of_a_server_can_be_copied_and_pickled(tei: FakeServer) -> None:
