@@ -14,7 +14,7 @@ demo: $(VENV)/.demo  ## set everything up, then retrieve, rerank and measure
 	$(BIN)/bge-rerank demo
 
 test: $(VENV)/.dev  ## set everything up, then pass the tests
-	$(BIN)/python -m pytest -m "not long"
+	$(BIN)/python -m pytest -m "not long" --numprocesses 2 --dist loadfile
 
 test-all: $(VENV)/.dev  ## the tests that take minutes too
 	$(BIN)/python -m pytest

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 import bge_rerank_mini
 from bge_rerank import DEFAULT_MODEL, load_scorer
 from bge_rerank.export import export_model
+from bge_rerank.manifest import Precision
 from counted_scorer import Pairs
 from tiny_encoders import make_tiny_embedder, make_tiny_reranker
 
@@ -38,16 +40,27 @@ def tiny_embedder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def exported_mini(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("exported") / "mini"
-    export_model("mini", folder)
-    return folder
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder of this run, one for all processes that the tests are spread over."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
 
 
 @pytest.fixture(scope="session")
-def exported_mini_int8(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("exported") / "mini-int8"
-    export_model("mini", folder, "int8")
+def exported_mini(shared_folder: Path) -> Path:
+    return _exported(shared_folder / "mini", "fp32")
+
+
+@pytest.fixture(scope="session")
+def exported_mini_int8(shared_folder: Path) -> Path:
+    return _exported(shared_folder / "mini-int8", "int8")
+
+
+def _exported(folder: Path, precision: Precision) -> Path:
+    """Export `mini` to a folder, once for all processes."""
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.exists():
+            export_model("mini", folder, precision)
     return folder
 
 
