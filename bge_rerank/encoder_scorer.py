@@ -12,7 +12,7 @@ from bge_rerank.errors import ConfigurationError
 from bge_rerank.forward_pool import ForwardPool
 from bge_rerank.padding import rounded_up
 from bge_rerank.pair_encoding import EncodedPair, PairEncoder
-from bge_rerank.types import Pair
+from bge_rerank.types import Pair, Span
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +85,10 @@ class EncoderScorer:
     def tokens_cut(self, pairs: Sequence[Pair], /) -> list[int]:
         """Return how many tokens of each pair `score` leaves out, in input order."""
         return [pair.cut for pair in self._encoder.encode(pairs)]
+
+    def windows(self, query: str, texts: Sequence[str], tokens: int, /) -> list[list[Span]]:
+        """Cut each text into windows that make pairs of at most `tokens` tokens with the query."""
+        return self._encoder.windows(query, texts, tokens)
 
     def _score(self, window: Sequence[EncodedPair]) -> list[float]:
         lengths = [

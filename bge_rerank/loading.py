@@ -15,7 +15,8 @@ from bge_rerank.gathering import GatheringScorer, check_wait
 from bge_rerank.registry import asks_server, check_backend, scorer_class
 from bge_rerank.score_cache import with_cache
 from bge_rerank.scoring import ascore_with
-from bge_rerank.types import Pair, Scorer
+from bge_rerank.types import Pair, Scorer, Span
+from bge_rerank.windowing import windows
 
 logger = logging.getLogger(__name__)
 
@@ -127,6 +128,13 @@ class LazyScorer:
             # The first of several threads stays.
             _gathering.setdefault(self.config, gathering)
         return await _gathering[self.config].ascore(pairs)
+
+    def windows(self, query: str, texts: Sequence[str], tokens: int, /) -> list[list[Span]]:
+        """Cut each text into windows that make pairs of at most `tokens` tokens with the query.
+
+        The first call loads the weights, which bring their tokenizer.
+        """
+        return windows(self.loaded(), query, texts, tokens)
 
     def loaded(self) -> Scorer:
         """Return the process's one scorer for this configuration, loading it if need be.

@@ -19,13 +19,16 @@ import numpy as np
 import numpy.typing as npt
 
 from bge_rerank.errors import ConfigurationError
-from bge_rerank.types import Pair
+from bge_rerank.types import Pair, Span
+from bge_rerank.windowing import fitting_windows
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 TEXTS_A_BATCH = 512
 """Texts tokenised at a time: bounds the tokenizer's own memory, which is far above that of the ids."""
+LONG_TEXTS_A_BATCH = 16
+"""The same where they are long, and places of tokens are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,19 @@ class PairEncoder:
             self._pair(query_ids[query], ids)
             for (query, _), ids in zip(pairs, passage_ids, strict=True)
         ]
+
+    def windows(self, query: str, texts: Sequence[str], tokens: int) -> list[list[Span]]:
+        """Cut each text into windows that make pairs of at most `tokens` tokens with the query."""
+        return fitting_windows(query, texts, self._offsets, min(tokens, self.max_length))
+
+    def _offsets(self, texts: Sequence[str]) -> list[list[Span]]:
+        rest = iter(texts)
+        offsets: list[list[Span]] = []
+        while batch := list(islice(rest, LONG_TEXTS_A_BATCH)):
+            with self._lock:
+                encodings = self._tokenizer.encode_batch(batch, add_special_tokens=False)
+            offsets.extend(encoding.offsets for encoding in encodings)
+        return offsets
 
     def _tokenise(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
         rest = iter(texts)

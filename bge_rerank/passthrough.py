@@ -8,6 +8,7 @@ from typing import Any
 
 from bge_rerank.errors import ScoringError
 from bge_rerank.types import Ranked
+from bge_rerank.windowing import span_in_text
 
 logger = logging.getLogger(__name__)
 
@@ -35,15 +36,23 @@ def first_stage_order(count: int, top_n: int | None, error: ScoringError) -> lis
     return [Unscored(index, str(error)) for index in range(count)[:top_n]]
 
 
-def rerank_metadata(ranked: Ranked | Unscored) -> dict[str, Any]:
-    """Return what a ranking adds to the metadata of a document or node.
+def rerank_metadata(ranked: Ranked | Unscored, passage: str, text: str) -> dict[str, Any]:
+    r"""Return what a ranking adds to the metadata of a document or node.
 
-    >>> rerank_metadata(Ranked(index=0, score=0.5, logit=0.0))
+    Args:
+        ranked: Its place in the ranking.
+        passage: What was scored.
+        text: What of it is the text of the document or node, that a span shall point into.
+
+    >>> rerank_metadata(Ranked(index=0, score=0.5, logit=0.0), "text", "text")
     {'rerank_score': 0.5}
+    >>> rerank_metadata(Ranked(0, 0.5, 0.0, span=(3, 9)), "Title\ntext", "text")
+    {'rerank_score': 0.5, 'rerank_span': [0, 3]}
     """
     if isinstance(ranked, Unscored):
         return {"rerank_error": ranked.error}
-    return {"rerank_score": ranked.score}
+    span = None if ranked.span is None else span_in_text(ranked.span, passage, text)
+    return {"rerank_score": ranked.score, **({"rerank_span": list(span)} if span else {})}
 
 
 def without_rerank_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -52,5 +61,5 @@ def without_rerank_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
     >>> without_rerank_metadata({"title": "Tides", "rerank_score": 0.9})
     {'title': 'Tides'}
     """
-    ours = ("rerank_score", "rerank_error")
+    ours = ("rerank_score", "rerank_error", "rerank_span")
     return {key: value for key, value in metadata.items() if key not in ours}

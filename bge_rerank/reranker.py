@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 
 from bge_rerank.inputs import checked_query, checked_texts
@@ -9,6 +10,15 @@ from bge_rerank.prefilter import Prefilter, check_prefilter
 from bge_rerank.scoring import ascore_pairs, score_pairs
 from bge_rerank.selection import check_selection, select
 from bge_rerank.types import Pair, Ranked, Scorer
+from bge_rerank.windowing import (
+    WINDOW_TOKENS,
+    LongDocuments,
+    Piece,
+    best_pieces,
+    check_windows,
+    whole_pieces,
+    window_pieces,
+)
 
 
 class Reranker:
@@ -29,6 +39,8 @@ class Reranker:
         *,
         prefilter: Scorer | str | None = None,
         keep: int = 100,
+        long_documents: LongDocuments = "truncate",
+        window_tokens: int = WINDOW_TOKENS,
     ) -> None:
         """Keep scorers and how to select; nothing is loaded.
 
@@ -43,16 +55,24 @@ class Reranker:
                 holds `keep` texts. `None` leaves all.
             keep: How many texts of a request the prefilter leaves; where there are no more than
                 that, it is not asked.
+            long_documents: `"truncate"` leaves out what of a text does not fit beside the query;
+                `"window"` scores it in overlapping windows that fit, and gives it the score of the
+                best one, with the window's place as `span`.
+            window_tokens: The most tokens of a window and the query together; never more than the
+                scorer's own longest pair.
 
         Raises:
-            ConfigurationError: `top_n`, `score_threshold`, `prefilter` or `keep` cannot work.
+            ConfigurationError: A value cannot work.
         """
         check_selection(top_n, score_threshold)
         check_prefilter(prefilter, keep, top_n)
+        check_windows(long_documents, window_tokens)
         self.scorer = scorer
         self.top_n = top_n
         self.score_threshold = score_threshold
         self.prefilter = None if prefilter is None else Prefilter(prefilter, keep)
+        self.long_documents = long_documents
+        self.window_tokens = window_tokens
 
     def rerank(self, query: str, texts: Iterable[str]) -> list[Ranked]:
         """Rank texts for one query.
@@ -80,7 +100,8 @@ class Reranker:
         """
         candidates = [_pairs(query, texts) for query, texts in requests]
         kept = self.prefilter.kept(candidates) if self.prefilter else _all(candidates)
-        return self._rankings(kept, score_pairs(self.scorer, _flat(candidates, kept)))
+        pieces = self._pieces(candidates, kept)
+        return self._rankings(pieces, score_pairs(self.scorer, _pairs_of(pieces)))
 
     async def arerank(self, query: str, texts: Iterable[str]) -> list[Ranked]:
         """Rank as `rerank` does, without blocking the event loop.
@@ -90,18 +111,39 @@ class Reranker:
         """
         candidates = [_pairs(query, texts)]
         kept = await self.prefilter.akept(candidates) if self.prefilter else _all(candidates)
-        return self._rankings(kept, await ascore_pairs(self.scorer, _flat(candidates, kept)))[0]
+        if self.long_documents == "truncate":
+            pieces = self._pieces(candidates, kept)
+        else:  # a long text takes its time, and so does a tokenizer's first use
+            pieces = await asyncio.to_thread(self._pieces, candidates, kept)
+        return self._rankings(pieces, await ascore_pairs(self.scorer, _pairs_of(pieces)))[0]
+
+    def _pieces(
+        self, candidates: Sequence[Sequence[Pair]], kept: Sequence[Sequence[int]]
+    ) -> list[list[Piece]]:
+        """Return what is scored of the candidates kept, for each request."""
+        requests = zip(candidates, kept, strict=True)
+        if self.long_documents == "truncate":
+            return [whole_pieces(pairs, places) for pairs, places in requests]
+        return [
+            window_pieces(self.scorer, pairs, places, self.window_tokens)
+            for pairs, places in requests
+        ]
 
     def _rankings(
-        self, kept: Sequence[Sequence[int]], logits: Iterable[float]
+        self, requests: Sequence[Sequence[Piece]], logits: Iterable[float]
     ) -> list[list[Ranked]]:
         """Rank each request by its share of the logits, under the places that its texts came in."""
         remaining = iter(logits)
-        return [self._ranking(places, remaining) for places in kept]
+        return [self._ranking(pieces, remaining) for pieces in requests]
 
-    def _ranking(self, places: Sequence[int], remaining: Iterator[float]) -> list[Ranked]:
-        ranking = select([next(remaining) for _ in places], self.top_n, self.score_threshold)
-        return [Ranked(places[ranked.index], ranked.score, ranked.logit) for ranked in ranking]
+    def _ranking(self, pieces: Sequence[Piece], remaining: Iterator[float]) -> list[Ranked]:
+        best = best_pieces(pieces, [next(remaining) for _ in pieces])
+        ranking = select([logit for _, logit in best], self.top_n, self.score_threshold)
+        ranked_pieces = ((best[ranked.index][0], ranked) for ranked in ranking)
+        return [
+            Ranked(piece.place, ranked.score, ranked.logit, piece.span)
+            for piece, ranked in ranked_pieces
+        ]
 
 
 def _pairs(query: str, texts: Iterable[str]) -> list[Pair]:
@@ -113,6 +155,5 @@ def _all(candidates: Sequence[Sequence[Pair]]) -> list[range]:
     return [range(len(pairs)) for pairs in candidates]
 
 
-def _flat(candidates: Sequence[Sequence[Pair]], kept: Iterable[Sequence[int]]) -> list[Pair]:
-    requests = zip(candidates, kept, strict=True)
-    return [pairs[place] for pairs, places in requests for place in places]
+def _pairs_of(requests: Iterable[Sequence[Piece]]) -> list[Pair]:
+    return [piece.pair for pieces in requests for piece in pieces]

@@ -19,7 +19,8 @@ from bge_rerank.extras import needs_extra
 from bge_rerank.model_files import GRAPH_FILES, WEIGHT_FILES, model_folder
 from bge_rerank.registry import asks_server
 from bge_rerank.scoring import ascore_with, logit_by_pair
-from bge_rerank.types import Pair, Scorer
+from bge_rerank.types import Pair, Scorer, Span
+from bge_rerank.windowing import windows
 
 MEMORY_SCORES = 100_000
 """Scores that `"memory"` holds; those not asked for the longest make room."""
@@ -112,6 +113,10 @@ class CachedScorer:
             logits = await ascore_with(self.scorer, missing)
             known |= await asyncio.to_thread(self._keep, missing, logits)
         return [known[pair] for pair in pairs]
+
+    def windows(self, query: str, texts: Sequence[str], tokens: int, /) -> list[list[Span]]:
+        """Cut texts as the scorer does."""
+        return windows(self.scorer, query, texts, tokens)
 
     def _look_up(self, pairs: Sequence[Pair]) -> dict[Pair, float]:
         keys = {pair: score_key(self._key_prefix, pair) for pair in pairs}

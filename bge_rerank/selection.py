@@ -48,7 +48,7 @@ def select(
     either out.
 
     >>> select([-2.0, 3.0, 0.0], top_n=2)
-    [Ranked(index=1, score=0.9525741268224334, logit=3.0), Ranked(index=2, score=0.5, logit=0.0)]
+    [Ranked(index=1, score=0.9525741268224334, logit=3.0, span=None), Ranked(index=2, score=0.5, ...)]
     >>> [ranked.index for ranked in select([-2.0, 3.0, 0.0], score_threshold=0.5)]
     [1, 2]
     """

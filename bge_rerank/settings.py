@@ -15,6 +15,7 @@ from bge_rerank.prefilter import check_prefilter
 from bge_rerank.reranker import Reranker
 from bge_rerank.selection import check_selection
 from bge_rerank.types import Ranked, Scorer
+from bge_rerank.windowing import WINDOW_TOKENS, LongDocuments, check_windows
 
 
 class RerankerSettings(BaseModel):
@@ -88,6 +89,11 @@ class RerankerSettings(BaseModel):
     """A cheaper scorer that chooses what is reranked: `"bm25"`, the name of a model, or a ready one."""
     keep: int = 100
     """How many the prefilter leaves, from 1 on; with `top_n=None`, that many are kept."""
+    long_documents: LongDocuments = "truncate"
+    """What is done with texts that do not fit beside the query: `"truncate"` leaves out their ends,
+    `"window"` scores them in overlapping windows, and `rerank_span` says which was best."""
+    window_tokens: int = WINDOW_TOKENS
+    """The most tokens of a window and the query together, up to what the model reads."""
 
     @field_validator("scorer", mode="plain")
     @classmethod
@@ -102,12 +108,19 @@ class RerankerSettings(BaseModel):
         check_selection(self.top_n, self.score_threshold)
         self._configured_scorer()
         check_prefilter(self.prefilter, self.keep, self.top_n)
+        check_windows(self.long_documents, self.window_tokens)
 
     def reranker(self) -> Reranker:
         """Return a reranker by these settings; the weights are loaded when it is asked to score."""
         scorer = self._configured_scorer() if self.scorer is None else self.scorer
         return Reranker(
-            scorer, self.top_n, self.score_threshold, prefilter=self.prefilter, keep=self.keep
+            scorer,
+            self.top_n,
+            self.score_threshold,
+            prefilter=self.prefilter,
+            keep=self.keep,
+            long_documents=self.long_documents,
+            window_tokens=self.window_tokens,
         )
 
     def rank(self, query: str, passages: Sequence[str]) -> Sequence[Ranked | Unscored]:
@@ -156,6 +169,8 @@ _SCORER_FIELDS = set(RerankerSettings.model_fields) - {
     "scorer",
     "prefilter",
     "keep",
+    "long_documents",
+    "window_tokens",
     "on_error",
     "api_key",
 }

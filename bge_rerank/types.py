@@ -8,6 +8,8 @@ from typing import Protocol, runtime_checkable
 
 Pair = tuple[str, str]
 """A query and a passage, in this order."""
+Span = tuple[int, int]
+"""A part of a text: the place of its first character, and the place behind its last."""
 
 
 @runtime_checkable
@@ -48,8 +50,10 @@ class Ranked:
         index: The text's place in the input, from 0.
         score: The sigmoid of the logit, 0..1. It is no probability until it is calibrated.
         logit: What the model gave, any real number; the ranking is ordered by it.
+        span: The window of the text that gave the score, where texts are cut into windows.
     """
 
     index: int
     score: float
     logit: float
+    span: Span | None = None

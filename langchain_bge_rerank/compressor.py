@@ -19,7 +19,9 @@ class BGERerankerCompressor(RerankerSettings, BaseDocumentCompressor):
     """Keep the documents that answer the query best, best first.
 
     Every document kept is a copy, with its id and metadata, and `metadata["rerank_score"]`: the
-    sigmoid of the model's logit, a float in 0..1. The documents that came in are never changed.
+    sigmoid of the model's logit, a float in 0..1. With `long_documents="window"` it has
+    `metadata["rerank_span"]` too: the first and the last-plus-one place in `page_content` of the
+    window that gave the score. The documents that came in are never changed.
     The weights are loaded when the first documents are compressed, once a process.
 
     Each call is a run of its own under the callbacks that it is given.
@@ -68,19 +70,26 @@ class BGERerankerCompressor(RerankerSettings, BaseDocumentCompressor):
 
     def _compress(self, inputs: dict[str, Any]) -> list[Document]:
         documents = inputs["documents"]
-        ranking = self.rank(inputs["query"], self._passages(documents))
-        return [_scored_copy(documents, ranked) for ranked in ranking]
+        passages = self._passages(documents)
+        ranking = self.rank(inputs["query"], passages)
+        return [_scored_copy(documents, passages, ranked) for ranked in ranking]
 
     async def _acompress(self, inputs: dict[str, Any]) -> list[Document]:
         documents = inputs["documents"]
-        ranking = await self.arank(inputs["query"], self._passages(documents))
-        return [_scored_copy(documents, ranked) for ranked in ranking]
+        passages = self._passages(documents)
+        ranking = await self.arank(inputs["query"], passages)
+        return [_scored_copy(documents, passages, ranked) for ranked in ranking]
 
     def _passages(self, documents: Iterable[Document]) -> list[str]:
         return [self.passage(document.page_content, document.metadata) for document in documents]
 
 
-def _scored_copy(documents: Sequence[Document], ranked: Ranked | Unscored) -> Document:
+def _scored_copy(
+    documents: Sequence[Document], passages: Sequence[str], ranked: Ranked | Unscored
+) -> Document:
     document = documents[ranked.index]
-    metadata = {**without_rerank_metadata(document.metadata), **rerank_metadata(ranked)}
+    metadata = {
+        **without_rerank_metadata(document.metadata),
+        **rerank_metadata(ranked, passages[ranked.index], document.page_content),
+    }
     return document.model_copy(update={"metadata": metadata})

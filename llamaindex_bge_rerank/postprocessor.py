@@ -22,7 +22,7 @@ from bge_rerank.types import Ranked
 
 dispatcher = get_dispatcher(__name__)
 
-SCORE_KEYS = ("rerank_score", "rerank_error", "retrieval_score")
+SCORE_KEYS = ("rerank_score", "rerank_error", "rerank_span", "retrieval_score")
 """Metadata for the caller alone: neither the LLM nor the embedder reads it."""
 
 
@@ -31,8 +31,9 @@ class BGERerankerPostprocessor(RerankerSettings, BaseNodePostprocessor):
 
     Every node kept is a new `NodeWithScore` around a copy of the node. Its score, and
     `metadata["rerank_score"]`, is the sigmoid of the model's logit, a float in 0..1;
-    `metadata["retrieval_score"]` is the score that the node came in with, or `None`. What came in
-    is never changed. The weights are loaded when the first nodes come, once a process.
+    `metadata["retrieval_score"]` is the score that the node came in with, or `None`. With
+    `long_documents="window"`, `metadata["rerank_span"]` is the first and the last-plus-one place in
+    the node's text of the window that gave the score. What came in is never changed. The weights are loaded when the first nodes come, once a process.
 
     >>> from llama_index.core.schema import NodeWithScore, TextNode
     >>> texts = ["Bread rises on yeast.", "The Moon raises the tides."]
@@ -67,8 +68,9 @@ class BGERerankerPostprocessor(RerankerSettings, BaseNodePostprocessor):
     ) -> list[NodeWithScore]:
         query = _query(query_bundle)
         with self._events(nodes, query) as reranked:
-            ranking = self.rank(query, self._passages(nodes))
-            reranked.extend(_scored_copy(nodes, ranked) for ranked in ranking)
+            passages = self._passages(nodes)
+            ranking = self.rank(query, passages)
+            reranked.extend(_scored_copy(nodes, passages, ranked) for ranked in ranking)
         return reranked
 
     @override
@@ -77,8 +79,9 @@ class BGERerankerPostprocessor(RerankerSettings, BaseNodePostprocessor):
     ) -> list[NodeWithScore]:
         query = _query(query_bundle)
         with self._events(nodes, query) as reranked:
-            ranking = await self.arank(query, self._passages(nodes))
-            reranked.extend(_scored_copy(nodes, ranked) for ranked in ranking)
+            passages = self._passages(nodes)
+            ranking = await self.arank(query, passages)
+            reranked.extend(_scored_copy(nodes, passages, ranked) for ranked in ranking)
         return reranked
 
     @contextmanager
@@ -125,12 +128,14 @@ def _query(query_bundle: QueryBundle | None) -> str:
     return checked_query(query_bundle.query_str if query_bundle is not None else "")
 
 
-def _scored_copy(nodes: list[NodeWithScore], ranked: Ranked | Unscored) -> NodeWithScore:
+def _scored_copy(
+    nodes: list[NodeWithScore], passages: list[str], ranked: Ranked | Unscored
+) -> NodeWithScore:
     came = nodes[ranked.index]
     node = came.node
     metadata = {
         **without_rerank_metadata(node.metadata),
-        **rerank_metadata(ranked),
+        **rerank_metadata(ranked, passages[ranked.index], node.get_content(MetadataMode.NONE)),
         "retrieval_score": came.score,
     }
     copy = node.model_copy(

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from bge_rerank.config import DEFAULT_MODEL
 from bge_rerank.errors import InvalidInputError
@@ -17,6 +17,7 @@ from bge_rerank.loading import load_scorer
 from bge_rerank.registry import BACKENDS
 from bge_rerank.reranker import Reranker
 from bge_rerank.types import Ranked
+from bge_rerank.windowing import LongDocuments
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--base-url", help="where the server is, for a backend that asks one")
     add("--device", help="a torch device (default: an accelerator where there is one)")
     add("--max-length", type=int, metavar="TOKENS", help="cut longer pairs (default: the model's)")
+    add(
+        "--long-documents",
+        choices=get_args(LongDocuments),
+        default="truncate",
+        help="leave the ends of long texts out, or score them in windows (default: %(default)s)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -57,7 +64,12 @@ def run(arguments: argparse.Namespace) -> None:
         device=arguments.device,
         max_length=arguments.max_length,
     )
-    reranker = Reranker(scorer, arguments.top_n, arguments.threshold)
+    reranker = Reranker(
+        scorer,
+        arguments.top_n,
+        arguments.threshold,
+        long_documents=arguments.long_documents,
+    )
     records = _read(arguments)
     ranking = reranker.rerank(arguments.query, [record.text for record in records])
     write = _as_json if arguments.json else _as_text
@@ -104,7 +116,8 @@ def _as_json(rank: int, ranked: Ranked, record: Record) -> str:
         "rerank_score": ranked.score,
         "logit": ranked.logit,
     }
-    return json.dumps({**record.fields, **scores})
+    span = {} if ranked.span is None else {"rerank_span": ranked.span}
+    return json.dumps({**record.fields, **scores, **span})
 
 
 def _write(lines: Iterable[str]) -> None:

@@ -43,7 +43,8 @@ from bge_rerank.model_files import (
 )
 from bge_rerank.progress import without_loading_bars, without_tqdm
 from bge_rerank.torch_device import choose_devices, choose_dtype, is_out_of_memory
-from bge_rerank.types import Pair
+from bge_rerank.types import Pair, Span
+from bge_rerank.windowing import fitting_windows
 
 logger = logging.getLogger(__name__)
 
@@ -138,6 +139,17 @@ class FlagScorer:
         module = sys.modules[type(self._reranker).__module__]
         with _one_call_at_a_time, without_tqdm(module):
             return self._score([list(pair) for pair in pairs], BATCH_SIZE)
+
+    def windows(self, query: str, texts: Sequence[str], tokens: int, /) -> list[list[Span]]:
+        """Cut each text into windows that make pairs of at most `tokens` tokens with the query."""
+        return fitting_windows(query, texts, self._offsets, min(tokens, self.max_length))
+
+    def _offsets(self, texts: Sequence[str]) -> list[list[Span]]:
+        with _one_call_at_a_time:
+            encodings = self._reranker.tokenizer(
+                list(texts), add_special_tokens=False, return_offsets_mapping=True, verbose=False
+            )
+        return [[(start, end) for start, end in its] for its in encodings["offset_mapping"]]
 
     def _score(self, pairs: list[list[str]], batch_size: int) -> list[float]:
         """Score with a batch size, then with half of it where the memory does not take it."""

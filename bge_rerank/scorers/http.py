@@ -25,7 +25,8 @@ from bge_rerank.client.server_info import ServerInfo
 from bge_rerank.client.session import Session
 from bge_rerank.config import ScorerConfig
 from bge_rerank.errors import ServerError
-from bge_rerank.types import Pair
+from bge_rerank.types import Pair, Span
+from bge_rerank.windowing import UNKNOWN_MAX_LENGTH, estimated_offsets, fitting_windows
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +84,23 @@ class HttpScorer:
             raise ServerError(
                 url, f"not answered within deadline={deadline} seconds; give it longer, or less"
             ) from error
+
+    def windows(self, query: str, texts: Sequence[str], tokens: int, /) -> list[list[Span]]:
+        """Cut each text into windows, by estimated tokens: the server's tokenizer is not here.
+
+        A pair is taken to be at most `max_length` tokens long, or as long as TEI says, or 512.
+
+        Raises:
+            ServerError: TEI was to be asked, and did not answer.
+        """
+        longest = self.config.max_length or run(self._told_max_length()) or UNKNOWN_MAX_LENGTH
+        return fitting_windows(query, texts, estimated_offsets, min(tokens, longest))
+
+    async def _told_max_length(self) -> int | None:
+        async with asyncio.timeout(self.config.deadline) as limit:
+            await self._max_texts(_Request("", [], limit))
+        told = [info.max_length for info in self._info.values() if info.max_length is not None]
+        return min(told, default=None)
 
     async def _score(self, pairs: Sequence[Pair], limit: asyncio.Timeout) -> list[float]:
         places: dict[str, list[int]] = {}

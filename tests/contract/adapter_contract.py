@@ -22,6 +22,7 @@ from bge_rerank.loading import _loaded
 from bge_rerank.selection import sigmoid
 from bge_rerank.settings import RerankerSettings
 from conftest import PASSAGES, QUERY
+from counted_scorer import Counted
 from fake_server import FakeServer, logit_of, running, status
 
 
@@ -330,6 +331,21 @@ class AdapterContract(ABC):
         assert not [text for text in told if "sk-secret" in text]
         again = pickle.loads(pickle.dumps(adapter))
         assert again.api_key.get_secret_value() == "sk-secret-1"
+
+    def test_windows_give_the_place_of_the_best_one_within_the_text(self) -> None:
+        text = f"{'word ' * 900}needle{' word' * 900}"
+        scorer = Counted(lambda passage: float("needle" in passage))
+        adapter = self.adapter(scorer=scorer, long_documents="window", rank_fields=["title"])
+        [item] = self.ranked(adapter, [Item("0", text, {"title": "Title " * 20})])
+        start, end = item.metadata["rerank_span"]
+        assert item.metadata["rerank_score"] == sigmoid(1)
+        [window] = [passage for _, passage in scorer.passes[0] if "needle" in passage]
+        assert text[start:end] == window
+        assert len(window) < len(text) / 2
+
+    def test_a_whole_text_that_is_scored_has_no_span_and_loses_an_old_one(self) -> None:
+        before = Item("0", "text", {"rerank_span": [0, 1]})
+        assert "rerank_span" not in self.ranked(self.fixed([1.0]), [before])[0].metadata
 
     def test_rank_fields_stand_in_front_of_the_scored_text_alone(self) -> None:
         adapter = self.fixed([0.0], rank_fields=["title", "absent"])

@@ -102,6 +102,18 @@ class ScorerContract(ABC):
         [logit] = scorer.score([(QUERY, text)])
         assert math.isfinite(logit)
 
+    def test_windows_find_what_is_buried_in_a_long_text(self, scorer: Scorer) -> None:
+        around = f"{PASSAGES[3]} " * 100
+        buried = f"{around}{PASSAGES[1]} {around}"
+        texts = [around * 2, buried]
+        first, second = Reranker(scorer, long_documents="window").rerank(QUERY, texts)
+        assert first.index == 1
+        assert first.span is not None
+        assert PASSAGES[1] in buried[slice(*first.span)]
+        assert first.logit > second.logit + 1
+        first, second = Reranker(scorer).rerank(QUERY, texts)
+        assert first.logit == pytest.approx(second.logit, abs=self.batch_tolerance)
+
     def test_takes_a_query_longer_than_the_model(self, scorer: Scorer) -> None:
         [logit] = scorer.score([(f"{QUERY} " * 1_000, PASSAGES[1])])
         assert math.isfinite(logit)

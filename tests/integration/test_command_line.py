@@ -39,6 +39,15 @@ def test_it_writes_json_with_the_full_scores() -> None:
     assert record["logit"] == pytest.approx(logit, abs=0.06)
 
 
+def test_it_tells_which_part_of_a_long_text_answers() -> None:
+    around = "The committee took note of its agenda. " * 100
+    line = f"{around}{PASSAGES[1]} {around}"
+    options = ["--model", "mini", "--json", "--long-documents", "window"]
+    done = bge_rerank("rank", QUERY, "-", *options, stdin=line.encode())
+    [record] = map(json.loads, done.stdout.splitlines())
+    assert PASSAGES[1] in line[slice(*record["rerank_span"])]
+
+
 def test_it_reads_jsonl_and_keeps_the_objects(tmp_path: Path) -> None:
     file = tmp_path / "passages.jsonl"
     records = [{"id": index, "body": text} for index, text in enumerate(PASSAGES)]

@@ -32,7 +32,7 @@ def test_a_warning_says_why(caplog: pytest.LogCaptureFixture) -> None:
 def test_metadata_holds_the_error_in_place_of_a_score() -> None:
     [left] = first_stage_order(1, None, ERROR)
     assert left == Unscored(0, "http://host/rerank answered 500: no memory")
-    assert rerank_metadata(left) == {"rerank_error": left.error}
+    assert rerank_metadata(left, "text", "text") == {"rerank_error": left.error}
 
 
 def test_nothing_but_our_own_metadata_is_taken_away() -> None:
