@@ -18,6 +18,7 @@ from bge_rerank.errors import (
     UnsupportedModelError,
 )
 from bge_rerank.loading import load_scorer
+from bge_rerank.ranking import Ranking
 from bge_rerank.reranker import Reranker
 from bge_rerank.types import AsyncScorer, Ranked, Scorer
 
@@ -33,6 +34,7 @@ __all__ = [
     "NonFiniteScoreError",
     "OutOfMemoryError",
     "Ranked",
+    "Ranking",
     "RerankError",
     "Reranker",
     "Scorer",

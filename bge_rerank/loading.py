@@ -129,6 +129,11 @@ class LazyScorer:
             _gathering.setdefault(self.config, gathering)
         return await _gathering[self.config].ascore(pairs)
 
+    @property
+    def max_length(self) -> int | None:
+        """The longest pair in tokens; `None` before the weights are loaded, and where a server is asked."""
+        return getattr(_loaded.get(self.config), "max_length", None)
+
     def windows(self, query: str, texts: Sequence[str], tokens: int, /) -> list[list[Span]]:
         """Cut each text into windows that make pairs of at most `tokens` tokens with the query.
 

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from time import perf_counter
 
 from bge_rerank.inputs import checked_query, checked_texts
+from bge_rerank.latency_budget import (
+    MeasuredRate,
+    affordable_pieces,
+    characters,
+    check_budget,
+)
 from bge_rerank.prefilter import Prefilter, check_prefilter
+from bge_rerank.ranking import Ranking
 from bge_rerank.scoring import ascore_pairs, score_pairs
 from bge_rerank.selection import check_selection, select
 from bge_rerank.types import Pair, Ranked, Scorer
@@ -19,6 +28,9 @@ from bge_rerank.windowing import (
     whole_pieces,
     window_pieces,
 )
+
+Request = tuple[str, list[str]]
+"""A query and its texts, checked."""
 
 
 class Reranker:
@@ -41,6 +53,8 @@ class Reranker:
         keep: int = 100,
         long_documents: LongDocuments = "truncate",
         window_tokens: int = WINDOW_TOKENS,
+        latency_budget_ms: float | None = None,
+        rate: MeasuredRate | None = None,
     ) -> None:
         """Keep scorers and how to select; nothing is loaded.
 
@@ -60,6 +74,10 @@ class Reranker:
                 best one, with the window's place as `span`.
             window_tokens: The most tokens of a window and the query together; never more than the
                 scorer's own longest pair.
+            latency_budget_ms: Score no more of the first candidates than can be scored in so many
+                milliseconds, as earlier calls went, but `top_n` at least. The ranking's `unscored`
+                names the others. The first calls score ten.
+            rate: What earlier calls measured, to go on with; `None` begins anew.
 
         Raises:
             ConfigurationError: A value cannot work.
@@ -67,19 +85,23 @@ class Reranker:
         check_selection(top_n, score_threshold)
         check_prefilter(prefilter, keep, top_n)
         check_windows(long_documents, window_tokens)
+        check_budget(latency_budget_ms)
         self.scorer = scorer
         self.top_n = top_n
         self.score_threshold = score_threshold
         self.prefilter = None if prefilter is None else Prefilter(prefilter, keep)
         self.long_documents = long_documents
         self.window_tokens = window_tokens
+        self.latency_budget_ms = latency_budget_ms
+        self.rate = rate or MeasuredRate()
 
-    def rerank(self, query: str, texts: Iterable[str]) -> list[Ranked]:
+    def rerank(self, query: str, texts: Iterable[str]) -> Ranking:
         """Rank texts for one query.
 
         Returns:
             The texts kept, best first: by logit, ties in input order. An index is a text's place
-            in `texts`. Without texts, an empty list, and no model is loaded.
+            in `texts`. Without texts, an empty list, and no model is loaded. It shows itself in
+            notebooks, by `rich.print`, and by its `bump_chart()`.
 
         Raises:
             InvalidInputError: The query is empty or white space, or a text is not a string.
@@ -88,7 +110,7 @@ class Reranker:
         """
         return self.rerank_many([(query, texts)])[0]
 
-    def rerank_many(self, requests: Iterable[tuple[str, Iterable[str]]]) -> list[list[Ranked]]:
+    def rerank_many(self, requests: Iterable[tuple[str, Iterable[str]]]) -> list[Ranking]:
         """Rank for many (query, texts) requests in one pass over all their pairs.
 
         Returns:
@@ -98,24 +120,33 @@ class Reranker:
         Raises:
             As `rerank` does.
         """
-        candidates = [_pairs(query, texts) for query, texts in requests]
+        started = perf_counter()
+        asked = [_checked(query, texts) for query, texts in requests]
+        candidates = list(map(_pairs, asked))
         kept = self.prefilter.kept(candidates) if self.prefilter else _all(candidates)
-        pieces = self._pieces(candidates, kept)
-        return self._rankings(pieces, score_pairs(self.scorer, _pairs_of(pieces)))
+        pieces = self._affordable(self._pieces(candidates, kept), started)
+        with self._timed(pieces):
+            logits = score_pairs(self.scorer, _pairs_of(pieces))
+        return self._rankings(asked, kept, pieces, logits)
 
-    async def arerank(self, query: str, texts: Iterable[str]) -> list[Ranked]:
+    async def arerank(self, query: str, texts: Iterable[str]) -> Ranking:
         """Rank as `rerank` does, without blocking the event loop.
 
         Calls that run at the same time share passes over a scorer of `load_scorer` (see
         `batch_wait_ms` there).
         """
-        candidates = [_pairs(query, texts)]
+        started = perf_counter()
+        asked = [_checked(query, texts)]
+        candidates = list(map(_pairs, asked))
         kept = await self.prefilter.akept(candidates) if self.prefilter else _all(candidates)
         if self.long_documents == "truncate":
             pieces = self._pieces(candidates, kept)
         else:  # a long text takes its time, and so does a tokenizer's first use
             pieces = await asyncio.to_thread(self._pieces, candidates, kept)
-        return self._rankings(pieces, await ascore_pairs(self.scorer, _pairs_of(pieces)))[0]
+        scored = self._affordable(pieces, started)
+        with self._timed(scored):
+            logits = await ascore_pairs(self.scorer, _pairs_of(scored))
+        return self._rankings(asked, kept, scored, logits)[0]
 
     def _pieces(
         self, candidates: Sequence[Sequence[Pair]], kept: Sequence[Sequence[int]]
@@ -129,14 +160,47 @@ class Reranker:
             for pairs, places in requests
         ]
 
+    def _affordable(
+        self, requests: Sequence[Sequence[Piece]], started: float
+    ) -> Sequence[Sequence[Piece]]:
+        """Return of each request what can be scored in the time that its budget has left."""
+        if self.latency_budget_ms is None:
+            return requests
+        left = self.latency_budget_ms / 1_000 - (perf_counter() - started)
+        return [
+            affordable_pieces(
+                pieces, left, self.rate, least=self.top_n or 1, max_length=self._max_length()
+            )
+            for pieces in requests
+        ]
+
+    @contextmanager
+    def _timed(self, requests: Sequence[Sequence[Piece]]) -> Iterator[None]:
+        started = perf_counter()
+        yield
+        if self.latency_budget_ms is None:
+            return
+        pieces = [piece for pieces in requests for piece in pieces]
+        self.rate.note(characters(pieces, self._max_length()), perf_counter() - started)
+
+    def _max_length(self) -> int | None:
+        return getattr(self.scorer, "max_length", None)
+
     def _rankings(
-        self, requests: Sequence[Sequence[Piece]], logits: Iterable[float]
-    ) -> list[list[Ranked]]:
+        self,
+        asked: Sequence[Request],
+        kept: Sequence[Sequence[int]],
+        requests: Sequence[Sequence[Piece]],
+        logits: Iterable[float],
+    ) -> list[Ranking]:
         """Rank each request by its share of the logits, under the places that its texts came in."""
         remaining = iter(logits)
-        return [self._ranking(pieces, remaining) for pieces in requests]
+        return [
+            Ranking(self._ranked(pieces, remaining), query, texts, _unscored(places, pieces))
+            for (query, texts), places, pieces in zip(asked, kept, requests, strict=True)
+        ]
 
-    def _ranking(self, pieces: Sequence[Piece], remaining: Iterator[float]) -> list[Ranked]:
+    def _ranked(self, pieces: Sequence[Piece], remaining: Iterator[float]) -> list[Ranked]:
         best = best_pieces(pieces, [next(remaining) for _ in pieces])
         ranking = select([logit for _, logit in best], self.top_n, self.score_threshold)
         ranked_pieces = ((best[ranked.index][0], ranked) for ranked in ranking)
@@ -146,13 +210,22 @@ class Reranker:
         ]
 
 
-def _pairs(query: str, texts: Iterable[str]) -> list[Pair]:
-    checked = checked_query(query)
-    return [(checked, text) for text in checked_texts(texts)]
+def _checked(query: str, texts: Iterable[str]) -> Request:
+    return checked_query(query), checked_texts(texts)
+
+
+def _pairs(request: Request) -> list[Pair]:
+    query, texts = request
+    return [(query, text) for text in texts]
 
 
 def _all(candidates: Sequence[Sequence[Pair]]) -> list[range]:
     return [range(len(pairs)) for pairs in candidates]
+
+
+def _unscored(places: Sequence[int], pieces: Sequence[Piece]) -> list[int]:
+    scored = {piece.place for piece in pieces}
+    return [place for place in places if place not in scored]
 
 
 def _pairs_of(requests: Iterable[Sequence[Piece]]) -> list[Pair]:

@@ -114,6 +114,11 @@ class CachedScorer:
             known |= await asyncio.to_thread(self._keep, missing, logits)
         return [known[pair] for pair in pairs]
 
+    @property
+    def max_length(self) -> int | None:
+        """The scorer's longest pair in tokens, where it knows it."""
+        return getattr(self.scorer, "max_length", None)
+
     def windows(self, query: str, texts: Sequence[str], tokens: int, /) -> list[list[Span]]:
         """Cut texts as the scorer does."""
         return windows(self.scorer, query, texts, tokens)

@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, SkipValidation, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    SkipValidation,
+    field_validator,
+)
 
 from bge_rerank.config import DEFAULT_MODEL, Dtype
 from bge_rerank.errors import ConfigurationError, ScoringError
+from bge_rerank.latency_budget import MeasuredRate, check_budget
 from bge_rerank.loading import LazyScorer, load_scorer
 from bge_rerank.passthrough import Unscored, first_stage_order
 from bge_rerank.prefilter import check_prefilter
+from bge_rerank.ranking import Ranking
 from bge_rerank.reranker import Reranker
 from bge_rerank.selection import check_selection
 from bge_rerank.types import Ranked, Scorer
@@ -94,6 +104,12 @@ class RerankerSettings(BaseModel):
     `"window"` scores them in overlapping windows, and `rerank_span` says which was best."""
     window_tokens: int = WINDOW_TOKENS
     """The most tokens of a window and the query together, up to what the model reads."""
+    latency_budget_ms: float | None = None
+    """Score no more of the first candidates than earlier calls could in this time, but `top_n` at least.
+    With `top_n=None` the others stay behind, in the order they came in, with `rerank_error`."""
+
+    _rate: MeasuredRate = PrivateAttr(default_factory=MeasuredRate)
+    """What the calls so far took."""
 
     @field_validator("scorer", mode="plain")
     @classmethod
@@ -109,6 +125,7 @@ class RerankerSettings(BaseModel):
         self._configured_scorer()
         check_prefilter(self.prefilter, self.keep, self.top_n)
         check_windows(self.long_documents, self.window_tokens)
+        check_budget(self.latency_budget_ms)
 
     def reranker(self) -> Reranker:
         """Return a reranker by these settings; the weights are loaded when it is asked to score."""
@@ -121,6 +138,8 @@ class RerankerSettings(BaseModel):
             keep=self.keep,
             long_documents=self.long_documents,
             window_tokens=self.window_tokens,
+            latency_budget_ms=self.latency_budget_ms,
+            rate=self._rate,
         )
 
     def rank(self, query: str, passages: Sequence[str]) -> Sequence[Ranked | Unscored]:
@@ -130,16 +149,23 @@ class RerankerSettings(BaseModel):
             ScoringError: Scoring failed, and `on_error` is `"raise"`.
         """
         try:
-            return self.reranker().rerank(query, passages)
+            return self._with_unscored(self.reranker().rerank(query, passages))
         except ScoringError as error:
             return self._passed_through(len(passages), error)
 
     async def arank(self, query: str, passages: Sequence[str]) -> Sequence[Ranked | Unscored]:
         """Rank as `rank` does, without blocking the event loop."""
         try:
-            return await self.reranker().arerank(query, passages)
+            return self._with_unscored(await self.reranker().arerank(query, passages))
         except ScoringError as error:
             return self._passed_through(len(passages), error)
+
+    def _with_unscored(self, ranking: Ranking) -> Sequence[Ranked | Unscored]:
+        """Return a ranking, and behind it what the budget left out, unless a limit leaves it out too."""
+        if self.top_n is not None or self.score_threshold is not None:
+            return ranking
+        reason = f"not scored within latency_budget_ms={self.latency_budget_ms}"
+        return [*ranking, *(Unscored(place, reason) for place in ranking.unscored)]
 
     def _passed_through(self, count: int, error: ScoringError) -> list[Unscored]:
         if self.on_error == "raise":
@@ -171,6 +197,7 @@ _SCORER_FIELDS = set(RerankerSettings.model_fields) - {
     "keep",
     "long_documents",
     "window_tokens",
+    "latency_budget_ms",
     "on_error",
     "api_key",
 }

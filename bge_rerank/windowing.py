@@ -157,24 +157,21 @@ def window_spans(text: str, offsets: Sequence[Span], size: int) -> list[Span]:
     """
     shared = size // SHARED
     spans: list[Span] = []
-    first = last = 0
-    while last < len(offsets):
-        last = min(first + size, len(offsets))
-        if last < len(offsets):
-            last = _word_start(text, offsets, last, last - shared)
-        start = offsets[first][0] if first else 0
-        spans.append((start, offsets[last - 1][1] if last < len(offsets) else len(text)))
+    first = start = 0
+    while first + size < len(offsets):
+        last = _word_start(text, offsets, first + size, first + size - shared)
+        spans.append((start, offsets[last - 1][1]))
         first = _word_start(text, offsets, last - shared, last - 2 * shared)
-    return spans or [(0, len(text))]
+        start = offsets[first][0]
+    return [*spans, (start, len(text))]
 
 
 def _word_start(text: str, offsets: Sequence[Span], token: int, earliest: int) -> int:
     """Return the last token from `earliest` to `token` that starts a word, or `token` itself."""
     for candidate in range(token, earliest - 1, -1):
-        if candidate < len(offsets):
-            start = offsets[candidate][0]
-            if start == 0 or text[start].isspace() or text[start - 1].isspace():
-                return candidate
+        start = offsets[candidate][0]
+        if start == 0 or text[start].isspace() or text[start - 1].isspace():
+            return candidate
     return token
 
 

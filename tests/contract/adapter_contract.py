@@ -347,6 +347,22 @@ class AdapterContract(ABC):
         before = Item("0", "text", {"rerank_span": [0, 1]})
         assert "rerank_span" not in self.ranked(self.fixed([1.0]), [before])[0].metadata
 
+    def test_a_budget_leaves_the_last_candidates_unscored_behind_the_others(self) -> None:
+        items = [Item(str(number), f"passage {number}", {}) for number in range(12)]
+        adapter = self.adapter(scorer=Counted(), latency_budget_ms=200, top_n=None)
+        out = self.ranked(adapter, items)
+        assert [item.id for item in out[10:]] == ["10", "11"]
+        assert sorted(item.id for item in out[:10]) == [str(number) for number in range(10)]
+        assert all("latency_budget_ms=200" in item.metadata["rerank_error"] for item in out[10:])
+        assert not any("rerank_score" in item.metadata for item in out[10:])
+
+    def test_what_a_budget_measured_stays_with_the_adapter(self) -> None:
+        items = [Item(str(number), f"passage {number}", {}) for number in range(12)]
+        adapter = self.adapter(scorer=Counted(), latency_budget_ms=60_000, top_n=None)
+        for _ in range(3):
+            out = self.ranked(adapter, items)
+        assert all("rerank_score" in item.metadata for item in out)
+
     def test_rank_fields_stand_in_front_of_the_scored_text_alone(self) -> None:
         adapter = self.fixed([0.0], rank_fields=["title", "absent"])
         [item] = self.ranked(adapter, ITEMS[:1])

@@ -7,7 +7,7 @@ from langchain_core.documents import BaseDocumentCompressor, Document
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import MetadataMode, NodeWithScore
 
-from bge_rerank import AsyncScorer, Ranked, Reranker, Scorer, load_scorer
+from bge_rerank import AsyncScorer, Ranked, Ranking, Reranker, Scorer, load_scorer
 from bge_rerank.gathering import GatheringScorer
 from langchain_bge_rerank import BGECrossEncoder, BGERerankerCompressor
 from llamaindex_bge_rerank import BGERerankerPostprocessor
@@ -42,8 +42,8 @@ served: AsyncScorer = load_scorer(
 reranker = Reranker(scorer, top_n=None, score_threshold=0.5)
 cascade = Reranker(scorer, prefilter="bm25", keep=50)
 cascade_of_two = Reranker(scorer, top_n=None, prefilter=MyScorer(), keep=50)
-ranking: list[Ranked] = reranker.rerank("q", ["a", "b"])
-rankings: list[list[Ranked]] = reranker.rerank_many([("q", ["a"]), ("r", ("b", "c"))])
+ranking: Ranking = reranker.rerank("q", ["a", "b"])
+rankings: list[Ranking] = reranker.rerank_many([("q", ["a"]), ("r", ("b", "c"))])
 score: float = ranking[0].score
 
 compressor = BGERerankerCompressor(

@@ -179,6 +179,9 @@ def test_the_options_are_the_same_wherever_they_are_named() -> None:
         "scorer",
         "prefilter",
         "keep",
+        "long_documents",
+        "window_tokens",
+        "latency_budget_ms",
         "on_error",
     }
     assert set(settings) - set(defaults) == extra

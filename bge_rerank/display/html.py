@@ -1,0 +1,65 @@
+"""A ranking as HTML: score bars, how each text moved, the best part marked. No script, no style sheet."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from bge_rerank.display.shown_text import moved, shown_text
+
+if TYPE_CHECKING:
+    from bge_rerank.ranking import Ranking
+    from bge_rerank.types import Ranked
+
+LEFT = "text-align:left;vertical-align:top"
+BAR = "display:block;height:0.5em;background:currentColor;opacity:0.6"
+"""In the colour of the text, so that it is seen on light and on dark."""
+
+
+def ranking_html(ranking: Ranking) -> str:
+    """Return a table, a row a text, best first; everything in it is escaped.
+
+    >>> from bge_rerank.ranking import Ranking
+    >>> from bge_rerank.types import Ranked
+    >>> "a &lt;b&gt;" in ranking_html(Ranking([Ranked(0, 0.5, 0.0)], "q", ["a <b>"]))
+    True
+    """
+    heads = "".join(f'<th scope="col" style="{LEFT}">{head}</th>' for head in HEADS)
+    rows = "".join(
+        _row(rank, ranked, ranking.texts[ranked.index]) for rank, ranked in enumerate(ranking, 1)
+    )
+    caption = escape(f"{len(ranking)} of {len(ranking.texts)} texts for “{ranking.query}”")
+    return (
+        f'<table><caption style="{LEFT}">{caption}</caption>'
+        f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+    )
+
+
+HEADS = ("Rank", "Moved", "Score", "Text")
+
+
+def _row(rank: int, ranked: Ranked, text: str) -> str:
+    bar = f'<span style="{BAR};width:{ranked.score:.1%}"></span>'
+    cells = (
+        str(rank),
+        f'<span title="it came as number {ranked.index + 1}">{moved(ranked.index, rank)}</span>',
+        f'<span title="logit {ranked.logit:.3f}">{ranked.score:.4f}</span>{bar}',
+        _text(ranked, text),
+    )
+    widths = ("", "", ";min-width:6em", "")
+    return "".join(
+        [
+            "<tr>",
+            *(
+                f'<td style="{LEFT}{width}">{cell}</td>'
+                for cell, width in zip(cells, widths, strict=True)
+            ),
+            "</tr>",
+        ]
+    )
+
+
+def _text(ranked: Ranked, text: str) -> str:
+    shown = shown_text(text, ranked.span)
+    marked = f"<mark>{escape(shown.marked)}</mark>" if shown.marked else ""
+    return f"{escape(shown.before)}{marked}{escape(shown.behind)}"

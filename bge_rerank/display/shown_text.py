@@ -1,0 +1,64 @@
+"""What of a text is shown: its beginning, or the part that gave its score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bge_rerank.types import Span
+
+CHARACTERS = 280
+"""A few lines."""
+AROUND = 60
+"""Characters of the text before a marked part, and behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownText:
+    """A text in three parts, of which the middle one is marked; each may be empty."""
+
+    before: str
+    marked: str
+    behind: str
+
+
+def shown_text(text: str, span: Span | None) -> ShownText:
+    r"""Return what is shown of a text, on one line; an ellipsis stands for what is left out.
+
+    Args:
+        text: The whole text.
+        span: The part to mark, if it is not all of the text.
+
+    >>> shown_text("The Moon raises\nthe tides.", None)
+    ShownText(before='The Moon raises the tides.', marked='', behind='')
+    >>> shown_text("Bread rises. The Moon raises the tides.", (13, 39))
+    ShownText(before='Bread rises. ', marked='The Moon raises the tides.', behind='')
+    """
+    if span is None or span == (0, len(text)):
+        return ShownText(_one_line(_shortened(text, CHARACTERS)), "", "")
+    start, end = span
+    before = text[max(0, start - AROUND) : start]
+    behind = text[end : end + AROUND]
+    return ShownText(
+        _one_line(f"{'…' if start > AROUND else ''}{before}"),
+        _one_line(_shortened(text[start:end], CHARACTERS)),
+        _one_line(f"{behind}{'…' if end + AROUND < len(text) else ''}"),
+    )
+
+
+def moved(index: int, rank: int) -> str:
+    """Say how a text moved, from its place in the input (from 0) to its rank (from 1).
+
+    >>> moved(4, 1), moved(0, 1), moved(0, 3)
+    ('▲ 4', '=', '▼ 2')
+    """
+    up = index + 1 - rank
+    return "=" if up == 0 else f"{'▲' if up > 0 else '▼'} {abs(up)}"
+
+
+def _shortened(text: str, characters: int) -> str:
+    return text if len(text) <= characters else f"{text[: characters - 1]}…"
+
+
+def _one_line(text: str) -> str:
+    """Return a text without line breaks; spaces at its ends stay, for the parts to join well."""
+    return text.replace("\r", " ").replace("\n", " ")

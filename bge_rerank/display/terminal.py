@@ -1,0 +1,56 @@
+"""A ranking as a table of `rich`, for terminals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bge_rerank.display.shown_text import moved, shown_text
+from bge_rerank.extras import needs_extra
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+    from bge_rerank.ranking import Ranking
+    from bge_rerank.types import Ranked
+
+BAR_WIDTH = 10
+
+
+def ranking_table(ranking: Ranking) -> Table:
+    """Return a table, a row a text, best first.
+
+    Raises:
+        MissingDependencyError: `rich` is not installed.
+    """
+    with needs_extra("display", "a ranking in a terminal"):
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+    table = Table(title=_plain(ranking.query), title_justify="left")
+    for head in ("rank", "moved", "score"):
+        table.add_column(head, no_wrap=True)
+    table.add_column("", width=BAR_WIDTH)
+    table.add_column("text", ratio=1)
+    for rank, ranked in enumerate(ranking, 1):
+        table.add_row(
+            str(rank),
+            moved(ranked.index, rank),
+            f"{ranked.score:.4f}",
+            ProgressBar(total=1.0, completed=ranked.score, width=BAR_WIDTH),
+            _text(ranked, ranking.texts[ranked.index]),
+        )
+    return table
+
+
+def _text(ranked: Ranked, text: str) -> Text:
+    shown = shown_text(text, ranked.span)
+    line = _plain(shown.before)
+    line.append(shown.marked, style="reverse")
+    return line.append(shown.behind)
+
+
+def _plain(text: str) -> Text:
+    """Return a text whose square brackets are no markup."""
+    from rich.text import Text
+
+    return Text(text)
