@@ -1,8 +1,8 @@
 """Long texts in overlapping windows: each is scored, and the best one speaks for its text.
 
 A cross-encoder reads a pair of limited length and leaves out the rest. The windows of a text fit
-with the query, and each shares an eighth of its tokens with the one before, so that what is shorter
-than that stands whole in one of them.
+with the query, and each shares tokens with the one before, so that a passage of usual length stands
+whole in one of them: one that is cut in two can score lower than a passage of another subject.
 """
 
 from __future__ import annotations
@@ -24,8 +24,11 @@ UNKNOWN_MAX_LENGTH = 512
 SPECIAL_TOKENS = 8
 """Room for what a tokenizer puts around query and passage (4 in XLM-RoBERTa), and for a token or
 two more where a window starts inside a word."""
-SHARED = 8
-"""Windows share one token of so many with the one before."""
+SHARED_TOKENS = 192
+"""What a window shares with the one before, at least: more than a passage of 100 words. A short window
+shares half."""
+SLACK = 8
+"""A window may be shorter, and may share more, by one token of so many, to start and end between words."""
 
 _ESTIMATED_TOKEN = re.compile(r"[^\W⺀-\U0003ffff]{1,3}|\S")
 """Three letters, or one character of Chinese, Japanese, Korean or of no word: of running English text
@@ -86,7 +89,7 @@ def window_pieces(
     ...     def score(self, pairs, /):
     ...         return [len(passage) for _, passage in pairs]
     >>> [piece.span for piece in window_pieces(Lengths(), [("q", "word " * 100)], [0], tokens=64)]
-    [(0, 134), (120, 254), (240, 374), (360, 494), (480, 500)]
+    [(0, 134), (65, 199), (130, 264), (195, 329), (260, 394), (325, 459), (390, 500)]
     """
     if not places:
         return []
@@ -149,21 +152,30 @@ def window_spans(text: str, offsets: Sequence[Span], size: int) -> list[Span]:
         size: The most tokens of a window, from 1 on.
 
     Returns:
-        Windows from the start of the text to its end. Each shares at least `size // 8` tokens with
-        the one before.
+        Windows from the start of the text to its end. Each shares `shared_tokens(size)` tokens with
+        the one before, or a few more.
 
     >>> window_spans("a b c d e", [(0, 1), (2, 3), (4, 5), (6, 7), (8, 9)], size=2)
-    [(0, 3), (4, 7), (8, 9)]
+    [(0, 3), (2, 5), (4, 7), (6, 9)]
     """
-    shared = size // SHARED
+    shared, slack = shared_tokens(size), size // SLACK
     spans: list[Span] = []
     first = start = 0
     while first + size < len(offsets):
-        last = _word_start(text, offsets, first + size, first + size - shared)
+        last = _word_start(text, offsets, first + size, first + size - slack)
         spans.append((start, offsets[last - 1][1]))
-        first = _word_start(text, offsets, last - shared, last - 2 * shared)
+        first = _word_start(text, offsets, last - shared, last - shared - slack)
         start = offsets[first][0]
     return [*spans, (start, len(text))]
+
+
+def shared_tokens(size: int) -> int:
+    """Return how many tokens a window of a size shares with the one before.
+
+    >>> shared_tokens(3_000), shared_tokens(100)
+    (192, 50)
+    """
+    return min(SHARED_TOKENS, size // 2)
 
 
 def _word_start(text: str, offsets: Sequence[Span], token: int, earliest: int) -> int:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bge_rerank import ConfigurationError, Ranked, Reranker
 from bge_rerank.types import Span
-from bge_rerank.windowing import SHARED, estimated_offsets, window_spans, windows
+from bge_rerank.windowing import estimated_offsets, shared_tokens, window_spans, windows
 from counted_scorer import Counted
 
 WORDS = st.lists(st.text("aé潮 \n", min_size=1, max_size=12), max_size=120).map(" ".join)
@@ -36,11 +36,13 @@ def test_windows_hold_at_most_so_many_tokens_and_no_token_is_lost(text: str, siz
 
 
 @given(WORDS, st.integers(1, 40))
-def test_an_eighth_of_a_window_stands_whole_in_one_of_them(text: str, size: int) -> None:
+def test_what_is_no_longer_than_what_windows_share_stands_whole_in_one_of_them(
+    text: str, size: int
+) -> None:
     tokens = tokens_of(text)
     held = [inside(tokens, span) for span in window_spans(text, tokens, size)]
     for first in range(len(tokens)):
-        run = tokens[first : first + max(1, size // SHARED)]
+        run = tokens[first : first + max(1, shared_tokens(size))]
         assert any(set(run) <= set(its) for its in held)
 
 

@@ -1,0 +1,29 @@
+"""With a real model: what answers is found wherever it stands in a long text."""
+
+import pytest
+
+from bge_rerank import Reranker, load_scorer
+from bge_rerank.demo.collection import demo_collection
+from long_documents import DEPTHS, planted, recall_by_depth, windowed
+
+
+@pytest.mark.parametrize(
+    ("words", "questions"), [(1_500, 2), pytest.param(42_000, 1, marks=pytest.mark.long)]
+)
+def test_windows_find_what_is_planted_at_every_depth_and_truncation_at_the_start_alone(
+    words: int, questions: int
+) -> None:
+    asked = list(demo_collection().questions)[::20][:questions]
+    scorer = load_scorer("mini", score_cache="memory")
+    assert recall_by_depth(windowed(scorer, tokens=256), asked, words) == [1.0] * len(DEPTHS)
+    at_the_start, *_, at_the_end = recall_by_depth(Reranker(scorer, top_n=None), asked, words)
+    assert (at_the_start, at_the_end) == (1.0, 0.0)
+
+
+def test_the_planted_text_is_as_long_as_it_says() -> None:
+    [question, *_] = demo_collection().questions
+    text, without, answer = planted(question, 42_000, depth=0.5)
+    assert answer in text
+    assert answer not in without
+    [tokens] = load_scorer("mini", "torch").loaded()._encoder._offsets([text])  # type: ignore[attr-defined]
+    assert len(tokens) > 50_000
