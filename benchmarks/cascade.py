@@ -21,10 +21,10 @@ from rich.table import Table
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import semantic_search
 
-from beir import read_beir
 from bge_rerank import Reranker, load_scorer
 from bge_rerank.demo.collection import demo_collection
 from bge_rerank.demo.measure import mean_quality
+from bge_rerank.quality import read_beir
 
 Collection = tuple[dict[str, str], dict[str, str], dict[str, dict[str, int]]]
 """Texts, questions and judgements, each by id."""

@@ -7,6 +7,7 @@
     │   └── InvalidTextError                 … one text, by its index and the reason
     ├── ConfigurationError                   a setting that cannot work (top_n=0, unknown backend)
     ├── MissingDependencyError (ImportError) a package that an extra installs
+    ├── RetrievalError                       a first stage that failed, or gave no list of passages
     ├── ExportError                          an exported graph that is not the model it was made of
     ├── ModelLoadError                       a model that could not be found or read
     │   └── UnsupportedModelError            … or is no reranker that this backend can run
@@ -33,6 +34,7 @@ __all__ = [
     "NonFiniteScoreError",
     "OutOfMemoryError",
     "RerankError",
+    "RetrievalError",
     "ScoringError",
     "ServerError",
     "UnsupportedModelError",
@@ -70,6 +72,10 @@ class ConfigurationError(RerankError):
 
 class MissingDependencyError(RerankError, ImportError):
     """A package is missing; the message names the extra that installs it."""
+
+
+class RetrievalError(RerankError):
+    """A first stage that failed for a query, or gave something that is no list of passages."""
 
 
 class ExportError(RerankError):

@@ -14,6 +14,7 @@ COMMANDS = {
     "export": "make a folder that the torch-free backends read",
     "rank": "rank lines or JSONL by their relevance to a query",
     "demo": "the whole job on a small collection: retrieve, rerank, measure",
+    "evaluate": "does reranking help on labelled queries of your own",
     "serve": "rerank for clients of TEI, Infinity, Cohere and Jina",
     "bench": "speed and memory beside other packages, on this machine",
 }

@@ -22,9 +22,14 @@ def test_the_core_imports_no_heavy_package_and_no_framework() -> None:
 
 
 def test_the_command_line_imports_no_heavy_package_to_read_its_arguments() -> None:
-    assert not modules_after("import bge_rerank.cli.rank, bge_rerank.cli.demo") & (
-        HEAVY | FRAMEWORKS
-    )
+    assert not modules_after(
+        "import bge_rerank.cli.rank, bge_rerank.cli.demo, bge_rerank.cli.evaluate"
+    ) & (HEAVY | FRAMEWORKS)
+
+
+def test_the_evaluation_loads_what_computes_when_it_is_asked_to() -> None:
+    later = {"scipy", "pandas", "bm25s", "Stemmer", "matplotlib"}
+    assert not modules_after("import bge_rerank.quality") & (HEAVY | FRAMEWORKS | later)
 
 
 @pytest.mark.parametrize(

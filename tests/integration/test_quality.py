@@ -7,10 +7,10 @@ from typing import Any
 import bm25s
 import pytest
 
-from beir import read_beir
 from bge_rerank import Reranker, load_scorer
 from bge_rerank.demo.collection import demo_collection
 from bge_rerank.demo.measure import mean_quality, ndcg_by_question
+from bge_rerank.quality import read_beir
 
 DEPTH = 20
 SAMPLES = {"nq_qed": ("dev", 4), "scifact": ("test", 1), "covid_qa": ("all", 11)}

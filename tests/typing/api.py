@@ -9,6 +9,7 @@ from llama_index.core.schema import MetadataMode, NodeWithScore
 
 from bge_rerank import AsyncScorer, Ranked, Ranking, Reranker, Scorer, load_scorer
 from bge_rerank.gathering import GatheringScorer
+from bge_rerank.quality import Evaluation, LabelledQuery, evaluate, read_jsonl
 from langchain_bge_rerank import BGECrossEncoder, BGERerankerCompressor
 from llamaindex_bge_rerank import BGERerankerPostprocessor
 
@@ -62,6 +63,9 @@ compressor = BGERerankerCompressor(
     prefilter="mini",
     keep=20,
 )
+labelled = LabelledQuery("q1", "q", [("a", "text")], {"a": 1})
+evaluation: Evaluation = evaluate([labelled], {"mine": scorer, "top 3": reranker}, target=0.9)
+evaluate(read_jsonl("data.jsonl"), {"mine": scorer}, retriever=lambda query: [("a", query)])
 base_compressor: BaseDocumentCompressor = compressor
 documents: Sequence[Document] = compressor.compress_documents([Document("a")], query="q")
 ready = BGERerankerCompressor(scorer=MyScorer())

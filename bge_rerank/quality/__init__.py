@@ -1,0 +1,44 @@
+"""Does reranking help here? `evaluate` measures it on labelled queries of your own.
+
+Built on the core, which knows nothing of it. Needs the extra `evaluate`.
+
+>>> from bge_rerank.quality import LabelledQuery, evaluate, read_beir, read_frame, read_jsonl
+"""
+
+from bge_rerank.extras import needs_extra
+
+with needs_extra("evaluate", "the evaluation"):
+    from bge_rerank.quality.beir import BeirCollection, read_beir
+    from bge_rerank.quality.bm25_retriever import Bm25Retriever
+    from bge_rerank.quality.evaluation import evaluate
+    from bge_rerank.quality.frames import read_frame
+    from bge_rerank.quality.jsonl import read_jsonl
+    from bge_rerank.quality.labelled import Candidate, LabelledQuery, Retriever
+    from bge_rerank.quality.result import (
+        Change,
+        Evaluation,
+        Latency,
+        Loss,
+        ModelResult,
+        Shown,
+        Verdict,
+    )
+
+__all__ = [
+    "BeirCollection",
+    "Bm25Retriever",
+    "Candidate",
+    "Change",
+    "Evaluation",
+    "LabelledQuery",
+    "Latency",
+    "Loss",
+    "ModelResult",
+    "Retriever",
+    "Shown",
+    "Verdict",
+    "evaluate",
+    "read_beir",
+    "read_frame",
+    "read_jsonl",
+]

@@ -1,0 +1,119 @@
+"""`LabelledQuery`: what is evaluated on, and the check that names what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bge_rerank.errors import InvalidInputError
+from bge_rerank.inputs import checked_query
+
+Candidate = tuple[str, str]
+"""The id and the text of a passage."""
+Retriever = Callable[[str], Sequence[Candidate]]
+"""A first stage: takes a query, gives candidates, best first."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledQuery:
+    """A query, what the first stage found for it, and which passages answer it.
+
+    Attributes:
+        id: The query's own id, unlike every other's.
+        query: What is asked.
+        candidates: Id and text of each passage found, in the first stage's order; `None` leaves it
+            to a retriever.
+        relevant: Passage id to grade, a whole number; from 1 on is relevant, the higher the more.
+            Passages that the first stage missed count too.
+    """
+
+    id: str
+    query: str
+    candidates: Sequence[Candidate] | None
+    relevant: Mapping[str, int]
+
+
+def check_labelled(labelled: LabelledQuery, place: str) -> LabelledQuery:
+    """Return a labelled query that can be evaluated on.
+
+    Args:
+        labelled: What is checked.
+        place: Where it came from, for the message: file and line.
+
+    Raises:
+        InvalidInputError: The id or the query is no string or empty, there is no relevant passage,
+            a grade is no whole number, or `check_candidates` finds a fault. It names the field.
+
+    >>> check_labelled(LabelledQuery("q1", "what causes tides", None, {"p1": 0}), "data.jsonl:7")
+    Traceback (most recent call last):
+    bge_rerank.errors.InvalidInputError: data.jsonl:7: 'relevant' names no relevant passage; give one a grade from 1 on, or leave the query out
+    """
+    if not isinstance(labelled.id, str) or not labelled.id:
+        raise InvalidInputError(f"{place}: 'id' is {labelled.id!r:.80}; give a string")
+    try:
+        checked_query(labelled.query)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{place}: 'query': {error}") from error
+    if labelled.candidates is not None:
+        check_candidates(labelled.candidates, f"{place}: 'candidates'")
+    _check_relevant(labelled.relevant, place)
+    return labelled
+
+
+def check_candidates(candidates: Sequence[Candidate], place: str) -> None:
+    """Refuse candidates that cannot be ranked.
+
+    Raises:
+        InvalidInputError: One is no pair of an id and a text, both strings, or two have one id.
+
+    >>> check_candidates([("a", "one"), ("a", "two")], "'candidates'")
+    Traceback (most recent call last):
+    bge_rerank.errors.InvalidInputError: 'candidates'[1] has the id 'a', as one before it; ids must differ
+    """
+    seen: set[str] = set()
+    for index, candidate in enumerate(candidates):
+        if not isinstance(candidate, tuple | list) or len(candidate) != 2:  # noqa: PLR2004
+            raise InvalidInputError(
+                f"{place}[{index}] is {candidate!r:.80}; give a pair of an id and a text"
+            )
+        id_, text = candidate
+        if not isinstance(id_, str) or not id_:
+            raise InvalidInputError(f"{place}[{index}] has the id {id_!r:.80}; give a string")
+        if not isinstance(text, str):
+            raise InvalidInputError(
+                f"{place}[{index}] has a text of type {type(text).__name__}; give a string"
+            )
+        if id_ in seen:
+            raise InvalidInputError(
+                f"{place}[{index}] has the id {id_!r:.80}, as one before it; ids must differ"
+            )
+        seen.add(id_)
+
+
+def checked_grade(grade: object, place: str) -> int:
+    """Return a grade; below 0 it says no less than 0 does, as TREC's collections have it.
+
+    Raises:
+        InvalidInputError: It is no whole number.
+
+    >>> checked_grade("high", "'relevant' of 'p1'")
+    Traceback (most recent call last):
+    bge_rerank.errors.InvalidInputError: 'relevant' of 'p1': the grade is 'high'; give a whole number, 0 for not relevant
+    """
+    if isinstance(grade, bool) or not isinstance(grade, int):
+        raise InvalidInputError(
+            f"{place}: the grade is {grade!r:.80}; give a whole number, 0 for not relevant"
+        )
+    return max(grade, 0)
+
+
+def _check_relevant(relevant: Mapping[str, int], place: str) -> None:
+    for id_, grade in relevant.items():
+        if not isinstance(id_, str):
+            raise InvalidInputError(f"{place}: 'relevant' has the id {id_!r:.80}; give a string")
+        checked_grade(grade, f"{place}: 'relevant' of {id_!r:.80}")
+    if not any(grade > 0 for grade in relevant.values()):
+        raise InvalidInputError(
+            f"{place}: 'relevant' names no relevant passage; "
+            "give one a grade from 1 on, or leave the query out"
+        )

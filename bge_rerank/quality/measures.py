@@ -1,0 +1,63 @@
+"""How good rankings are, by `ir-measures`: nDCG@k, MRR@k, Recall@k and Hit@k of one query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import ir_measures
+from ir_measures import RR, R, Success, nDCG
+
+Values = dict[str, float]
+"""The name of a measure to its value, 0..1."""
+
+
+def measure_names(k: int) -> tuple[str, ...]:
+    """Return the measures' names, nDCG first.
+
+    >>> measure_names(10)
+    ('nDCG@10', 'MRR@10', 'Recall@10', 'Hit@10')
+    """
+    return tuple(f"{name}@{k}" for name in ("nDCG", "MRR", "Recall", "Hit"))
+
+
+def measure_rankings(
+    relevant: Mapping[str, int],
+    rankings: Sequence[Sequence[str]],
+    k: int = 10,
+    lowest_grade: int = 1,
+) -> list[Values]:
+    """Measure several rankings for one query.
+
+    nDCG's gain is the grade, and its discount log2 of the rank plus 1, as in trec_eval.
+
+    Args:
+        relevant: Passage id to grade. All labels count, found or not.
+        rankings: The passage ids of each ranking, best first.
+        k: How many of the first passages count.
+        lowest_grade: From which grade on a passage counts for MRR, Recall and Hit.
+
+    Returns:
+        The measures of each ranking; all 0 for an empty one.
+
+    >>> before, after = measure_rankings({"a": 2, "b": 1}, [["x", "b"], ["a", "b"]])
+    >>> before["MRR@10"], before["Recall@10"], after["nDCG@10"]
+    (0.5, 0.5, 1.0)
+    """
+    measures = _measures(k, lowest_grade)
+    measured = [dict.fromkeys(measures.values(), 0.0) for _ in rankings]
+    run = {str(place): _scores(ranking) for place, ranking in enumerate(rankings) if ranking}
+    if run:
+        grades = {passage: max(grade, 0) for passage, grade in relevant.items()}
+        for metric in ir_measures.iter_calc(list(measures), dict.fromkeys(run, grades), run):
+            measured[int(metric.query_id)][measures[metric.measure]] = float(metric.value)
+    return measured
+
+
+def _measures(k: int, lowest_grade: int) -> dict[ir_measures.Measure, str]:
+    binary = (family(rel=lowest_grade) @ k for family in (RR, R, Success))
+    return dict(zip((nDCG @ k, *binary), measure_names(k), strict=True))
+
+
+def _scores(ranking: Sequence[str]) -> dict[str, float]:
+    """Turn an order into the scores that `ir-measures` sorts by."""
+    return {passage: -float(rank) for rank, passage in enumerate(ranking)}

@@ -1,0 +1,142 @@
+"""What an evaluation found: frozen, made of plain values, so that any report can be made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Decision = Literal["rerank", "do not rerank", "not enough data"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A measure before and after reranking: means over the queries.
+
+    Attributes:
+        measure: Its name, such as `"nDCG@10"`.
+        before: Of the first stage's order, 0..1.
+        after: Of the reranked order, 0..1.
+        difference: After minus before.
+        low: The lower end of the difference's 95 % confidence interval.
+        high: The upper end.
+        p_value: Of the randomisation test, two-sided.
+    """
+
+    measure: str
+    before: float
+    after: float
+    difference: float
+    low: float
+    high: float
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A passage as a report shows it: its id, and how its text begins."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A query that reranking made worse.
+
+    Attributes:
+        id: The query's id.
+        query: What was asked.
+        difference: nDCG@k after minus before, below 0.
+        before: The first passage before reranking.
+        after: The first passage after it; `None` where none was kept.
+    """
+
+    id: str
+    query: str
+    difference: float
+    before: Shown
+    after: Shown | None
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """What reranking one query's candidates took, in milliseconds: median and 95th percentile."""
+
+    p50: float
+    p95: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether to rerank, and why: each reason is a sentence."""
+
+    decision: Decision
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelResult:
+    """What one model did.
+
+    Attributes:
+        name: The name that it was given.
+        verdict: Whether to rerank with it.
+        changes: A measure each, nDCG@k first; empty where there are too few queries.
+        latency: Of reranking a query; `None` where there are too few queries.
+        wins: How many queries got a higher nDCG@k.
+        losses: How many got a lower one.
+        ties: How many kept theirs.
+        worst: The largest losses, the worst first.
+        differences: nDCG@k after minus before, a value a query, in the order of measuring.
+        milliseconds: What reranking took, a value a query, in the same order.
+    """
+
+    name: str
+    verdict: Verdict
+    changes: tuple[Change, ...]
+    latency: Latency | None
+    wins: int
+    losses: int
+    ties: int
+    worst: tuple[Loss, ...]
+    differences: tuple[float, ...] = field(repr=False)
+    milliseconds: tuple[float, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What an evaluation found.
+
+    Attributes:
+        settings: What was measured and how, as plain values.
+        k: How many of the first passages the measures look at.
+        depth: The most candidates of a query that were reranked.
+        queries: How many were measured.
+        relevant: How many relevant passages their labels name.
+        found: How many of those were among the candidates; what is not found, no reranker can raise.
+        notes: What to know when reading the figures.
+        models: A result each, in the order they were given.
+    """
+
+    settings: Mapping[str, Any]
+    k: int
+    depth: int
+    queries: int
+    relevant: int
+    found: int
+    notes: tuple[str, ...]
+    models: tuple[ModelResult, ...]
+
+    @property
+    def best(self) -> ModelResult | None:
+        """The model to rerank with: of those whose verdict says so, the one of the highest nDCG@k."""
+        good = [model for model in self.models if model.verdict.decision == "rerank"]
+        return max(good, key=lambda model: model.changes[0].after, default=None)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything but the values a query, which the file of queries holds."""
+        contents = asdict(self)
+        for model in contents["models"]:
+            del model["differences"], model["milliseconds"]
+        return contents | {"best": self.best and self.best.name}

@@ -1,0 +1,77 @@
+"""What all reports say alike: headings, cells and sentences."""
+
+from __future__ import annotations
+
+from bge_rerank.quality.result import Change, Evaluation, Loss, ModelResult
+
+HEADINGS = ("", "before", "after", "difference", "95 % interval", "p")
+SHOWN_CHARACTERS = 160
+"""How much of a text a report shows."""
+
+
+def cells(change: Change) -> tuple[str, ...]:
+    """Return a change's row under `HEADINGS`.
+
+    >>> cells(Change("nDCG@10", 0.5, 0.6, 0.1, 0.05, 0.15, 0.0001))
+    ('nDCG@10', '0.500', '0.600', '+0.100', '+0.050 to +0.150', '<0.001')
+    """
+    p_value = "<0.001" if change.p_value < 0.001 else f"{change.p_value:.3f}"  # noqa: PLR2004
+    return (
+        change.measure,
+        f"{change.before:.3f}",
+        f"{change.after:.3f}",
+        f"{change.difference:+.3f}",
+        f"{change.low:+.3f} to {change.high:+.3f}",
+        p_value,
+    )
+
+
+def answer(evaluation: Evaluation) -> str:
+    """Say in a line whether to rerank."""
+    if evaluation.best:
+        return f"Yes: rerank with {evaluation.best.name}."
+    if all(model.verdict.decision == "not enough data" for model in evaluation.models):
+        return "Not enough data to say."
+    return "No: do not rerank with what was measured."
+
+
+def data_line(evaluation: Evaluation) -> str:
+    """Say what was measured on."""
+    return (
+        f"Queries: {evaluation.queries:,}. Reranked of each: the first {evaluation.depth} passages. "
+        f"Relevant passages among those: {evaluation.found:,} of {evaluation.relevant:,}."
+    )
+
+
+def counts_line(model: ModelResult, k: int) -> str:
+    """Say how many queries gained and lost, and how long one took, where that can be said."""
+    counted = f"Queries by nDCG@{k}: won {model.wins}, lost {model.losses}, same {model.ties}"
+    if model.latency is None:
+        return f"{counted}."
+    took = f"{model.latency.p50:.1f} ms in the median, {model.latency.p95:.1f} ms at the 95th percentile"
+    return f"{counted}. Reranking a query took {took}."
+
+
+def verdict_line(model: ModelResult) -> str:
+    """Return the verdict with its reasons."""
+    return f"{model.verdict.decision}: {'; '.join(model.verdict.reasons)}."
+
+
+def loss_lines(loss: Loss) -> tuple[str, str, str]:
+    """Return what was asked, and the first passage before and after."""
+    after = "nothing was kept" if loss.after is None else shortened(loss.after.text)
+    return (
+        f"{shortened(loss.query)} ({loss.difference:+.3f})",
+        f"first before: {shortened(loss.before.text)}",
+        f"first after: {after}",
+    )
+
+
+def shortened(text: str) -> str:
+    r"""Return the beginning of a text on one line.
+
+    >>> shortened("a\nb")
+    'a b'
+    """
+    line = " ".join(text.split())
+    return line if len(line) <= SHOWN_CHARACTERS else f"{line[: SHOWN_CHARACTERS - 1]}…"

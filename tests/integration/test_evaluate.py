@@ -1,0 +1,212 @@
+"""`bge-rerank evaluate` on files, on a published collection, and on both frameworks' retrievers."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from langchain_core.documents import Document
+from langchain_core.embeddings import DeterministicFakeEmbedding
+from langchain_core.vectorstores import InMemoryVectorStore
+from llama_index.core import MockEmbedding, VectorStoreIndex
+from llama_index.core.schema import TextNode
+
+import langchain_bge_rerank
+import llamaindex_bge_rerank
+from bge_rerank import InvalidInputError, RetrievalError, load_scorer
+from bge_rerank.cli import main
+from bge_rerank.demo.collection import demo_collection
+from bge_rerank.demo.measure import mean_quality
+from bge_rerank.quality import Bm25Retriever, LabelledQuery, evaluate, read_beir
+from labelled_queries import labelled_queries
+
+
+def test_bm25_has_the_published_quality_on_scifact(labelled_data: Path) -> None:
+    collection = read_beir(labelled_data / "scifact", "test")
+    find = Bm25Retriever(collection.texts, depth=100)
+    rankings = {
+        query.id: [id_ for id_, _ in find(query.query)] for query in collection.labelled_queries()
+    }
+    ndcg = mean_quality(collection.judgements, rankings)["nDCG@10"]
+    print(f"{len(rankings)} queries: nDCG@10 {ndcg:.4f}")
+    assert ndcg == pytest.approx(0.679, abs=0.01)
+
+
+def test_bm25_finds_nothing_where_no_word_is_shared() -> None:
+    find = Bm25Retriever({"a": "bread rises", "b": ""}, depth=5)
+    assert find("tides") == find("the") == Bm25Retriever({"b": ""}, depth=5)("tides") == []
+
+
+@pytest.fixture(scope="module")
+def beir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's collection as a folder."""
+    folder = tmp_path_factory.mktemp("beir")
+    collection = demo_collection()
+    (folder / "qrels").mkdir()
+    passages = [{"_id": p.id, "title": p.title, "text": p.text} for p in collection.passages]
+    questions = [{"_id": id_, "text": text} for id_, text in collection.questions.items()]
+    labels = [
+        f"{question}\t{passage}\t{grade}"
+        for question, judged in collection.judgements.items()
+        for passage, grade in judged.items()
+    ]
+    (folder / "corpus.jsonl").write_text("\n".join(map(json.dumps, passages)))
+    (folder / "queries.jsonl").write_text("\n".join(map(json.dumps, questions)))
+    (folder / "qrels" / "dev.tsv").write_text("\n".join(["query-id\tcorpus-id\tscore", *labels]))
+    return folder
+
+
+class Done(NamedTuple):
+    """What a command printed, and its exit status."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def bge_rerank(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """Run `bge-rerank evaluate` in this process, so that the weights are loaded once."""
+
+    def run(*arguments: object) -> Done:
+        capsys.readouterr()
+        returncode = main(["evaluate", *map(str, arguments)])
+        return Done(returncode, *capsys.readouterr())
+
+    return run
+
+
+def test_the_command_says_that_a_first_stage_is_good_enough(
+    bge_rerank: Callable[..., Done], beir: Path, tmp_path: Path
+) -> None:
+    options = ["--model", "mini", "--depth", "4", "--target", "0.5", "--output", tmp_path]
+    done = bge_rerank(beir, *options)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "Queries: 60. Reranked of each: the first 4 passages." in done.stdout
+    assert "do not rerank: the first stage is at the target" in done.stdout
+    assert "Note: the corpus has 204 passages" in done.stdout
+    contents = json.loads((tmp_path / "evaluation.json").read_text())
+    assert (contents["queries"], contents["best"]) == (60, None)
+    assert contents["settings"]["data"]["split"] == "dev"
+    before = (tmp_path / "evaluation.jsonl").read_bytes()
+    assert bge_rerank(beir, *options).stdout == done.stdout
+    assert (tmp_path / "evaluation.jsonl").read_bytes() == before
+    refused = bge_rerank(beir, *options, "--k", "5")
+    assert refused.returncode == 1
+    assert "k was 10 and is 5" in refused.stderr
+
+
+def test_the_command_says_rerank_and_writes_why(
+    bge_rerank: Callable[..., Done], tmp_path: Path
+) -> None:
+    """Candidates are the passages that were judged, in the order of their ids: no first stage."""
+    collection = demo_collection()
+    texts = {passage.id: passage.text for passage in collection.passages}
+    lines = [
+        {
+            "query": collection.questions[question],
+            "candidates": [{"id": id_, "text": texts[id_]} for id_ in sorted(judged)],
+            "relevant": judged,
+        }
+        for question, judged in collection.judgements.items()
+    ]
+    data = tmp_path / "data.jsonl"
+    data.write_text("\n".join(map(json.dumps, lines)))
+    done = bge_rerank(data, "--model", "mini", "--output", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"nDCG@10 +│ +0\.\d{3} │ +0\.\d{3} │ +\+0\.\d{3} │", done.stdout)
+    assert "mini: rerank: nDCG@10 goes from 0." in done.stdout
+    assert "Yes: rerank with mini." in done.stdout
+    contents = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert contents["best"] == "mini"
+    assert contents["models"][0]["changes"][0]["difference"] > 0.05
+    report = (tmp_path / "out" / "evaluation.md").read_text()
+    assert report.startswith("# Does reranking help?\n\nYes: rerank with mini.\n")
+    assert "| nDCG@10 | 0." in report
+
+
+def test_the_command_reads_jsonl_and_compares_backends(
+    bge_rerank: Callable[..., Done], tmp_path: Path
+) -> None:
+    data = tmp_path / "data.jsonl"
+    lines = [
+        {
+            "id": query.id,
+            "query": query.query,
+            "candidates": [{"id": id_, "text": text} for id_, text in query.candidates or ()],
+            "relevant": query.relevant,
+        }
+        for query in labelled_queries(3)
+    ]
+    data.write_text("\n".join(map(json.dumps, lines)))
+    options = ["--model", "mini", "--backend", "torch", "auto", "--output", tmp_path / "out"]
+    refused = bge_rerank(data, *options)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert f"{data}:1: 'relevant' names 'missed', which is none of the 6" in refused.stderr
+    assert not (tmp_path / "out").exists()
+    done = bge_rerank(data, *options, "--allow-missed")
+    assert done.returncode == 0, done.stderr
+    assert "mini (torch): not enough data: queries: 3" in done.stdout
+    assert "mini (auto): not enough data" in done.stdout
+    assert not re.search(r"nDCG@10 +│|\d ms", done.stdout)
+    assert "nDCG@10 |" not in (tmp_path / "out" / "evaluation.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--split", "test"], "no split 'test'"),
+        (["--depth", "0"], "depth is 0"),
+        (["--target", "2"], "target is 2"),
+        (["--latency-budget-ms", "0"], "latency_budget_ms is 0"),
+    ],
+)
+def test_a_fault_of_the_command_is_one_line(
+    bge_rerank: Callable[..., Done], beir: Path, tmp_path: Path, options: list[str], message: str
+) -> None:
+    done = bge_rerank(beir, "--model", "mini", "--output", tmp_path, *options)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+PASSAGES = {"m": "The Moon raises the tides.", "b": "Bread rises on yeast."}
+QUESTION = LabelledQuery("q", "what causes tides", None, {"m": 1})
+
+
+def test_a_langchain_retriever_is_a_first_stage() -> None:
+    store = InMemoryVectorStore(DeterministicFakeEmbedding(size=8))
+    store.add_documents(
+        [Document(text, id=f"own {id_}", metadata={"key": id_}) for id_, text in PASSAGES.items()]
+    )
+    retriever = store.as_retriever()
+    by_key = langchain_bge_rerank.first_stage(retriever, "key")
+    assert dict(by_key("tides")) == PASSAGES
+    own = langchain_bge_rerank.first_stage(retriever)
+    assert {id_ for id_, _ in own("tides")} == {"own m", "own b"}
+    found = evaluate([QUESTION], {"mini": load_scorer("mini")}, retriever=by_key)
+    assert found.found == 1
+    missing = langchain_bge_rerank.first_stage(retriever, "no such key")
+    with pytest.raises(InvalidInputError, match="no metadata 'no such key'"):
+        missing("tides")
+    with pytest.raises(RetrievalError, match="query 'q' .* no metadata 'no such key'"):
+        evaluate([QUESTION], {"mini": load_scorer("mini")}, retriever=missing)
+
+
+def test_a_llamaindex_retriever_is_a_first_stage() -> None:
+    nodes = [
+        TextNode(id_=f"own {id_}", text=text, metadata={"key": id_})
+        for id_, text in PASSAGES.items()
+    ]
+    retriever = VectorStoreIndex(nodes, embed_model=MockEmbedding(8)).as_retriever()
+    by_key = llamaindex_bge_rerank.first_stage(retriever, "key")
+    assert dict(by_key("tides")) == PASSAGES
+    own = llamaindex_bge_rerank.first_stage(retriever)
+    assert {id_ for id_, _ in own("tides")} == {"own m", "own b"}
+    found = evaluate([QUESTION], {"mini": load_scorer("mini")}, retriever=by_key)
+    assert found.found == 1
+    with pytest.raises(InvalidInputError, match="no metadata 'no such key'"):
+        llamaindex_bge_rerank.first_stage(retriever, "no such key")("tides")
