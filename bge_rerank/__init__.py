@@ -2,9 +2,12 @@
 
 import logging
 
+from bge_rerank.calibration import Calibration
 from bge_rerank.config import DEFAULT_MODEL
 from bge_rerank.errors import (
+    CalibrationError,
     ConfigurationError,
+    DriftError,
     ExportError,
     InvalidInputError,
     InvalidTextError,
@@ -26,7 +29,10 @@ from bge_rerank.types import AsyncScorer, Ranked, Scorer
 __all__ = [
     "DEFAULT_MODEL",
     "AsyncScorer",
+    "Calibration",
+    "CalibrationError",
     "ConfigurationError",
+    "DriftError",
     "ExportError",
     "InvalidInputError",
     "InvalidTextError",

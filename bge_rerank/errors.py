@@ -6,6 +6,8 @@
     ├── InvalidInputError (ValueError)       a query or a text that cannot be scored
     │   └── InvalidTextError                 … one text, by its index and the reason
     ├── ConfigurationError                   a setting that cannot work (top_n=0, unknown backend)
+    │   └── CalibrationError                 … a calibration that cannot be read, or is another model's
+    ├── DriftError                           a reference that cannot be read, or scores that moved away from it
     ├── MissingDependencyError (ImportError) a package that an extra installs
     ├── RetrievalError                       a first stage that failed, or gave no list of passages
     ├── ExportError                          an exported graph that is not the model it was made of
@@ -25,7 +27,9 @@ would get a page of pydantic's own in place of the one line.
 from __future__ import annotations
 
 __all__ = [
+    "CalibrationError",
     "ConfigurationError",
+    "DriftError",
     "ExportError",
     "InvalidInputError",
     "InvalidTextError",
@@ -68,6 +72,14 @@ class InvalidTextError(InvalidInputError):
 
 class ConfigurationError(RerankError):
     """A setting that cannot work."""
+
+
+class CalibrationError(ConfigurationError):
+    """A calibration cannot be read, was made for another model, or does not reach what was asked."""
+
+
+class DriftError(RerankError):
+    """A drift reference cannot be read, or scores moved away from it further than it tolerates."""
 
 
 class MissingDependencyError(RerankError, ImportError):

@@ -37,12 +37,16 @@ class ExportedModel:
         encoder: Makes its input.
         pad_token_id: What rows are padded with.
         precision: What it was exported for; `"fp32"` where another tool made it.
+        source_model: What it was made of; its own name where another tool made it.
+        source_revision: Of the hub repository that it was made of.
     """
 
     graph: Path
     encoder: PairEncoder
     pad_token_id: int
     precision: Precision
+    source_model: str
+    source_revision: str | None
 
 
 def read_export(config: ScorerConfig) -> ExportedModel:
@@ -70,6 +74,8 @@ def read_export(config: ScorerConfig) -> ExportedModel:
         PairEncoder(tokenizer, choose_max_length(config, model)),
         pad_token_id=_pad_token_id(model),
         precision=manifest.precision if manifest else "fp32",
+        source_model=manifest.source_model if manifest else config.model_name,
+        source_revision=manifest.revision if manifest else config.revision,
     )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from os import PathLike
 from time import perf_counter
 
+from bge_rerank.calibration import Calibration, loaded_calibration, min_logit
 from bge_rerank.inputs import checked_query, checked_texts
 from bge_rerank.latency_budget import (
     MeasuredRate,
@@ -55,6 +57,8 @@ class Reranker:
         window_tokens: int = WINDOW_TOKENS,
         latency_budget_ms: float | None = None,
         rate: MeasuredRate | None = None,
+        calibration: Calibration | str | PathLike[str] | None = None,
+        min_precision: float | None = None,
     ) -> None:
         """Keep scorers and how to select; nothing is loaded.
 
@@ -78,9 +82,13 @@ class Reranker:
                 milliseconds, as earlier calls went, but `top_n` at least. The ranking's `unscored`
                 names the others. The first calls score ten.
             rate: What earlier calls measured, to go on with; `None` begins anew.
+            calibration: What gives each text a `probability`, or the file that `bge-rerank calibrate`
+                wrote; it must be of this scorer, which is checked when there are scores.
+            min_precision: The precision (0..1) to keep by the calibration's threshold, before `top_n`
+                and beside `score_threshold`; it holds with the calibration's confidence.
 
         Raises:
-            ConfigurationError: A value cannot work.
+            ConfigurationError: A value cannot work; a `CalibrationError` where it is the calibration.
         """
         check_selection(top_n, score_threshold)
         check_prefilter(prefilter, keep, top_n)
@@ -94,6 +102,8 @@ class Reranker:
         self.window_tokens = window_tokens
         self.latency_budget_ms = latency_budget_ms
         self.rate = rate or MeasuredRate()
+        self.calibration = loaded_calibration(calibration)
+        self.min_logit = min_logit(self.calibration, min_precision)
 
     def rerank(self, query: str, texts: Iterable[str]) -> Ranking:
         """Rank texts for one query.
@@ -107,6 +117,7 @@ class Reranker:
             InvalidInputError: The query is empty or white space, or a text is not a string.
             ModelLoadError: The model could not be loaded (on the first call).
             ScoringError: The scorer failed or gave a score that cannot be ranked.
+            CalibrationError: The calibration was made for another scorer.
         """
         return self.rerank_many([(query, texts)])[0]
 
@@ -194,6 +205,8 @@ class Reranker:
         logits: Iterable[float],
     ) -> list[Ranking]:
         """Rank each request by its share of the logits, under the places that its texts came in."""
+        if self.calibration and any(requests):
+            self.calibration.check(self.scorer)
         remaining = iter(logits)
         return [
             Ranking(self._ranked(pieces, remaining), query, texts, _unscored(places, pieces))
@@ -202,12 +215,22 @@ class Reranker:
 
     def _ranked(self, pieces: Sequence[Piece], remaining: Iterator[float]) -> list[Ranked]:
         best = best_pieces(pieces, [next(remaining) for _ in pieces])
-        ranking = select([logit for _, logit in best], self.top_n, self.score_threshold)
+        logits = [logit for _, logit in best]
+        ranking = select(logits, self.top_n, self.score_threshold, self.min_logit)
         ranked_pieces = ((best[ranked.index][0], ranked) for ranked in ranking)
         return [
-            Ranked(piece.place, ranked.score, ranked.logit, piece.span)
+            Ranked(
+                piece.place,
+                ranked.score,
+                ranked.logit,
+                piece.span,
+                self._probability(ranked.logit),
+            )
             for piece, ranked in ranked_pieces
         ]
+
+    def _probability(self, logit: float) -> float | None:
+        return None if self.calibration is None else self.calibration.probability(logit)
 
 
 def _checked(query: str, texts: Iterable[str]) -> Request:

@@ -40,15 +40,18 @@ def check_selection(top_n: int | None, score_threshold: float | None) -> None:
 
 
 def select(
-    logits: Sequence[float], top_n: int | None = None, score_threshold: float | None = None
+    logits: Sequence[float],
+    top_n: int | None = None,
+    score_threshold: float | None = None,
+    min_logit: float | None = None,
 ) -> list[Ranked]:
     """Rank finite logits, best first; ties keep the input order.
 
-    The threshold is on the score (0..1), inclusive, and applies before `top_n`. `None` leaves
-    either out.
+    `score_threshold` is on the score (0..1) and `min_logit` on the logit; both are inclusive and
+    apply before `top_n`. `None` leaves any of them out.
 
     >>> select([-2.0, 3.0, 0.0], top_n=2)
-    [Ranked(index=1, score=0.9525741268224334, logit=3.0, span=None), Ranked(index=2, score=0.5, ...)]
+    [Ranked(index=1, score=0.9525741268224334, logit=3.0, span=None, probability=None), Ranked(index=2, ...)]
     >>> [ranked.index for ranked in select([-2.0, 3.0, 0.0], score_threshold=0.5)]
     [1, 2]
     """
@@ -56,4 +59,6 @@ def select(
     ranking = [Ranked(index, sigmoid(logits[index]), logits[index]) for index in order]
     if score_threshold is not None:
         ranking = [ranked for ranked in ranking if ranked.score >= score_threshold]
+    if min_logit is not None:
+        ranking = [ranked for ranked in ranking if ranked.logit >= min_logit]
     return ranking[:top_n]

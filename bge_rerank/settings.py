@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from os import PathLike, fspath
 from typing import Any, Literal
 
 from pydantic import (
@@ -15,6 +16,7 @@ from pydantic import (
     field_validator,
 )
 
+from bge_rerank.calibration import Calibration, loaded_calibration, min_logit
 from bge_rerank.config import DEFAULT_MODEL, Dtype
 from bge_rerank.errors import ConfigurationError, ScoringError
 from bge_rerank.latency_budget import MeasuredRate, check_budget
@@ -50,6 +52,11 @@ class RerankerSettings(BaseModel):
     """How many to keep, from 1 on; `None` keeps all."""
     score_threshold: float | None = None
     """The lowest `rerank_score` (0..1, inclusive) to keep, applied before `top_n`."""
+    calibration: Calibration | str | None = None
+    """What gives each one a `rerank_probability`, or the file that `bge-rerank calibrate` wrote."""
+    min_precision: float | None = None
+    """The precision (0..1) that what is kept shall have, by the calibration's threshold, before
+    `top_n`; `score_threshold` applies beside it."""
     rank_fields: list[str] = []
     """Metadata to put in front of the text that is scored, in this order; absent ones are left out."""
     revision: str | None = None
@@ -111,6 +118,11 @@ class RerankerSettings(BaseModel):
     _rate: MeasuredRate = PrivateAttr(default_factory=MeasuredRate)
     """What the calls so far took."""
 
+    @field_validator("calibration", mode="before")
+    @classmethod
+    def _path_as_text(cls, calibration: Any) -> Any:
+        return fspath(calibration) if isinstance(calibration, PathLike) else calibration
+
     @field_validator("scorer", mode="plain")
     @classmethod
     def _check_scorer(cls, scorer: Any) -> Any:
@@ -122,6 +134,7 @@ class RerankerSettings(BaseModel):
         """Check what pydantic's types cannot."""
         super().model_post_init(context)
         check_selection(self.top_n, self.score_threshold)
+        min_logit(loaded_calibration(self.calibration), self.min_precision)
         self._configured_scorer()
         check_prefilter(self.prefilter, self.keep, self.top_n)
         check_windows(self.long_documents, self.window_tokens)
@@ -140,6 +153,8 @@ class RerankerSettings(BaseModel):
             window_tokens=self.window_tokens,
             latency_budget_ms=self.latency_budget_ms,
             rate=self._rate,
+            calibration=self.calibration,
+            min_precision=self.min_precision,
         )
 
     def rank(self, query: str, passages: Sequence[str]) -> Sequence[Ranked | Unscored]:
@@ -162,7 +177,8 @@ class RerankerSettings(BaseModel):
 
     def _with_unscored(self, ranking: Ranking) -> Sequence[Ranked | Unscored]:
         """Return a ranking, and behind it what the budget left out, unless a limit leaves it out too."""
-        if self.top_n is not None or self.score_threshold is not None:
+        limits = (self.top_n, self.score_threshold, self.min_precision)
+        if any(limit is not None for limit in limits):
             return ranking
         reason = f"not scored within latency_budget_ms={self.latency_budget_ms}"
         return [*ranking, *(Unscored(place, reason) for place in ranking.unscored)]
@@ -191,6 +207,8 @@ class RerankerSettings(BaseModel):
 _SCORER_FIELDS = set(RerankerSettings.model_fields) - {
     "top_n",
     "score_threshold",
+    "calibration",
+    "min_precision",
     "rank_fields",
     "scorer",
     "prefilter",

@@ -48,12 +48,15 @@ class Ranked:
 
     Attributes:
         index: The text's place in the input, from 0.
-        score: The sigmoid of the logit, 0..1. It is no probability until it is calibrated.
+        score: The sigmoid of the logit, 0..1. It is no probability: see `probability`.
         logit: What the model gave, any real number; the ranking is ordered by it.
         span: The window of the text that gave the score, where texts are cut into windows.
+        probability: The calibrated probability that the text is relevant, 0..1; `None` without a
+            calibration.
     """
 
     index: int
     score: float
     logit: float
     span: Span | None = None
+    probability: float | None = None

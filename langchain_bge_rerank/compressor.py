@@ -21,7 +21,9 @@ class BGERerankerCompressor(RerankerSettings, BaseDocumentCompressor):
     Every document kept is a copy, with its id and metadata, and `metadata["rerank_score"]`: the
     sigmoid of the model's logit, a float in 0..1. With `long_documents="window"` it has
     `metadata["rerank_span"]` too: the first and the last-plus-one place in `page_content` of the
-    window that gave the score. The documents that came in are never changed.
+    window that gave the score; with a `calibration` it has `metadata["rerank_probability"]`, the
+    calibrated probability that the document is relevant, 0..1. The documents that came in are never
+    changed.
     The weights are loaded when the first documents are compressed, once a process.
 
     Each call is a run of its own under the callbacks that it is given.

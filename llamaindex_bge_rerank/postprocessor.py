@@ -22,7 +22,13 @@ from bge_rerank.types import Ranked
 
 dispatcher = get_dispatcher(__name__)
 
-SCORE_KEYS = ("rerank_score", "rerank_error", "rerank_span", "retrieval_score")
+SCORE_KEYS = (
+    "rerank_score",
+    "rerank_probability",
+    "rerank_error",
+    "rerank_span",
+    "retrieval_score",
+)
 """Metadata for the caller alone: neither the LLM nor the embedder reads it."""
 
 
@@ -33,7 +39,9 @@ class BGERerankerPostprocessor(RerankerSettings, BaseNodePostprocessor):
     `metadata["rerank_score"]`, is the sigmoid of the model's logit, a float in 0..1;
     `metadata["retrieval_score"]` is the score that the node came in with, or `None`. With
     `long_documents="window"`, `metadata["rerank_span"]` is the first and the last-plus-one place in
-    the node's text of the window that gave the score. What came in is never changed. The weights are loaded when the first nodes come, once a process.
+    the node's text of the window that gave the score; with a `calibration`,
+    `metadata["rerank_probability"]` is the calibrated probability that the node is relevant, 0..1.
+    What came in is never changed. The weights are loaded when the first nodes come, once a process.
 
     >>> from llama_index.core.schema import NodeWithScore, TextNode
     >>> texts = ["Bread rises on yeast.", "The Moon raises the tides."]

@@ -17,6 +17,8 @@ COMMANDS = {
     "evaluate": "does reranking help on labelled queries of your own",
     "serve": "rerank for clients of TEI, Infinity, Cohere and Jina",
     "bench": "speed and memory beside other packages, on this machine",
+    "calibrate": "probabilities and thresholds for a wanted precision, from labelled pairs",
+    "drift": "whether a model still gives the scores that it gave once",
 }
 """Name and summary; `bge_rerank.cli.<name>` has `add_arguments(parser)` and `run(arguments)`."""
 

@@ -38,6 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--json", action="store_true", help="write a JSON object a line")
     add("--top-n", type=int, metavar="N", help="keep the best N (default: all)")
     add("--threshold", type=float, metavar="SCORE", help="keep scores from this one on (0 to 1)")
+    add("--calibration", metavar="FILE", help="what `bge-rerank calibrate` wrote for this model")
+    add("--min-precision", type=float, metavar="P", help="keep by its threshold for this precision")
     add("--model", default=DEFAULT_MODEL, help="hub name, folder or 'mini' (default: %(default)s)")
     add("--backend", default="auto", choices=["auto", *BACKENDS])
     add("--base-url", help="where the server is, for a backend that asks one")
@@ -69,6 +71,8 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.top_n,
         arguments.threshold,
         long_documents=arguments.long_documents,
+        calibration=arguments.calibration,
+        min_precision=arguments.min_precision,
     )
     records = _read(arguments)
     ranking = reranker.rerank(arguments.query, [record.text for record in records])
@@ -116,6 +120,8 @@ def _as_json(rank: int, ranked: Ranked, record: Record) -> str:
         "rerank_score": ranked.score,
         "logit": ranked.logit,
     }
+    if ranked.probability is not None:
+        scores["rerank_probability"] = ranked.probability
     span = {} if ranked.span is None else {"rerank_span": ranked.span}
     return json.dumps({**record.fields, **scores, **span})
 

@@ -51,6 +51,8 @@ class OnnxScorer(EncoderScorer):
             precision,
         )
         self.config = config
+        self.source_model = exported.source_model
+        self.source_revision = exported.source_revision
 
 
 class OnnxRunner:

@@ -43,6 +43,8 @@ class OpenVinoScorer(EncoderScorer):
             LENGTH_MULTIPLE,
         )
         self.config = config
+        self.source_model = exported.source_model
+        self.source_revision = exported.source_revision
 
 
 class OpenVinoRunner:

@@ -12,6 +12,7 @@ from adapter_contract import ITEMS, AdapterContract, FixedScorer, Item
 from bge_rerank import NonFiniteScoreError
 from conftest import PASSAGES, QUERY
 from llamaindex_bge_rerank import BGERerankerPostprocessor
+from llamaindex_bge_rerank.postprocessor import SCORE_KEYS
 
 
 class TestPostprocessor(AdapterContract):
@@ -92,8 +93,7 @@ def test_neither_the_llm_nor_the_embedder_reads_the_scores(mode: MetadataMode) -
 def test_reranking_twice_excludes_the_scores_once() -> None:
     once = postprocessor().postprocess_nodes(nodes(), query_str=QUERY)
     twice = postprocessor().postprocess_nodes(once, query_str=QUERY)
-    ours = ["rerank_score", "rerank_error", "rerank_span", "retrieval_score"]
-    assert twice[0].node.excluded_llm_metadata_keys == ours
+    assert twice[0].node.excluded_llm_metadata_keys == list(SCORE_KEYS)
     assert twice[0].metadata["retrieval_score"] in [node.score for node in once]
 
 

@@ -3,10 +3,14 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from calibrations import calibration
+
 HEAVY = {"torch", "transformers", "tokenizers", "FlagEmbedding", "numpy", "pydantic", "rich"}
+HEAVY |= {"sklearn", "scipy", "matplotlib", "pandas"}
 FRAMEWORKS = {"langchain_core", "langchain", "llama_index"}
 
 
@@ -55,6 +59,29 @@ def test_building_dumping_and_copying_an_adapter_loads_no_model(module: str, nam
         f"{name}.model_validate(adapter.model_dump()); repr(adapter)"
     )
     assert "torch" not in modules_after(statement)
+
+
+def test_a_calibration_is_applied_without_what_it_was_made_with(tmp_path: Path) -> None:
+    calibration().save(tmp_path / "c.json")
+    loaded = modules_after(
+        f"from bge_rerank import Calibration\nCalibration.load({str(tmp_path / 'c.json')!r}).probability(0)"
+    )
+    assert not loaded & (HEAVY - {"pydantic"})
+
+
+def test_calibrating_without_its_packages_says_which_extra_to_install() -> None:
+    code = "import sys\nsys.modules['sklearn'] = None\nimport bge_rerank.quality.calibrate"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "calibrating needs sklearn" in done.stderr
+    assert "pip install 'bge-rerank[calibrate]'" in done.stderr
+
+
+def test_neither_core_nor_adapters_import_what_measures_quality() -> None:
+    code = (
+        "import sys, langchain_bge_rerank, llamaindex_bge_rerank, bge_rerank.cli.rank\n"
+        "assert not [name for name in sys.modules if name.startswith('bge_rerank.quality')]"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_the_core_starts_no_thread() -> None:

@@ -4,32 +4,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import bm25s
 import pytest
 
 from bge_rerank import Reranker, load_scorer
 from bge_rerank.demo.collection import demo_collection
 from bge_rerank.demo.measure import mean_quality, ndcg_by_question
 from bge_rerank.quality import read_beir
+from first_stage import first_stage
 
 DEPTH = 20
-SAMPLES = {"nq_qed": ("dev", 4), "scifact": ("test", 1), "covid_qa": ("all", 11)}
+SAMPLES = {"nq_qed": ("dev", 4), "scifact": ("test", 1), "covid_qa": ("all", 4)}
 """Collection to split, and to which of its questions are taken: every fourth, every one, ..."""
-
-
-def first_stage(
-    texts: dict[str, str], questions: dict[str, str], depth: int = DEPTH
-) -> dict[str, list[str]]:
-    """Return the first passages of BM25 for each question, best first."""
-    ids = list(texts)
-    retriever = bm25s.BM25()
-    retriever.index(bm25s.tokenize(list(texts.values()), show_progress=False), show_progress=False)
-    queries = bm25s.tokenize(list(questions.values()), show_progress=False)
-    found, _ = retriever.retrieve(queries, k=depth, show_progress=False)
-    return {
-        question: [ids[row] for row in rows]
-        for question, rows in zip(questions, found, strict=True)
-    }
 
 
 def reranked(
@@ -53,7 +38,7 @@ def reranked(
 def test_it_helps_on_the_demo_collection() -> None:
     collection = demo_collection()
     texts = {passage.id: passage.text for passage in collection.passages}
-    found = first_stage(texts, collection.questions)
+    found = first_stage(texts, collection.questions, DEPTH)
     before = mean_quality(collection.judgements, found)
     after = mean_quality(collection.judgements, reranked(texts, collection.questions, found))
     assert after["nDCG@10"] > before["nDCG@10"] + 0.02
@@ -65,7 +50,7 @@ def test_it_helps_on_natural_questions(labelled_data: Path, every: int) -> None:
     texts, questions, judgements = read_beir(labelled_data / "nq_qed", "dev")
     questions = {id_: questions[id_] for id_ in sorted(judgements)[::every]}
     judged = {id_: judgements[id_] for id_ in questions}
-    found = first_stage(texts, questions)
+    found = first_stage(texts, questions, DEPTH)
     before = mean_quality(judged, found)["nDCG@10"]
     after = mean_quality(judged, reranked(texts, questions, found, max_length=256))["nDCG@10"]
     assert after > before + 0.02

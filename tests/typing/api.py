@@ -1,13 +1,14 @@
 """Calls that type checkers must accept, as users write them. Checked by mypy; never run."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from langchain_core.cross_encoders import BaseCrossEncoder
 from langchain_core.documents import BaseDocumentCompressor, Document
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import MetadataMode, NodeWithScore
 
-from bge_rerank import AsyncScorer, Ranked, Ranking, Reranker, Scorer, load_scorer
+from bge_rerank import AsyncScorer, Calibration, Ranked, Ranking, Reranker, Scorer, load_scorer
 from bge_rerank.gathering import GatheringScorer
 from bge_rerank.quality import Evaluation, LabelledQuery, evaluate, read_jsonl
 from langchain_bge_rerank import BGECrossEncoder, BGERerankerCompressor
@@ -41,6 +42,8 @@ served: AsyncScorer = load_scorer(
 )
 
 reranker = Reranker(scorer, top_n=None, score_threshold=0.5)
+calibrated = Reranker(scorer, calibration="calibration.json", min_precision=0.9)
+probability: float | None = calibrated.rerank("q", ["a"])[0].probability
 cascade = Reranker(scorer, prefilter="bm25", keep=50)
 cascade_of_two = Reranker(scorer, top_n=None, prefilter=MyScorer(), keep=50)
 ranking: Ranking = reranker.rerank("q", ["a", "b"])
@@ -62,6 +65,8 @@ compressor = BGERerankerCompressor(
     score_cache="scores",
     prefilter="mini",
     keep=20,
+    calibration=Calibration.load(Path("calibration.json")),
+    min_precision=0.9,
 )
 labelled = LabelledQuery("q1", "q", [("a", "text")], {"a": 1})
 evaluation: Evaluation = evaluate([labelled], {"mine": scorer, "top 3": reranker}, target=0.9)

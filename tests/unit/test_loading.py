@@ -175,6 +175,8 @@ def test_the_options_are_the_same_wherever_they_are_named() -> None:
     extra = {
         "top_n",
         "score_threshold",
+        "calibration",
+        "min_precision",
         "rank_fields",
         "scorer",
         "prefilter",

@@ -36,6 +36,12 @@ def test_metadata_holds_the_error_in_place_of_a_score() -> None:
 
 
 def test_nothing_but_our_own_metadata_is_taken_away() -> None:
-    metadata = {"rerank_score": 0.5, "rerank_error": "x", "retrieval_score": 0.1, "score": 1}
+    metadata = {
+        "rerank_score": 0.5,
+        "rerank_probability": 0.9,
+        "rerank_error": "x",
+        "retrieval_score": 0.1,
+        "score": 1,
+    }
     assert without_rerank_metadata(metadata) == {"retrieval_score": 0.1, "score": 1}
-    assert len(metadata) == 4
+    assert len(metadata) == 5

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 import pytest
 
 from bge_rerank import (
+    CalibrationError,
     ConfigurationError,
     InvalidInputError,
     InvalidTextError,
@@ -12,6 +13,7 @@ from bge_rerank import (
     Reranker,
     ScoringError,
 )
+from calibrations import calibration
 
 
 class Lengths:
@@ -125,3 +127,32 @@ def test_settings_that_cannot_work_are_refused() -> None:
         Reranker(Lengths(), top_n=0)
     with pytest.raises(ConfigurationError, match="score_threshold is nan"):
         Reranker(Lengths(), score_threshold=float("nan"))
+
+
+def test_a_calibration_gives_probabilities_and_a_threshold() -> None:
+    texts = ["a", "ccc", "bb"]
+    [best, second] = Reranker(Lengths(), calibration=calibration(), min_precision=0.95).rerank(
+        "q", texts
+    )
+    assert (best.index, best.logit, best.probability) == (1, 3.0, 0.9)
+    assert (second.index, second.logit, second.probability) == (2, 2.0, 0.9)
+    assert [ranked.probability for ranked in Reranker(Lengths()).rerank("q", texts)] == [None] * 3
+
+
+async def test_a_calibration_is_checked_where_there_are_scores() -> None:
+    class Other(Lengths):
+        model_name = "another"
+
+    reranker = Reranker(Other(), calibration=calibration())
+    assert reranker.rerank("q", []) == []
+    with pytest.raises(CalibrationError, match="model_name='mini', and the scorer has"):
+        reranker.rerank("q", ["a"])
+    with pytest.raises(CalibrationError, match="model_name='mini', and the scorer has"):
+        await reranker.arerank("q", ["a"])
+
+
+def test_a_precision_that_cannot_be_had_is_refused_at_once() -> None:
+    with pytest.raises(ConfigurationError, match="there is no calibration"):
+        Reranker(Lengths(), min_precision=0.9)
+    with pytest.raises(CalibrationError, match="reached 0.950 at most"):
+        Reranker(Lengths(), calibration=calibration(), min_precision=0.96)

@@ -1,0 +1,26 @@
+"""A progress bar of scored pairs on standard error, which leaves no trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+@contextmanager
+def pair_progress(pairs: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar for the block; the function that it gives is called with how many were scored."""
+    columns = (
+        TextColumn("pairs scored"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    # Where nobody watches, it would leave an empty line.
+    shown = console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=not shown) as bar:
+        task = bar.add_task("", total=pairs)
+        yield lambda scored: bar.advance(task, scored)

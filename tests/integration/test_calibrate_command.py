@@ -1,0 +1,147 @@
+"""`bge-rerank calibrate` and `bge-rerank drift` with a real model: what they write, print and return."""
+
+import io
+import json
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from bge_rerank import Calibration, load_scorer
+from bge_rerank.cli import main
+from bge_rerank.demo.collection import demo_collection
+from bge_rerank.scored_by import scored_by
+
+MODEL = ["--model", "mini", "--max-length", "128"]
+
+
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def bge_rerank(*arguments: str | Path) -> Done:
+    """Run a command in this process, which has its model loaded after the first."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    with redirect_stdout(out), redirect_stderr(err):
+        status = main(list(map(str, arguments)))
+    stdout, stderr = (stream.buffer.getvalue().decode() for stream in (out, err))
+    return Done(status, stdout, stderr)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's questions, each with the passages judged for it."""
+    collection = demo_collection()
+    texts = {passage.id: passage.text for passage in collection.passages}
+    lines = [
+        {
+            "query": question,
+            "candidates": [
+                {"id": id_, "text": texts[id_]} for id_ in collection.judgements[number]
+            ],
+            "relevant": {
+                id_: int(grade >= 2) for id_, grade in collection.judgements[number].items()
+            },
+        }
+        for number, question in collection.questions.items()
+    ]
+    path = tmp_path_factory.mktemp("data") / "data.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def calibrated(data: Path) -> tuple[Done, Path]:
+    output = data.parent / "made" / "c.json"
+    output.parent.mkdir()
+    done = bge_rerank("calibrate", data, *MODEL, "--output", output, "--min-precision", "0.3", "1")
+    return done, output
+
+
+def test_calibrate_writes_a_calibration_for_the_model_that_scored(
+    calibrated: tuple[Done, Path],
+) -> None:
+    done, output = calibrated
+    assert (done.returncode, done.stderr) == (0, "")
+    made = Calibration.load(output)
+    assert made.made_for == scored_by(load_scorer("mini", max_length=128))
+    assert made.queries == len(demo_collection().questions)
+    assert made.probability(10.0) > 0.5 > made.probability(-10.0)
+
+
+def test_calibrate_prints_errors_tables_and_thresholds(
+    calibrated: tuple[Done, Path],
+) -> None:
+    done, output = calibrated
+    assert "expected calibration error: before 0." in done.stdout
+    assert "log loss: before " in done.stdout
+    made = Calibration.load(output)
+    assert f"precision 0.3: logit {made.precision_logit(0.3):.4f}" in done.stdout
+    assert "precision 1.0: none (min_precision is 1.0; the calibration reached 0." in done.stdout
+    assert f"recall 0.9: logit {made.recall_logit(0.9):.4f}" in done.stdout
+
+
+def test_a_plot_lies_next_to_the_calibration(
+    calibrated: tuple[Done, Path],
+) -> None:
+    assert calibrated[1].with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_rank_takes_the_calibration_and_refuses_it_for_another_model(
+    calibrated: tuple[Done, Path], tmp_path: Path
+) -> None:
+    texts = tmp_path / "texts.txt"
+    texts.write_text("Bread rises on yeast.\nThe Moon's gravity raises the tides.\n")
+    options = ["rank", "what causes tides", texts, "--json", "--calibration", calibrated[1]]
+    ranked = bge_rerank(*options, *MODEL)
+    made = Calibration.load(calibrated[1])
+    for record in map(json.loads, ranked.stdout.splitlines()):
+        assert record["rerank_probability"] == made.probability(record["logit"])
+    refused = bge_rerank(*options, "--model", "mini", "--max-length", "64")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "made for max_length=128, and the scorer has max_length=64" in refused.stderr
+
+
+def test_a_wrong_line_ends_calibrate_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
+    path.write_text('{"query": "q", "passage": "p", "label": 3}\n')
+    done = bge_rerank("calibrate", path, *MODEL)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"bge-rerank: {path}:1: 'label' is 3; give 1 (relevant) or 0\n"
+
+
+def test_drift_finds_none_in_the_same_model_and_tells_of_another(
+    data: Path, tmp_path: Path
+) -> None:
+    reference, few = tmp_path / "reference.json", tmp_path / "few.jsonl"
+    few.write_text("\n".join(data.read_text().splitlines()[:5]))
+    written = bge_rerank("drift", reference, "--write", few, *MODEL)
+    assert (written.returncode, written.stderr) == (0, "")
+    assert "of 5 queries, tolerance" in written.stdout
+    same = bge_rerank("drift", reference)
+    assert (same.returncode, same.stderr) == (0, "")
+    assert "changed first passages: 0.0%" in same.stdout
+    moved = bge_rerank("drift", reference, "--max-length", "16")
+    assert moved.returncode == 1
+    assert "max_length: 128 in the reference, 16 now" in moved.stdout
+    assert "bge-rerank: the scores moved: a logit moved by" in moved.stderr
+
+
+def test_a_tolerance_is_for_writing_alone(tmp_path: Path) -> None:
+    done = bge_rerank("drift", tmp_path / "reference.json", "--tolerance", "1")
+    assert done.returncode == 1
+    assert "give --write with them" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("output", "message"), [("none/c.json", "there is no folder"), ("c.png", "let it end in .json")]
+)
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_scored(
+    tmp_path: Path, output: str, message: str
+) -> None:
+    done = bge_rerank("calibrate", "no-data.jsonl", *MODEL, "--output", tmp_path / output)
+    assert done.returncode == 1
+    assert message in done.stderr

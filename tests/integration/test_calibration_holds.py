@@ -1,0 +1,125 @@
+"""On real questions, a threshold made on one half of them keeps its precision on the other."""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from scipy.stats import binom, binomtest
+
+from bge_rerank import CalibrationError, load_scorer
+from bge_rerank.quality import read_beir
+from bge_rerank.quality.calibrate import Calibrated, fit
+from bge_rerank.scored_by import scored_by
+from bge_rerank.scoring import score_pairs
+from first_stage import first_stage
+
+CONFIDENCE = 0.95
+SPLITS = 20
+
+
+class Scored(NamedTuple):
+    """Pairs of BM25's candidates: the question's number, the logit, and whether it is judged relevant."""
+
+    questions: np.ndarray
+    logits: np.ndarray
+    relevant: np.ndarray
+
+    def of(self, questions: np.ndarray) -> "Scored":
+        kept = np.isin(self.questions, questions)
+        return Scored(*(column[kept] for column in self))
+
+
+SCORER = load_scorer("mini", max_length=256)
+
+
+@cache
+def scored_candidates(folder: Path, every: int, depth: int) -> Scored:
+    texts, questions, judgements = read_beir(folder, "dev")
+    questions = {id_: questions[id_] for id_ in sorted(judgements)[::every]}
+    found = first_stage(texts, questions, depth)
+    rows = [(number, id_, passage) for number, id_ in enumerate(found) for passage in found[id_]]
+    logits = score_pairs(SCORER, [(questions[id_], texts[passage]) for _, id_, passage in rows])
+    return Scored(
+        np.array([number for number, _, _ in rows]),
+        np.array(logits),
+        np.array([judgements[id_].get(passage, 0) > 0 for _, id_, passage in rows]),
+    )
+
+
+def calibrated(half: Scored, seed: int) -> Calibrated:
+    logits, relevant = half.logits.tolist(), half.relevant.tolist()
+    queries = [str(question) for question in half.questions]
+    return fit(logits, relevant, queries, scored_by(SCORER), confidence=CONFIDENCE, seed=seed)
+
+
+class Met(NamedTuple):
+    """How thresholds for a wanted precision did on the other halves."""
+
+    wanted: float
+    found: int
+    """Splits whose calibration reached it; the others refuse it."""
+    fell_short: int
+    """Of these, those whose other half shows a precision below it, with `CONFIDENCE`."""
+    kept: int
+    relevant: int
+
+
+def halves(scored: Scored, seed: int) -> tuple[Scored, Scored]:
+    questions = np.random.default_rng(seed).permutation(np.unique(scored.questions))
+    middle = len(questions) // 2
+    return scored.of(questions[:middle]), scored.of(questions[middle:])
+
+
+def met(wanted: float, scored: Scored, calibrations: Sequence[Calibrated]) -> Met:
+    """Keep by each split's threshold what of its other half passes, and count."""
+    counts = []
+    for seed, made in enumerate(calibrations):
+        _, other = halves(scored, seed)
+        try:
+            passed = other.logits >= made.calibration.precision_logit(wanted)
+        except CalibrationError:
+            continue
+        counts.append((int(passed.sum()), int(other.relevant[passed].sum())))
+    shown = [
+        binomtest(relevant, kept, alternative="less").proportion_ci(CONFIDENCE).high
+        for kept, relevant in counts
+    ]
+    fell_short = sum(high < wanted for high in shown)
+    kept, relevant = (sum(column) for column in zip(*counts, (0, 0), strict=True))
+    return Met(wanted, len(counts), fell_short, kept, relevant)
+
+
+@pytest.mark.parametrize(
+    ("every", "depth", "reached"),
+    [(6, 4, 0.4), pytest.param(1, 20, 0.7, marks=pytest.mark.long)],
+)
+def test_a_wanted_precision_is_met_on_questions_left_out_or_refused(
+    labelled_data: Path, every: int, depth: int, reached: float
+) -> None:
+    """Half of the questions is few for 0.9: `reached` is what most of the splits can show."""
+    scored = scored_candidates(labelled_data / "nq_qed", every, depth)
+    calibrations = [calibrated(halves(scored, seed)[0], seed) for seed in range(SPLITS)]
+    for wanted in (reached, 0.8, 0.9):
+        result = met(wanted, scored, calibrations)
+        print(f"{len(np.unique(scored.questions))} questions, {len(scored.logits)} pairs: {result}")
+        # A split falls short where its threshold does (1 - CONFIDENCE at most), or where the other
+        # half shows less than there is (as often).
+        assert result.fell_short <= binom.ppf(0.99, result.found, 2 * (1 - CONFIDENCE))
+        if wanted == reached:
+            assert result.found > SPLITS / 2
+            assert result.relevant / result.kept >= wanted
+
+
+@pytest.mark.parametrize(("every", "depth"), [(6, 4), pytest.param(1, 20, marks=pytest.mark.long)])
+def test_probabilities_are_nearer_to_shares_than_the_sigmoid(
+    labelled_data: Path, every: int, depth: int
+) -> None:
+    scored = scored_candidates(labelled_data / "nq_qed", every, depth)
+    made = calibrated(scored, seed=0)
+    after = made.after[made.method]
+    print(f"{made.method}: {made.before.calibration_error:.4f} -> {after.calibration_error:.4f}")
+    assert after.calibration_error < made.before.calibration_error / 2
+    assert after.log_loss < made.before.log_loss
