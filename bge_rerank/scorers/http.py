@@ -75,10 +75,15 @@ class HttpScorer:
         if not pairs:
             return []
         self._session()  # what is wrong with it is said before anything is sent
+        return await self._by_deadline(lambda limit: self._score(pairs, limit))
+
+    async def _by_deadline(
+        self, call: Callable[[asyncio.Timeout], Coroutine[Any, Any, Answer]]
+    ) -> Answer:
         deadline = self.config.deadline
         try:
             async with asyncio.timeout(deadline) as limit:
-                return await self._score(pairs, limit)
+                return await call(limit)
         except TimeoutError as error:
             url = self._addresses.next() + self._dialect.path
             raise ServerError(
@@ -97,8 +102,7 @@ class HttpScorer:
         return fitting_windows(query, texts, estimated_offsets, min(tokens, longest))
 
     async def _told_max_length(self) -> int | None:
-        async with asyncio.timeout(self.config.deadline) as limit:
-            await self._max_texts(_Request("", [], limit))
+        await self._by_deadline(lambda limit: self._max_texts(_Request("", [], limit)))
         told = [info.max_length for info in self._info.values() if info.max_length is not None]
         return min(told, default=None)
 

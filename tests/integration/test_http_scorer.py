@@ -5,6 +5,7 @@ import copy
 import json
 import logging
 import pickle
+import socket
 import ssl
 import threading
 import time
@@ -405,6 +406,20 @@ def test_settings_that_cannot_work_are_refused_before_anything_is_sent(
 def test_a_file_of_certificates_that_is_not_there_is_named(tei: FakeServer) -> None:
     with pytest.raises(ConfigurationError, match="no file of certificates"):
         ask(tei, verify="/no/such/file.pem").score(PAIRS)
+
+
+def test_windows_are_as_long_as_tei_says_and_else_as_max_length_says() -> None:
+    with running(FakeServer("tei", info={"max_input_length": 128})) as server:
+        for options, tokens in (({}, 128), ({"max_length": 64}, 64)):
+            [spans] = ask(server, **options).windows("q", ["word " * 500], 3_000)
+            assert max(end - start for start, end in spans) == pytest.approx(2.5 * tokens, rel=0.2)
+
+
+def test_windows_of_a_server_that_says_nothing_end_by_the_deadline() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(ServerError, match=r"within deadline=0\.3 seconds"):
+            load_scorer("m", "tei", base_url=url, deadline=0.3).windows("q", ["text"], 3_000)
 
 
 def test_a_certificate_is_checked_against_the_authorities_that_are_trusted(tmp_path: Path) -> None:
