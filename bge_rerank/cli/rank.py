@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from bge_rerank.config import DEFAULT_MODEL
+from bge_rerank.cli.scorer_arguments import add_scorer_arguments, scorer_of
 from bge_rerank.errors import InvalidInputError
-from bge_rerank.loading import load_scorer
-from bge_rerank.registry import BACKENDS
 from bge_rerank.reranker import Reranker
 from bge_rerank.types import Ranked
 from bge_rerank.windowing import LongDocuments
@@ -40,11 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--threshold", type=float, metavar="SCORE", help="keep scores from this one on (0 to 1)")
     add("--calibration", metavar="FILE", help="what `bge-rerank calibrate` wrote for this model")
     add("--min-precision", type=float, metavar="P", help="keep by its threshold for this precision")
-    add("--model", default=DEFAULT_MODEL, help="hub name, folder or 'mini' (default: %(default)s)")
-    add("--backend", default="auto", choices=["auto", *BACKENDS])
-    add("--base-url", help="where the server is, for a backend that asks one")
-    add("--device", help="a torch device (default: an accelerator where there is one)")
-    add("--max-length", type=int, metavar="TOKENS", help="cut longer pairs (default: the model's)")
+    add_scorer_arguments(parser)
     add(
         "--long-documents",
         choices=get_args(LongDocuments),
@@ -59,15 +53,8 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         InvalidInputError: The file cannot be read, or a line of JSONL is no object with the field.
     """
-    scorer = load_scorer(
-        arguments.model,
-        arguments.backend,
-        base_url=arguments.base_url,
-        device=arguments.device,
-        max_length=arguments.max_length,
-    )
     reranker = Reranker(
-        scorer,
+        scorer_of(arguments),
         arguments.top_n,
         arguments.threshold,
         long_documents=arguments.long_documents,

@@ -28,7 +28,7 @@ def read_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 def _object(line: bytes, place: str) -> dict[str, Any]:
     try:
         fields = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInputError(f"{place}: no JSON ({error})") from error
     if not isinstance(fields, dict):
         raise InvalidInputError(f"{place}: no JSON object; write one a line")
