@@ -16,6 +16,7 @@ with needs_extra("evaluate", "the evaluation"):
     from bge_rerank.quality.labelled import Candidate, LabelledQuery, Retriever
     from bge_rerank.quality.result import (
         Change,
+        DepthPoint,
         Evaluation,
         Latency,
         Loss,
@@ -29,6 +30,7 @@ __all__ = [
     "Bm25Retriever",
     "Candidate",
     "Change",
+    "DepthPoint",
     "Evaluation",
     "LabelledQuery",
     "Latency",

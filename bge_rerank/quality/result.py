@@ -68,6 +68,26 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
+class DepthPoint:
+    """What reranking gives where only the first candidates are reranked.
+
+    Attributes:
+        depth: How many of the first candidates are reranked; the others follow in the first stage's
+            order.
+        after: The mean nDCG@k, 0..1.
+        low: The lower end of the 95 % confidence interval of the difference to the first stage.
+        high: The upper end.
+        latency: Of reranking a query, measured at this depth; `None` where it was not.
+    """
+
+    depth: int
+    after: float
+    low: float
+    high: float
+    latency: Latency | None
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """Whether to rerank, and why: each reason is a sentence."""
 
@@ -90,6 +110,8 @@ class ModelResult:
         worst: The largest losses, the worst first.
         differences: nDCG@k after minus before, a value a query, in the order of measuring.
         milliseconds: What reranking took, a value a query, in the same order.
+        depths: nDCG@k by depth, the smallest depth first; empty where it was not measured.
+        recommended_depth: The depth to rerank to; `None` where none can be named.
     """
 
     name: str
@@ -102,6 +124,8 @@ class ModelResult:
     worst: tuple[Loss, ...]
     differences: tuple[float, ...] = field(repr=False)
     milliseconds: tuple[float, ...] = field(repr=False)
+    depths: tuple[DepthPoint, ...] = ()
+    recommended_depth: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
