@@ -5,31 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from bge_rerank.quality.result import Evaluation, ModelResult
-from bge_rerank.quality.wording import (
-    HEADINGS,
-    answer,
-    cells,
-    counts_line,
-    data_line,
-    loss_lines,
-    verdict_line,
-)
+from bge_rerank.quality.result import Evaluation
+from bge_rerank.quality.story import TITLE, ModelStory, tell
+from bge_rerank.quality.wording import HEADINGS
 
 
 def as_markdown(evaluation: Evaluation) -> str:
     """Return the report."""
-    lines = [
-        "# Does reranking help?",
-        "",
-        escaped(answer(evaluation)),
-        "",
-        data_line(evaluation),
-        "",
-    ]
-    for model in evaluation.models:
-        lines += _model(model, evaluation.k)
-    lines += [f"Note: {escaped(note)}." for note in evaluation.notes]
+    story = tell(evaluation)
+    lines = [f"# {TITLE}", "", escaped(story.answer), "", story.data, ""]
+    for model in story.models:
+        lines += _model(model)
+    lines += map(escaped, story.notes)
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -42,20 +29,19 @@ def escaped(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>#|~&])", r"\\\1", text)
 
 
-def _model(model: ModelResult, k: int) -> Iterator[str]:
-    yield from (f"## {escaped(model.name)}", "", f"{escaped(verdict_line(model))}", "")
-    if model.changes:
+def _model(model: ModelStory) -> Iterator[str]:
+    yield from (f"## {escaped(model.name)}", "", escaped(model.verdict), "")
+    if model.rows:
         yield _row(HEADINGS)
         yield _row(["---", *["---:"] * (len(HEADINGS) - 1)])
-        yield from (_row(map(escaped, cells(change))) for change in model.changes)
+        yield from (_row(map(escaped, row)) for row in model.rows)
         yield ""
-    yield from (counts_line(model, k), "")
-    if model.worst:
+    yield from (model.counts, "")
+    if model.losses:
         yield from ("The largest losses:", "")
-        for loss in model.worst:
-            query, *passages = map(escaped, loss_lines(loss))
-            yield f"- {query}"
-            yield from (f"  - {passage}" for passage in passages)
+        for loss in model.losses:
+            yield f"- {escaped(loss.query)} ({loss.change})"
+            yield from (f"  - {what}: {escaped(passage)}" for what, passage in loss.passages)
         yield ""
 
 

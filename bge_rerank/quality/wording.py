@@ -1,8 +1,8 @@
-"""What all reports say alike: headings, cells and sentences."""
+"""The words of all reports: headings, cells and sentences."""
 
 from __future__ import annotations
 
-from bge_rerank.quality.result import Change, Evaluation, Loss, ModelResult
+from bge_rerank.quality.result import Change, Evaluation, ModelResult
 
 HEADINGS = ("", "before", "after", "difference", "95 % interval", "p")
 SHOWN_CHARACTERS = 160
@@ -55,16 +55,6 @@ def counts_line(model: ModelResult, k: int) -> str:
 def verdict_line(model: ModelResult) -> str:
     """Return the verdict with its reasons."""
     return f"{model.verdict.decision}: {'; '.join(model.verdict.reasons)}."
-
-
-def loss_lines(loss: Loss) -> tuple[str, str, str]:
-    """Return what was asked, and the first passage before and after."""
-    after = "nothing was kept" if loss.after is None else shortened(loss.after.text)
-    return (
-        f"{shortened(loss.query)} ({loss.difference:+.3f})",
-        f"first before: {shortened(loss.before.text)}",
-        f"first after: {after}",
-    )
 
 
 def shortened(text: str) -> str:
