@@ -8,8 +8,11 @@ from bge_rerank.quality.result import Decision, Evaluation, Loss, ModelResult
 from bge_rerank.quality.wording import (
     answer,
     cells,
+    count_cells,
     counts_line,
     data_line,
+    depth_cells,
+    gain_line,
     shortened,
     verdict_line,
 )
@@ -41,7 +44,10 @@ class ModelStory:
         decision: Its verdict.
         verdict: The verdict with its reasons, as a sentence.
         rows: A row under `HEADINGS` for each measure; none where there are too few queries.
-        counts: How many queries gained and lost, and how long one took.
+        counts: How many queries gained and lost, and how long one took, as a sentence.
+        count_row: The same under `COUNT_HEADINGS`.
+        gains: How many queries gained and lost, and the most of each, as a sentence.
+        depth_rows: A row under `DEPTH_HEADINGS` for each depth; none where it was not measured.
         losses: The largest ones, the worst first.
     """
 
@@ -50,6 +56,9 @@ class ModelStory:
     verdict: str
     rows: tuple[tuple[str, ...], ...]
     counts: str
+    count_row: tuple[str, ...]
+    gains: str
+    depth_rows: tuple[tuple[str, ...], ...]
     losses: tuple[LossStory, ...]
 
 
@@ -87,6 +96,9 @@ def _model(model: ModelResult, k: int) -> ModelStory:
         verdict=verdict_line(model),
         rows=tuple(map(cells, model.changes)),
         counts=counts_line(model, k),
+        count_row=count_cells(model),
+        gains=gain_line(model, k),
+        depth_rows=tuple(map(depth_cells, model.depths)),
         losses=tuple(map(_loss, model.worst)),
     )
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from bge_rerank.quality.result import Change, Evaluation, ModelResult
+from bge_rerank.quality.result import Change, DepthPoint, Evaluation, Latency, ModelResult
 
 HEADINGS = ("", "before", "after", "difference", "95 % interval", "p")
+COUNT_HEADINGS = ("won", "lost", "same", "p50 ms", "p95 ms")
+DEPTH_HEADINGS = ("depth", "after", "95 % interval", "p50 ms", "p95 ms")
+NOT_GIVEN = "-"
 SHOWN_CHARACTERS = 160
 """How much of a text a report shows."""
 
@@ -24,6 +27,32 @@ def cells(change: Change) -> tuple[str, ...]:
         f"{change.low:+.3f} to {change.high:+.3f}",
         p_value,
     )
+
+
+def count_cells(model: ModelResult) -> tuple[str, ...]:
+    """Return a model's row under `COUNT_HEADINGS`."""
+    counts = (model.wins, model.losses, model.ties)
+    return (*map(str, counts), *_latency_cells(model.latency))
+
+
+def depth_cells(point: DepthPoint) -> tuple[str, ...]:
+    """Return a depth's row under `DEPTH_HEADINGS`; the interval is of the difference.
+
+    >>> depth_cells(DepthPoint(20, 0.61, 0.05, 0.15, None))
+    ('20', '0.610', '+0.050 to +0.150', '-', '-')
+    """
+    return (
+        str(point.depth),
+        f"{point.after:.3f}",
+        f"{point.low:+.3f} to {point.high:+.3f}",
+        *_latency_cells(point.latency),
+    )
+
+
+def _latency_cells(latency: Latency | None) -> tuple[str, str]:
+    if latency is None:
+        return NOT_GIVEN, NOT_GIVEN
+    return f"{latency.p50:.1f}", f"{latency.p95:.1f}"
 
 
 def answer(evaluation: Evaluation) -> str:
@@ -55,6 +84,16 @@ def counts_line(model: ModelResult, k: int) -> str:
 def verdict_line(model: ModelResult) -> str:
     """Return the verdict with its reasons."""
     return f"{model.verdict.decision}: {'; '.join(model.verdict.reasons)}."
+
+
+def gain_line(model: ModelResult, k: int) -> str:
+    """Say how many queries gained and lost, and the most of each."""
+    won, lost = f"{model.wins} won", f"{model.losses} lost"
+    if model.wins:
+        won += f", the most {max(model.differences):+.3f}"
+    if model.losses:
+        lost += f", the most {min(model.differences):+.3f}"
+    return f"Queries by nDCG@{k}: {won}; {lost}; {model.ties} kept theirs."
 
 
 def shortened(text: str) -> str:

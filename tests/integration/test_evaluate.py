@@ -126,6 +126,9 @@ def test_the_command_says_rerank_and_writes_why(
     report = (tmp_path / "out" / "evaluation.md").read_text()
     assert report.startswith("# Does reranking help?\n\nYes: rerank with mini.\n")
     assert "| nDCG@10 | 0." in report
+    page = (tmp_path / "out" / "evaluation.html").read_text()
+    assert "<p>Yes: rerank with mini.</p>" in page
+    assert page.count("<svg") == 2
 
 
 def test_the_command_reads_jsonl_and_compares_backends(

@@ -32,7 +32,7 @@ def test_the_command_line_imports_no_heavy_package_to_read_its_arguments() -> No
 
 
 def test_the_evaluation_loads_what_computes_when_it_is_asked_to() -> None:
-    later = {"scipy", "pandas", "bm25s", "Stemmer", "matplotlib"}
+    later = {"scipy", "pandas", "bm25s", "Stemmer", "matplotlib", "jinja2"}
     assert not modules_after("import bge_rerank.quality") & (HEAVY | FRAMEWORKS | later)
 
 

@@ -34,6 +34,7 @@ def test_the_main_wheel_is_small_and_holds_the_typed_packages_alone(built: Path)
     assert {name.split("/")[0] for name in names if "dist-info" not in name} == set(PACKAGES)
     assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)
     assert "bge_rerank/demo/corpus/corpus.jsonl" in names
+    assert "bge_rerank/quality/report.html.jinja" in names
 
 
 @pytest.mark.long
