@@ -37,6 +37,8 @@ def _model(model: ModelStory) -> Iterator[str]:
         yield from (_row(map(escaped, row)) for row in model.rows)
         yield ""
     yield from (model.counts, "")
+    if model.agreement:
+        yield from (model.agreement, "")
     if model.losses:
         yield from ("The largest losses:", "")
         for loss in model.losses:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from bge_rerank.errors import InvalidInputError, RetrievalError
 from bge_rerank.inputs import without_lone_surrogates
+from bge_rerank.quality.agreement import query_agreement
 from bge_rerank.quality.labelled import Candidate, LabelledQuery, Retriever, check_candidates
 from bge_rerank.quality.measures import measure_names, measure_rankings
 from bge_rerank.quality.records import Record
-from bge_rerank.quality.result import Loss, Shown
+from bge_rerank.quality.result import Agreement, Loss, Shown
 from bge_rerank.quality.tally import SAME
 from bge_rerank.reranker import Reranker
 
@@ -69,12 +70,15 @@ class Measuring:
     def _record(self, labelled: LabelledQuery, candidates: Sequence[Candidate]) -> Record:
         rankings: dict[str, list[Candidate]] = {}
         milliseconds: dict[str, float] = {}
+        agreement: dict[str, Agreement] = {}
         texts = [text for _, text in candidates]
         for name, reranker in self.rerankers.items():
             started = time.perf_counter()
             ranking = reranker.rerank(labelled.query, texts)
             milliseconds[name] = 1e3 * (time.perf_counter() - started)
-            rankings[name] = [candidates[ranked.index] for ranked in ranking]
+            places = [ranked.index for ranked in ranking]
+            rankings[name] = [candidates[place] for place in places]
+            agreement[name] = query_agreement(places, len(candidates))
         before, *measured = self._measured(labelled.relevant, [candidates, *rankings.values()])
         after = dict(zip(rankings, measured, strict=True))
         relevant = {id_ for id_, grade in labelled.relevant.items() if grade > 0}
@@ -90,6 +94,7 @@ class Measuring:
                 for name, ranking in rankings.items()
                 if after[name][0] - before[0] < -SAME
             },
+            agreement=agreement,
         )
 
     def _measured(

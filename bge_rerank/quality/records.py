@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from bge_rerank.errors import ConfigurationError, InvalidInputError
-from bge_rerank.quality.result import Loss, Shown
+from bge_rerank.quality.result import Agreement, Loss, Shown
 
-FORMAT = 1
+FORMAT = 2
 """The version of the file's layout."""
 
 
@@ -31,6 +31,7 @@ class Record:
         after: The measures of the reranked order, by model.
         milliseconds: What reranking took, by model.
         losses: How the query was lost, by model, where its nDCG@k fell.
+        agreement: With the first stage's order, by model.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Record:
     after: Mapping[str, tuple[float, ...]]
     milliseconds: Mapping[str, float]
     losses: Mapping[str, Loss]
+    agreement: Mapping[str, Agreement]
 
 
 class RecordFile:
@@ -175,6 +177,7 @@ def _record(line: bytes, place: str) -> Record:
             {model: tuple(values) for model, values in fields["after"].items()},
             fields["milliseconds"],
             {model: _loss(loss) for model, loss in fields["losses"].items()},
+            {model: Agreement(**values) for model, values in fields["agreement"].items()},
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise InvalidInputError(f"{place}: no query of an evaluation; start afresh") from error

@@ -88,6 +88,21 @@ class DepthPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Agreement:
+    """How far the reranked order agrees with the first stage's.
+
+    Attributes:
+        share: Of the reranker's first 10 passages, the share (0..1) that was within the first
+            stage's first 50; `None` where no more than 50 were reranked, as all are then.
+        rank_correlation: Of the two orders of what was kept: Spearman's, -1..1, where 1 is the same
+            order; `None` where fewer than two were kept.
+    """
+
+    share: float | None
+    rank_correlation: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """Whether to rerank, and why: each reason is a sentence."""
 
@@ -112,6 +127,8 @@ class ModelResult:
         milliseconds: What reranking took, a value a query, in the same order.
         depths: nDCG@k by depth, the smallest depth first; empty where it was not measured.
         recommended_depth: The depth to rerank to; `None` where none can be named.
+        agreement: With the first stage: means, each over the queries that tell it and `None` where
+            those are fewer than 30; `None` where there are too few queries.
     """
 
     name: str
@@ -126,6 +143,7 @@ class ModelResult:
     milliseconds: tuple[float, ...] = field(repr=False)
     depths: tuple[DepthPoint, ...] = ()
     recommended_depth: int | None = None
+    agreement: Agreement | None = None
 
 
 @dataclass(frozen=True, slots=True)

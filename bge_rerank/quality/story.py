@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bge_rerank.quality.result import Decision, Evaluation, Loss, ModelResult
 from bge_rerank.quality.wording import (
+    agreement_line,
     answer,
     cells,
     count_cells,
@@ -47,6 +48,7 @@ class ModelStory:
         counts: How many queries gained and lost, and how long one took, as a sentence.
         count_row: The same under `COUNT_HEADINGS`.
         gains: How many queries gained and lost, and the most of each, as a sentence.
+        agreement: How far it agrees with the first stage, as a sentence; `None` where that is not told.
         depth_rows: A row under `DEPTH_HEADINGS` for each depth; none where it was not measured.
         losses: The largest ones, the worst first.
     """
@@ -58,6 +60,7 @@ class ModelStory:
     counts: str
     count_row: tuple[str, ...]
     gains: str
+    agreement: str | None
     depth_rows: tuple[tuple[str, ...], ...]
     losses: tuple[LossStory, ...]
 
@@ -98,6 +101,7 @@ def _model(model: ModelResult, k: int) -> ModelStory:
         counts=counts_line(model, k),
         count_row=count_cells(model),
         gains=gain_line(model, k),
+        agreement=agreement_line(model.agreement) if model.agreement else None,
         depth_rows=tuple(map(depth_cells, model.depths)),
         losses=tuple(map(_loss, model.worst)),
     )

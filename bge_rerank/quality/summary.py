@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, quantiles
 from typing import Any
 
+from bge_rerank.quality.agreement import disagreement_notes, mean_agreement
 from bge_rerank.quality.measures import measure_names
 from bge_rerank.quality.paired import bootstrap_interval, randomisation_p_value
 from bge_rerank.quality.result import Change, Evaluation, Latency, ModelResult, Verdict
@@ -28,6 +29,7 @@ def summarise(
         depth: The most candidates that were reranked.
         demands: What the figures are measured against.
     """
+    models = tuple(_model_result(tally, model, k, demands) for model in tally.after)
     return Evaluation(
         settings=settings,
         k=k,
@@ -35,8 +37,8 @@ def summarise(
         queries=len(tally),
         relevant=tally.relevant,
         found=tally.found,
-        notes=tuple(_notes(demands)),
-        models=tuple(_model_result(tally, model, k, demands) for model in tally.after),
+        notes=(*_notes(demands), *disagreement_notes(models)),
+        models=models,
     )
 
 
@@ -54,6 +56,10 @@ def _model_result(tally: Tally, model: str, k: int, demands: Demands) -> ModelRe
         worst=tuple(tally.worst(model)),
         differences=tuple(differences),
         milliseconds=tuple(tally.milliseconds[model]),
+        # Where there are too few queries, there are no changes either.
+        agreement=mean_agreement(tally.shares[model], tally.correlations[model])
+        if changes
+        else None,
     )
 
 

@@ -40,6 +40,8 @@ def _rows(story: Story) -> Table:
 def _print_model(model: ModelStory, console: Console) -> None:
     console.print(f"\n[bold]{escape(model.name)}[/]: {escape(model.verdict)}")
     console.print(model.counts)
+    if model.agreement:
+        console.print(model.agreement)
     for loss in model.losses:
         console.print(f"  lost: {escape(loss.query)} ({loss.change})")
         for what, passage in loss.passages:

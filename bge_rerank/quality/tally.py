@@ -26,6 +26,8 @@ class Tally:
         before: A measure's values, in the order of measuring, for each measure.
         after: The same, by model.
         milliseconds: What reranking took, by model.
+        shares: Of its agreement with the first stage, by model, from the queries that tell one.
+        correlations: The same for the rank correlations.
     """
 
     def __init__(self, models: Sequence[str], measures: int) -> None:
@@ -41,6 +43,8 @@ class Tally:
         self.before = _columns(measures)
         self.after = {model: _columns(measures) for model in models}
         self.milliseconds = {model: array("d") for model in models}
+        self.shares = {model: array("d") for model in models}
+        self.correlations = {model: array("d") for model in models}
         self._worst: dict[str, list[tuple[float, int, Loss]]] = {model: [] for model in models}
         self._numbers = count()
 
@@ -56,6 +60,8 @@ class Tally:
         for model, columns in self.after.items():
             _append(columns, record.after[model])
             self.milliseconds[model].append(record.milliseconds[model])
+            _append_told(self.shares[model], record.agreement[model].share)
+            _append_told(self.correlations[model], record.agreement[model].rank_correlation)
             if model in record.losses:
                 self._keep_worst(model, record.losses[model])
 
@@ -84,6 +90,11 @@ def _columns(measures: int) -> list[array[float]]:
 
 def _append(columns: Sequence[array[float]], values: Sequence[float]) -> None:
     for column, value in zip(columns, values, strict=True):
+        column.append(value)
+
+
+def _append_told(column: array[float], value: float | None) -> None:
+    if value is not None:
         column.append(value)
 
 

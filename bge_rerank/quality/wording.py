@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from bge_rerank.quality.result import Change, DepthPoint, Evaluation, Latency, ModelResult
+from bge_rerank.quality.agreement import FIRST, WITHIN
+from bge_rerank.quality.result import (
+    Agreement,
+    Change,
+    DepthPoint,
+    Evaluation,
+    Latency,
+    ModelResult,
+)
+from bge_rerank.quality.verdict import ENOUGH_QUERIES
 
 HEADINGS = ("", "before", "after", "difference", "95 % interval", "p")
 COUNT_HEADINGS = ("won", "lost", "same", "p50 ms", "p95 ms")
@@ -79,6 +88,34 @@ def counts_line(model: ModelResult, k: int) -> str:
         return f"{counted}."
     took = f"{model.latency.p50:.1f} ms in the median, {model.latency.p95:.1f} ms at the 95th percentile"
     return f"{counted}. Reranking a query took {took}."
+
+
+def agreement_line(agreement: Agreement) -> str:
+    """Say how far a reranker agrees with the first stage, or what it takes to say so.
+
+    >>> agreement_line(Agreement(share=0.8, rank_correlation=0.25))
+    "Agreement with the first stage: 80.0% of the reranker's first 10 passages are within its first 50; rank correlation +0.25."
+    """
+    return f"Agreement with the first stage: {_share(agreement)}; {_correlation(agreement)}."
+
+
+def _share(agreement: Agreement) -> str:
+    if agreement.share is None:
+        return (
+            f"whether the reranker's first {FIRST} passages are within its first {WITHIN} is told at "
+            f"a depth above {WITHIN}, such as {2 * WITHIN}, by {ENOUGH_QUERIES} queries or more with "
+            "so many candidates"
+        )
+    return (
+        f"{agreement.share:.1%} of the reranker's first {FIRST} passages are within its first "
+        f"{WITHIN}"
+    )
+
+
+def _correlation(agreement: Agreement) -> str:
+    if agreement.rank_correlation is None:
+        return f"no rank correlation, as fewer than {ENOUGH_QUERIES} queries kept two passages"
+    return f"rank correlation {agreement.rank_correlation:+.2f}"
 
 
 def verdict_line(model: ModelResult) -> str:
