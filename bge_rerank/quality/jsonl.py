@@ -32,7 +32,7 @@ def read_jsonl(path: Path | str, *, allow_missed: bool = False) -> Iterator[Labe
     """
     seen: set[str] = set()
     for place, fields in read_objects(Path(path)):
-        labelled = _labelled(fields, place)
+        labelled = parse_labelled(fields, place)
         if labelled.id in seen:
             raise InvalidInputError(
                 f"{place}: 'id' is {labelled.id!r:.80}, as of a query before; ids must differ"
@@ -43,7 +43,23 @@ def read_jsonl(path: Path | str, *, allow_missed: bool = False) -> Iterator[Labe
         yield labelled
 
 
-def _labelled(fields: Mapping[str, Any], place: str) -> LabelledQuery:
+def parse_labelled(
+    fields: Mapping[str, Any], place: str, *, needs_relevant: bool = True
+) -> LabelledQuery:
+    """Return the labelled query of a line.
+
+    Args:
+        fields: The line's object.
+        place: Where it stands, for the message: file and line, whose number is the id of a query
+            without one.
+        needs_relevant: Refuse a query without a relevant passage.
+
+    Raises:
+        InvalidInputError: A field is missing, or `check_labelled` finds a fault. It names the field.
+
+    >>> parse_labelled({"query": "tides", "candidates": ["a", "b"], "relevant": [1]}, "x:7")
+    LabelledQuery(id='7', query='tides', candidates=[('0', 'a'), ('1', 'b')], relevant={'1': 1})
+    """
     for name in ("query", "relevant"):
         if name not in fields:
             raise InvalidInputError(f"{place}: the field {name!r} is missing")
@@ -54,14 +70,12 @@ def _labelled(fields: Mapping[str, Any], place: str) -> LabelledQuery:
         None if given is None else _candidates(given, place),
         _relevant(fields["relevant"], f"{place}: 'relevant'"),
     )
-    return check_labelled(labelled, place)
+    return check_labelled(labelled, place, needs_relevant=needs_relevant)
 
 
 def _candidates(given: object, place: str) -> list[Candidate]:
     if not isinstance(given, list):
-        raise InvalidInputError(
-            f"{place}: 'candidates' is of type {type(given).__name__}; give a list"
-        )
+        raise InvalidInputError(f"{place}: 'candidates' is {given!r:.80}; give a list")
     return [
         _candidate(item, index, f"{place}: 'candidates'[{index}]")
         for index, item in enumerate(given)
@@ -89,9 +103,11 @@ def _relevant(given: object, place: str) -> dict[str, int]:
         raise InvalidInputError(
             f"{place} is {given!r:.80}; give a list of ids, or an object of id to grade"
         )
-    for id_ in given:
+    for index, id_ in enumerate(given):
         if type(id_) not in (int, str):
-            raise InvalidInputError(f"{place} has {id_!r:.80}; give ids, or places from 0 on")
+            raise InvalidInputError(
+                f"{place}[{index}] is {id_!r:.80}; give an id, or a place from 0 on"
+            )
     return {_id(id_): 1 for id_ in given}
 
 

@@ -33,12 +33,16 @@ class LabelledQuery:
     relevant: Mapping[str, int]
 
 
-def check_labelled(labelled: LabelledQuery, place: str) -> LabelledQuery:
+def check_labelled(
+    labelled: LabelledQuery, place: str, *, needs_relevant: bool = True
+) -> LabelledQuery:
     """Return a labelled query that can be evaluated on.
 
     Args:
         labelled: What is checked.
         place: Where it came from, for the message: file and line.
+        needs_relevant: Refuse one without a relevant passage: no measure can tell its rankings
+            apart.
 
     Raises:
         InvalidInputError: The id or the query is no string or empty, there is no relevant passage,
@@ -56,7 +60,12 @@ def check_labelled(labelled: LabelledQuery, place: str) -> LabelledQuery:
         raise InvalidInputError(f"{place}: 'query': {error}") from error
     if labelled.candidates is not None:
         check_candidates(labelled.candidates, f"{place}: 'candidates'")
-    _check_relevant(labelled.relevant, place)
+    _check_grades(labelled.relevant, place)
+    if needs_relevant and not any(grade > 0 for grade in labelled.relevant.values()):
+        raise InvalidInputError(
+            f"{place}: 'relevant' names no relevant passage; "
+            "give one a grade from 1 on, or leave the query out"
+        )
     return labelled
 
 
@@ -107,13 +116,8 @@ def checked_grade(grade: object, place: str) -> int:
     return max(grade, 0)
 
 
-def _check_relevant(relevant: Mapping[str, int], place: str) -> None:
+def _check_grades(relevant: Mapping[str, int], place: str) -> None:
     for id_, grade in relevant.items():
         if not isinstance(id_, str):
             raise InvalidInputError(f"{place}: 'relevant' has the id {id_!r:.80}; give a string")
         checked_grade(grade, f"{place}: 'relevant' of {id_!r:.80}")
-    if not any(grade > 0 for grade in relevant.values()):
-        raise InvalidInputError(
-            f"{place}: 'relevant' names no relevant passage; "
-            "give one a grade from 1 on, or leave the query out"
-        )

@@ -62,14 +62,14 @@ def test_labels_that_the_first_stage_missed_are_taken_when_asked_for(
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("[1]", ":2: no JSON object"),
+        ("[1]", r":2: \[1\] is no JSON object"),
         ({"candidates": [], "relevant": [0]}, ":2: the field 'query' is missing"),
         ({"query": "q", "candidates": []}, ":2: the field 'relevant' is missing"),
         (GOOD | {"query": 3}, ":2: 'query': the query is a int, not a string"),
         (GOOD | {"query": " "}, ":2: 'query': the query is empty"),
         (GOOD | {"id": ""}, ":2: 'id' is ''"),
         (GOOD | {"id": "1"}, ":2: 'id' is '1', as of a query before"),
-        (GOOD | {"candidates": "text"}, ":2: 'candidates' is of type str; give a list"),
+        (GOOD | {"candidates": "text"}, ":2: 'candidates' is 'text'; give a list"),
         (GOOD | {"candidates": ["a", 5]}, r":2: 'candidates'\[1\] is 5; give a string"),
         (GOOD | {"candidates": [{"id": "a"}]}, r":2: 'candidates'\[0\] is {'id': 'a'}"),
         (
@@ -88,7 +88,7 @@ def test_labels_that_the_first_stage_missed_are_taken_when_asked_for(
         (GOOD | {"relevant": {"1": 0}}, ":2: 'relevant' names no relevant passage"),
         (GOOD | {"relevant": [2]}, ":2: 'relevant' names '2', which is none of the 2 candidates"),
         (GOOD | {"relevant": 1}, ":2: 'relevant' is 1; give a list of ids"),
-        (GOOD | {"relevant": [True]}, ":2: 'relevant' has True"),
+        (GOOD | {"relevant": [True]}, r":2: 'relevant'\[0\] is True; give an id"),
         (GOOD | {"relevant": {"1": "high"}}, ":2: 'relevant' of '1': the grade is 'high'"),
         (GOOD | {"relevant": {"1": 0.5}}, ":2: 'relevant' of '1': the grade is 0.5"),
         (GOOD | {"relevant": {"1": True}}, ":2: 'relevant' of '1': the grade is True"),
@@ -99,6 +99,20 @@ def test_a_fault_in_jsonl_is_named_with_line_and_field(
 ) -> None:
     with pytest.raises(InvalidInputError, match=message):
         list(read_jsonl(jsonl(GOOD, line)))
+
+
+def test_a_byte_order_mark_and_lines_of_white_space_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
+    path.write_text(f"\ufeff\n \u3000\n{json.dumps(GOOD)}", encoding="utf-8")
+    [labelled] = read_jsonl(path)
+    assert labelled.id == "3"
+
+
+def test_a_line_of_another_encoding_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
+    path.write_bytes(json.dumps(GOOD).encode() + b'\n{"query": "caf\xe9"}\n')
+    with pytest.raises(InvalidInputError, match=r"data\.jsonl:2: cannot read it as UTF-8"):
+        list(read_jsonl(path))
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -188,7 +202,7 @@ def test_grades_below_0_count_as_0(tmp_path: Path) -> None:
         ({"corpus": [{"_id": 3, "text": "a"}]}, r"corpus\.jsonl:1: '_id' is 3"),
         ({"corpus": [{"_id": "a", "text": None}]}, r"corpus\.jsonl:1: 'text' is None"),
         ({"queries": [{"_id": "1"}]}, r"queries\.jsonl:1: 'text' is None"),
-        ({"queries": ["1"]}, r"queries\.jsonl:1: no JSON object"),
+        ({"queries": ["1"]}, r'queries\.jsonl:1: "1" is no JSON object'),
         ({"header": "1\ta\t1"}, r"test\.tsv:1: no header with query-id, corpus-id, score"),
         ({"labels": ["9\ta\t1"]}, r"test\.tsv:2: 'query-id' '9' is not in queries\.jsonl"),
         ({"labels": [*LABELS, "2\tz\t1"]}, r"test\.tsv:5: 'corpus-id' 'z' is not in corpus\.jsonl"),

@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bge_rerank import InvalidInputError
-from bge_rerank.quality.labelled_pairs import LabelledPair, parse_line, read_labelled_pairs
+from bge_rerank.quality.jsonl import parse_labelled
+from bge_rerank.quality.labelled_pairs import LabelledPair, parse_pairs, read_labelled_pairs
 
 
 @given(st.text().filter(str.strip), st.text(), st.booleans())
 def test_a_pair_comes_out_as_it_was_written(query: str, passage: str, relevant: bool) -> None:
-    line = json.dumps({"query": query, "passage": passage, "label": int(relevant)})
-    assert list(parse_line(line, "x:1")) == [LabelledPair(query, passage, relevant)]
+    fields = {"query": query, "passage": passage, "label": int(relevant)}
+    assert list(parse_pairs(fields, "x:1")) == [LabelledPair(query, passage, relevant)]
 
 
 @pytest.mark.parametrize(
@@ -28,8 +29,8 @@ def test_a_pair_comes_out_as_it_was_written(query: str, passage: str, relevant: 
     ],
 )
 def test_a_line_of_candidates_gives_a_pair_each(candidates: Any, relevant: Any) -> None:
-    line = json.dumps({"query": "q", "candidates": candidates, "relevant": relevant})
-    assert list(parse_line(line, "x:1")) == [
+    fields = {"query": "q", "candidates": candidates, "relevant": relevant}
+    assert list(parse_pairs(fields, "x:1")) == [
         LabelledPair("q", "one", relevant=False),
         LabelledPair("q", "two", relevant=True),
     ]
@@ -63,18 +64,27 @@ def test_a_file_may_hold_both_forms_and_empty_lines(tmp_path: Path) -> None:
         ({"query": "q", "candidates": "p", "relevant": []}, "'candidates' is 'p'; give a list"),
         ({"query": "q", "candidates": [1], "relevant": []}, r"'candidates'\[0\] is 1"),
         ({"query": "q", "candidates": [{"id": 1}], "relevant": []}, r"'candidates'\[0\] is \{"),
+        ({"query": "q", "candidates": None, "relevant": []}, "neither 'passage' nor 'candidates'"),
+        (
+            {"query": "q", "candidates": [{"id": "a", "text": t} for t in "xy"], "relevant": []},
+            r"'candidates'\[1\] has the id 'a', as one before it",
+        ),
+        ({"query": "q", "candidates": ["p"], "relevant": [0], "id": ""}, "'id' is ''"),
         (
             {"query": "q", "candidates": [{"id": "a", "text": 1}], "relevant": []},
-            r"'candidates'\[0\]\['text'\] is 1",
+            r"'candidates'\[0\] has a text of type int; give a string",
         ),
         ({"query": "q", "candidates": ["p"], "relevant": ["p"]}, "'relevant' has 'p', and there"),
         (
             {"query": "q", "candidates": ["p"], "relevant": [1]},
             "'relevant' has '1', and there are 1",
         ),
-        ({"query": "q", "candidates": ["p"]}, "'relevant' is None; give a list"),
+        ({"query": "q", "candidates": ["p"]}, "the field 'relevant' is missing"),
         ({"query": "q", "candidates": ["p"], "relevant": [0.5]}, r"'relevant'\[0\] is 0.5"),
-        ({"query": "q", "candidates": ["p"], "relevant": {"p": "1"}}, r"'relevant'\['p'\] is '1'"),
+        (
+            {"query": "q", "candidates": ["p"], "relevant": {"p": "1"}},
+            "'relevant' of 'p': the grade is '1'",
+        ),
     ],
 )
 def test_a_wrong_line_is_named_with_its_field(tmp_path: Path, line: Any, message: str) -> None:
@@ -84,6 +94,37 @@ def test_a_wrong_line_is_named_with_its_field(tmp_path: Path, line: Any, message
     path.write_text(f"{right}\n\n{wrong}\n")
     with pytest.raises(InvalidInputError, match=rf"data\.jsonl:3: {message}"):
         read_labelled_pairs(path)
+
+
+texts = st.lists(st.text(), max_size=6)
+
+
+@given(st.text().filter(str.strip), texts, st.sets(st.integers(0, 5)))
+def test_calibrating_and_evaluating_read_a_line_alike(
+    query: str, candidates: list[str], places: set[int]
+) -> None:
+    relevant = sorted(place for place in places if place < len(candidates))
+    fields = {"query": query, "candidates": candidates, "relevant": relevant}
+    pairs = list(parse_pairs(fields, "x:1"))
+    labelled = parse_labelled(fields, "x:1", needs_relevant=False)
+    assert [(pair.query, pair.passage) for pair in pairs] == [
+        (labelled.query, text) for _, text in labelled.candidates or ()
+    ]
+    assert [pair.relevant for pair in pairs] == [
+        id_ in labelled.relevant for id_, _ in labelled.candidates or ()
+    ]
+
+
+def test_a_query_without_a_relevant_passage_tells_a_calibration_something() -> None:
+    fields = {"query": "q", "candidates": ["p"], "relevant": {"0": -1}}
+    assert list(parse_pairs(fields, "x:1")) == [LabelledPair("q", "p", relevant=False)]
+    with pytest.raises(InvalidInputError, match="x:1: 'relevant' names no relevant passage"):
+        parse_labelled(fields, "x:1")
+
+
+def test_lone_surrogates_reach_no_scorer() -> None:
+    fields = {"query": "q\udce9", "candidates": ["p\udce9"], "relevant": [0]}
+    assert list(parse_pairs(fields, "x:1")) == [LabelledPair("q\ufffd", "p\ufffd", relevant=True)]
 
 
 def test_a_file_without_pairs_or_without_text_is_refused(tmp_path: Path) -> None:
