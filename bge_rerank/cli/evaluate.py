@@ -94,6 +94,7 @@ def run(arguments: argparse.Namespace) -> None:
         RerankError: As `bge_rerank.quality.evaluate` does.
     """
     with needs_extra("evaluate", "the evaluation"):
+        import ir_measures  # noqa: F401 - missed before the data are read
         from rich.console import Console
         from rich.progress import track
 

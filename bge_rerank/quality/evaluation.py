@@ -79,7 +79,9 @@ def evaluate(
     (1, 'not enough data')
     """
     with needs_extra("evaluate", "the evaluation"):
-        import_module("scipy.stats")  # asked for in the end: missed before anything is measured
+        # Asked for later: missed before anything is measured.
+        for package in ("ir_measures", "scipy.stats"):
+            import_module(package)
     demands = Demands(target, latency_budget_ms, corpus_size)
     demands.check()
     _check(depth=depth, k=k)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-import ir_measures
-from ir_measures import RR, R, Success, nDCG
+from bge_rerank.extras import needs_extra
 
 Values = dict[str, float]
 """The name of a measure to its value, 0..1."""
@@ -39,10 +39,15 @@ def measure_rankings(
     Returns:
         The measures of each ranking; all 0 for an empty one.
 
+    Raises:
+        MissingDependencyError: `ir-measures` is not installed.
+
     >>> before, after = measure_rankings({"a": 2, "b": 1}, [["x", "b"], ["a", "b"]])
     >>> before["MRR@10"], before["Recall@10"], after["nDCG@10"]
     (0.5, 0.5, 1.0)
     """
+    with needs_extra("evaluate", "measuring rankings"):
+        import ir_measures
     measures = _measures(k, lowest_grade)
     measured = [dict.fromkeys(measures.values(), 0.0) for _ in rankings]
     run = {str(place): _scores(ranking) for place, ranking in enumerate(rankings) if ranking}
@@ -53,7 +58,9 @@ def measure_rankings(
     return measured
 
 
-def _measures(k: int, lowest_grade: int) -> dict[ir_measures.Measure, str]:
+def _measures(k: int, lowest_grade: int) -> dict[Any, str]:
+    from ir_measures import RR, R, Success, nDCG
+
     binary = (family(rel=lowest_grade) @ k for family in (RR, R, Success))
     return dict(zip((nDCG @ k, *binary), measure_names(k), strict=True))
 

@@ -11,6 +11,8 @@ from calibrations import calibration
 
 HEAVY = {"torch", "transformers", "tokenizers", "FlagEmbedding", "numpy", "pydantic", "rich"}
 HEAVY |= {"sklearn", "scipy", "matplotlib", "pandas"}
+EVALUATING = {"ir_measures", "pytrec_eval", "ir_datasets", "bm25s", "Stemmer", "jinja2"}
+"""What `evaluate` needs and neither `calibrate` nor `drift` does."""
 FRAMEWORKS = {"langchain_core", "langchain", "llama_index"}
 
 
@@ -32,8 +34,49 @@ def test_the_command_line_imports_no_heavy_package_to_read_its_arguments() -> No
 
 
 def test_the_evaluation_loads_what_computes_when_it_is_asked_to() -> None:
-    later = {"scipy", "pandas", "bm25s", "Stemmer", "matplotlib", "jinja2"}
-    assert not modules_after("import bge_rerank.quality") & (HEAVY | FRAMEWORKS | later)
+    assert not modules_after("import bge_rerank.quality") & (HEAVY | FRAMEWORKS | EVALUATING)
+
+
+CALIBRATING = """
+import sys
+sys.modules.update(dict.fromkeys({packages!r}))  # as if none were installed
+from bge_rerank import MissingDependencyError
+from bge_rerank.cli import calibrate, drift
+from bge_rerank.quality.calibrate import fit
+from bge_rerank.quality.drift import make_reference, measure_drift
+from bge_rerank.quality.labelled_pairs import read_labelled_pairs
+from bge_rerank.quality.pair_progress import pair_progress
+from bge_rerank.quality.reliability_plot import draw_reliability
+from bge_rerank.scored_by import ScoredBy
+from pathlib import Path
+
+class Length:
+    def score(self, pairs):
+        return [float(len(text)) for _, text in pairs]
+
+pairs = [pair.pair for pair in read_labelled_pairs(Path({data!r}))]
+reference = make_reference(Length(), pairs)
+assert measure_drift(reference, Length()).largest == 0
+relevant = [number % 2 == 0 for number in range(80)]
+logits = [number % 7 + 3.0 * yes for number, yes in enumerate(relevant)]
+fitted = fit(logits, relevant, [str(number // 2) for number in range(80)], ScoredBy())
+draw_reliability("", {{"after": fitted.after[fitted.method]}}, Path({plot!r}))
+try:
+    import bge_rerank.quality
+    bge_rerank.quality.evaluate([], {{"m": Length()}})
+except MissingDependencyError as error:
+    print(error)
+"""
+
+
+def test_calibrating_and_measuring_drift_need_nothing_of_the_evaluation(tmp_path: Path) -> None:
+    data, plot = tmp_path / "data.jsonl", tmp_path / "plot.png"
+    data.write_text('{"query": "q", "candidates": ["a", "long"], "relevant": [1]}')
+    code = CALIBRATING.format(packages=sorted(EVALUATING), data=str(data), plot=str(plot))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert plot.stat().st_size > 0
+    assert "ir_measures, which is not installed; pip install 'bge-rerank[evaluate]'" in done.stdout
 
 
 @pytest.mark.parametrize(

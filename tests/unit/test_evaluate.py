@@ -177,12 +177,13 @@ def test_two_queries_of_one_id_are_refused() -> None:
         evaluate(twice, {"told": Told()})
 
 
+@pytest.mark.parametrize("package", ["ir_measures", "scipy.stats"])
 def test_a_missing_package_shows_before_anything_is_measured(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
-    monkeypatch.setitem(sys.modules, "scipy.stats", None)
+    monkeypatch.setitem(sys.modules, package, None)
     scorer = Told()
-    with pytest.raises(MissingDependencyError, match=r"'bge-rerank\[evaluate\]'"):
+    with pytest.raises(MissingDependencyError, match=rf"{package}.*'bge-rerank\[evaluate\]'"):
         evaluate(labelled_queries(40), {"told": scorer})
     assert scorer.calls == 0
 
