@@ -20,9 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "data",
         metavar="DATA",
-        type=Path,
-        help="a folder in the BEIR layout (BM25 is the first stage), or JSONL with 'query', "
-        "'candidates' and 'relevant'",
+        help="a folder in the BEIR layout or 'irds:' and an id of ir_datasets (BM25 is the first "
+        "stage), or JSONL with 'query', 'candidates' and 'relevant'",
     )
     add("--split", help="of a folder (default: test, or the only one)")
     add(

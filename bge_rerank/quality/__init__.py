@@ -6,10 +6,12 @@ is evaluated: what calibrates and measures drift lies here too, and has an extra
 >>> from bge_rerank.quality import LabelledQuery, evaluate, read_beir, read_frame, read_jsonl
 """
 
-from bge_rerank.quality.beir import BeirCollection, read_beir
+from bge_rerank.quality.beir import read_beir
 from bge_rerank.quality.bm25_retriever import Bm25Retriever
+from bge_rerank.quality.collection import LabelledCollection
 from bge_rerank.quality.evaluation import evaluate
 from bge_rerank.quality.frames import read_frame
+from bge_rerank.quality.irds import read_irds
 from bge_rerank.quality.jsonl import read_jsonl
 from bge_rerank.quality.labelled import Candidate, LabelledQuery, Retriever
 from bge_rerank.quality.result import (
@@ -24,12 +26,12 @@ from bge_rerank.quality.result import (
 )
 
 __all__ = [
-    "BeirCollection",
     "Bm25Retriever",
     "Candidate",
     "Change",
     "DepthPoint",
     "Evaluation",
+    "LabelledCollection",
     "LabelledQuery",
     "Latency",
     "Loss",
@@ -40,5 +42,6 @@ __all__ = [
     "evaluate",
     "read_beir",
     "read_frame",
+    "read_irds",
     "read_jsonl",
 ]

@@ -9,32 +9,13 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from bge_rerank.errors import ConfigurationError, InvalidInputError
+from bge_rerank.quality.collection import LabelledCollection
 from bge_rerank.quality.json_lines import read_objects
-from bge_rerank.quality.labelled import LabelledQuery, check_labelled, checked_grade
+from bge_rerank.quality.labelled import check_labelled, checked_grade
 
 COLUMNS = ("query-id", "corpus-id", "score")
-
-
-class BeirCollection(NamedTuple):
-    """A collection with labels.
-
-    Attributes:
-        texts: Passage id to title and text, with a space between.
-        questions: Query id to query.
-        judgements: Query id to passage id to grade, of one split.
-    """
-
-    texts: dict[str, str]
-    questions: dict[str, str]
-    judgements: dict[str, dict[str, int]]
-
-    def labelled_queries(self) -> Iterator[LabelledQuery]:
-        """Give the queries of the split, in the order of its labels, for a retriever to search."""
-        for id_, relevant in self.judgements.items():
-            yield LabelledQuery(id_, self.questions[id_], None, relevant)
 
 
 def splits(folder: Path) -> list[str]:
@@ -58,7 +39,7 @@ def choose_split(folder: Path, split: str | None) -> str:
     return chosen
 
 
-def read_beir(folder: Path, split: str | None = None) -> BeirCollection:
+def read_beir(folder: Path, split: str | None = None) -> LabelledCollection:
     """Read a collection, and check it whole.
 
     Args:
@@ -84,7 +65,7 @@ def read_beir(folder: Path, split: str | None = None) -> BeirCollection:
                 f"{labels}:{number}: {passage!r:.80} was judged for {query!r:.80} before; keep one"
             )
         judged[passage] = grade
-    collection = BeirCollection(texts, questions, judgements)
+    collection = LabelledCollection(texts, questions, judgements)
     for labelled in collection.labelled_queries():
         check_labelled(labelled, f"{labels}:{first_lines[labelled.id]}: query {labelled.id!r:.80}")
     return collection

@@ -1,4 +1,4 @@
-"""`open_data`: a file or a folder, checked whole before anything is ranked."""
+"""`open_data`: a file, a folder or an id, checked whole before anything is ranked."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from bge_rerank.errors import ConfigurationError, InvalidInputError
 from bge_rerank.manifest import checksum
 from bge_rerank.quality.beir import choose_split, read_beir
 from bge_rerank.quality.bm25_retriever import Bm25Retriever
+from bge_rerank.quality.collection import LabelledCollection
+from bge_rerank.quality.irds import PREFIX, read_irds
 from bge_rerank.quality.jsonl import read_jsonl
 from bge_rerank.quality.labelled import LabelledQuery, Retriever
 
@@ -23,7 +25,7 @@ class Data:
         count: How many there are.
         retriever: What finds their candidates; `None` where they bring them along.
         corpus_size: How many passages there are to search; `None` where nobody knows.
-        identity: The checksums that tell the data from other data, and the split.
+        identity: What tells the data from other data: checksums and the split, or the id.
     """
 
     queries: Iterable[LabelledQuery]
@@ -33,25 +35,30 @@ class Data:
     identity: dict[str, str]
 
 
-def open_data(path: Path, split: str | None, depth: int, *, allow_missed: bool) -> Data:
-    """Open a folder in the BEIR layout, or a file of JSONL with candidates.
+def open_data(source: str, split: str | None, depth: int, *, allow_missed: bool) -> Data:
+    """Open a folder in the BEIR layout, a file of JSONL with candidates, or a published collection.
 
     Args:
-        path: The folder or the file.
+        source: The folder, the file, or `irds:` and an id of ir_datasets.
         split: Of a folder; `None` is `test`, or the only one there is.
-        depth: The most passages that BM25 finds in a folder's corpus.
+        depth: The most passages that BM25 finds in a folder's or an id's corpus.
         allow_missed: As for `read_jsonl`.
 
     Raises:
-        ConfigurationError: There is no such split, or a split is given for a file.
-        InvalidInputError: There is no such file, or it cannot be evaluated on.
+        ConfigurationError: There is no such split or id, or a split is given for what has none.
+        InvalidInputError: There is no such file, or the data cannot be evaluated on.
     """
-    if path.is_dir():
+    is_id = source.startswith(PREFIX)
+    path = Path(source)
+    if not is_id and path.is_dir():
         return _folder(path, split, depth)
     if split is not None:
         raise ConfigurationError(
-            f"split is {split!r}, but {str(path)!r} is no folder in the BEIR layout; leave it out"
+            f"split is {split!r}, but {source!r} is no folder in the BEIR layout; leave it out"
         )
+    if is_id:
+        collection = read_irds(source.removeprefix(PREFIX))
+        return _collection(collection, depth, {"ir_datasets": source.removeprefix(PREFIX)})
     return _file(path, allow_missed=allow_missed)
 
 
@@ -59,12 +66,18 @@ def _folder(path: Path, split: str | None, depth: int) -> Data:
     chosen = choose_split(path, split)
     collection = read_beir(path, chosen)
     files = [path / "corpus.jsonl", path / "queries.jsonl", path / "qrels" / f"{chosen}.tsv"]
+    identity = {"split": chosen} | {file.name: _identity(file) for file in files}
+    return _collection(collection, depth, identity)
+
+
+def _collection(collection: LabelledCollection, depth: int, identity: dict[str, str]) -> Data:
+    """Let BM25 search a collection."""
     return Data(
         queries=collection.labelled_queries(),
         count=len(collection.judgements),
         retriever=Bm25Retriever(collection.texts, depth),
         corpus_size=len(collection.texts),
-        identity={"split": chosen} | {file.name: _identity(file) for file in files},
+        identity=identity,
     )
 
 
