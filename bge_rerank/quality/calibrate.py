@@ -74,9 +74,14 @@ def calibrate(
         progress: Called with the number of pairs, as they are scored.
 
     Raises:
-        InvalidInputError: See `fit`.
+        InvalidInputError: See `fit`; what is wrong with the labels is said before anything is scored.
+        ConfigurationError: See `fit`.
         ScoringError: The scorer failed.
     """
+    _check_options(method, confidence)
+    relevant = [labelled.relevant for labelled in pairs]
+    queries = [labelled.query for labelled in pairs]
+    _check_labels(relevant, queries)
     logits: list[float] = []
     for start in range(0, len(pairs), PART):
         part = [labelled.pair for labelled in pairs[start : start + PART]]
@@ -85,9 +90,9 @@ def calibrate(
             progress(len(part))
     return fit(
         logits,
-        [labelled.relevant for labelled in pairs],
-        [labelled.query for labelled in pairs],
-        scored_by(scorer) if pairs else ScoredBy(),
+        relevant,
+        queries,
+        scored_by(scorer),
         method=method,
         confidence=confidence,
         seed=seed,
@@ -235,11 +240,8 @@ def _checked(logits: Sequence[float], relevant: Sequence[bool], queries: Sequenc
             f"there are {len(logits)} logits, {len(relevant)} labels and {len(queries)} queries; "
             "give one of each for every pair"
         )
+    _check_labels(relevant, queries)
     number = {query: place for place, query in enumerate(dict.fromkeys(queries))}
-    if len(number) < FEWEST_QUERIES:
-        raise InvalidInputError(
-            f"the pairs are of {len(number)} queries; label {FEWEST_QUERIES} or more"
-        )
     data = _Data(
         np.array(logits, dtype=np.float64),
         np.array(relevant, dtype=np.bool_),
@@ -249,18 +251,25 @@ def _checked(logits: Sequence[float], relevant: Sequence[bool], queries: Sequenc
     return data
 
 
+def _check_labels(relevant: Sequence[bool], queries: Sequence[str]) -> None:
+    """Refuse labels that are too few, or nearly all of one kind."""
+    count = len(set(queries))
+    if count < FEWEST_QUERIES:
+        raise InvalidInputError(f"the pairs are of {count} queries; label {FEWEST_QUERIES} or more")
+    for label, name in ((True, "relevant"), (False, "not relevant")):
+        with_one = {query for query, each in zip(queries, relevant, strict=True) if each == label}
+        if len(with_one) < FOLDS:
+            raise InvalidInputError(
+                f"{len(with_one)} queries have a pair labelled {name}; {FOLDS} or more need one: "
+                "label both what answers and what does not"
+            )
+
+
 def _check_values(data: _Data) -> None:
     for place in np.flatnonzero(~np.isfinite(data.logits)):
         raise InvalidInputError(
             f"the logit of pair {place} is {data.logits[place]}; score it again, or leave it out"
         )
-    for label, name in ((True, "relevant"), (False, "not relevant")):
-        found = len(np.unique(data.queries[data.relevant == label]))
-        if found < FOLDS:
-            raise InvalidInputError(
-                f"{found} queries have a pair labelled {name}; {FOLDS} or more need one: label both "
-                "what answers and what does not"
-            )
     means = [float(data.logits[data.relevant == label].mean()) for label in (True, False)]
     if means[0] <= means[1]:
         raise InvalidInputError(

@@ -176,6 +176,32 @@ def test_a_fault_of_the_command_is_one_line(
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([], "there is no labelled query"),
+        ([{"query": "q", "relevant": ["a"]}], "query '1' of '{data}' has no 'candidates'"),
+        (
+            [{"query": "q", "candidates": ["a"], "relevant": []}],
+            "{data}:1: 'relevant' names no relevant passage",
+        ),
+        (
+            [{"id": "x", "query": "q", "candidates": ["a"], "relevant": [0]}] * 2,
+            "{data}:2: 'id' is 'x', as of a query before",
+        ),
+    ],
+)
+def test_a_fault_of_the_data_is_one_line_before_a_model_is_loaded(
+    bge_rerank: Callable[..., Done], tmp_path: Path, lines: list[object], message: str
+) -> None:
+    data = tmp_path / "data.jsonl"
+    data.write_text("\n".join(map(json.dumps, lines)))
+    done = bge_rerank(data, "--model", "no-such-folder", "--output", tmp_path / "out")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert message.format(data=data) in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 PASSAGES = {"m": "The Moon raises the tides.", "b": "Bread rises on yeast."}
 QUESTION = LabelledQuery("q", "what causes tides", None, {"m": 1})
 

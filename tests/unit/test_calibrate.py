@@ -116,6 +116,29 @@ def test_it_scores_in_parts_and_says_how_far_it_is() -> None:
     assert calibrated.calibration.probability(1.0) < 0.1
 
 
+@pytest.mark.parametrize(
+    ("queries", "relevant", "message"),
+    [
+        (29, [True, False], "are of 29 queries"),
+        (30, [True, True], "0 queries have a pair labelled not relevant"),
+        (30, [False, False], "0 queries have a pair labelled relevant"),
+        (0, [], "are of 0 queries"),
+    ],
+)
+def test_labels_that_are_too_few_are_named_before_anything_is_scored(
+    queries: int, relevant: list[bool], message: str
+) -> None:
+    pairs = [
+        LabelledPair(f"q{query}", "a" * (1 + label), relevant=label)
+        for query in range(queries)
+        for label in relevant
+    ]
+    scorer = Counted()
+    with pytest.raises(InvalidInputError, match=message):
+        calibrate(scorer, pairs)
+    assert scorer.passes == []
+
+
 def with_change(place: int, logit: float) -> list[float]:
     logits = made_up()[0]
     logits[place] = logit

@@ -230,6 +230,8 @@ def test_a_missing_split_is_answered_with_those_there_are(tmp_path: Path) -> Non
         (LabelledQuery(1, "q", None, {"a": 1}), "'id' is 1"),  # type: ignore[arg-type]
         (LabelledQuery("1", "q", ["text"], {"a": 1}), r"'candidates'\[0\] is 'text'"),  # type: ignore[list-item]
         (LabelledQuery("1", "q", None, {3: 1}), "'relevant' has the id 3"),  # type: ignore[dict-item]
+        (LabelledQuery("1", "q", None, {}), "'relevant' names no relevant passage"),
+        (LabelledQuery("1", "q", None, {"a": 0}), "'relevant' names no relevant passage"),
     ],
 )
 def test_labelled_queries_of_ones_own_are_checked(labelled: LabelledQuery, message: str) -> None:
