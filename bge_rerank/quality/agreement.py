@@ -45,9 +45,9 @@ def disagreement_notes(models: Iterable[ModelResult]) -> list[str]:
     """Return a warning for each model that disagrees with the first stage."""
     return [
         f"{model.name}: {model.agreement.share:.1%} of its first {FIRST} passages are within the "
-        f"first stage's first {WITHIN}; under {LOWEST_SHARE:.0%} the first stage ranks low what the "
-        "reranker likes best, and more of that may lie below the depth: retrieve deeper, or try "
-        "another embedder (a rule of thumb, no proven bound)"
+        f"first stage's first {WITHIN}, under {LOWEST_SHARE:.0%} (a rule of thumb, no proven bound); "
+        "where the model raises the measures, the first stage ranks low what answers best, and more "
+        "of that may lie below the depth: retrieve deeper, or try another embedder"
         for model in models
         if model.agreement
         and model.agreement.share is not None

@@ -94,21 +94,21 @@ def agreement_line(agreement: Agreement) -> str:
     """Say how far a reranker agrees with the first stage, or what it takes to say so.
 
     >>> agreement_line(Agreement(share=0.8, rank_correlation=0.25))
-    "Agreement with the first stage: 80.0% of the reranker's first 10 passages are within its first 50; rank correlation +0.25."
+    "Agreement: the first stage has 80.0% of the reranker's first 10 passages among its first 50; rank correlation +0.25."
     """
-    return f"Agreement with the first stage: {_share(agreement)}; {_correlation(agreement)}."
+    return f"Agreement: {_share(agreement)}; {_correlation(agreement)}."
 
 
 def _share(agreement: Agreement) -> str:
     if agreement.share is None:
         return (
-            f"whether the reranker's first {FIRST} passages are within its first {WITHIN} is told at "
-            f"a depth above {WITHIN}, such as {2 * WITHIN}, by {ENOUGH_QUERIES} queries or more with "
-            "so many candidates"
+            f"whether the first stage has the reranker's first {FIRST} passages among its first "
+            f"{WITHIN} is told at a depth above {WITHIN}, such as {2 * WITHIN}, by {ENOUGH_QUERIES} "
+            "queries or more with so many candidates"
         )
     return (
-        f"{agreement.share:.1%} of the reranker's first {FIRST} passages are within its first "
-        f"{WITHIN}"
+        f"the first stage has {agreement.share:.1%} of the reranker's first {FIRST} passages among "
+        f"its first {WITHIN}"
     )
 
 

@@ -122,7 +122,7 @@ def test_a_share_under_60_percent_is_warned_of_and_says_what_to_do() -> None:
     assert note.startswith(f"m: {share:.1%} of its first 10 passages are within")
     assert "retrieve deeper, or try another embedder" in note
     for report in (as_markdown(found), printed(found)):
-        assert "Agreement with the first stage: " in report
+        assert "Agreement: the first stage has " in report
         assert f"{share:.1%} of the reranker's first 10 passages" in report.replace("\\", "")
         assert "no proven bound" in report
 
