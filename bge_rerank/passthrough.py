@@ -50,6 +50,8 @@ def rerank_metadata(ranked: Ranked | Unscored, passage: str, text: str) -> dict[
     {'rerank_score': 0.5, 'rerank_span': [0, 3]}
     >>> rerank_metadata(Ranked(0, 0.5, 0.0, probability=0.8), "text", "text")
     {'rerank_score': 0.5, 'rerank_probability': 0.8}
+    >>> rerank_metadata(Ranked(0, 0.5, 0.0, fused=0.03), "text", "text")
+    {'rerank_score': 0.5, 'rerank_fused': 0.03}
     """
     if isinstance(ranked, Unscored):
         return {"rerank_error": ranked.error}
@@ -57,6 +59,8 @@ def rerank_metadata(ranked: Ranked | Unscored, passage: str, text: str) -> dict[
     metadata: dict[str, Any] = {"rerank_score": ranked.score}
     if ranked.probability is not None:
         metadata["rerank_probability"] = ranked.probability
+    if ranked.fused is not None:
+        metadata["rerank_fused"] = ranked.fused
     if span:
         metadata["rerank_span"] = list(span)
     return metadata
@@ -68,5 +72,5 @@ def without_rerank_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
     >>> without_rerank_metadata({"title": "Tides", "rerank_score": 0.9})
     {'title': 'Tides'}
     """
-    ours = ("rerank_score", "rerank_probability", "rerank_error", "rerank_span")
+    ours = ("rerank_score", "rerank_probability", "rerank_fused", "rerank_error", "rerank_span")
     return {key: value for key, value in metadata.items() if key not in ours}

@@ -17,6 +17,7 @@ from bge_rerank.latency_budget import (
     check_budget,
 )
 from bge_rerank.prefilter import Prefilter, check_prefilter
+from bge_rerank.rank_fusion import RRF_K, Fusion, check_fusion
 from bge_rerank.ranking import Ranking
 from bge_rerank.scoring import ascore_pairs, score_pairs
 from bge_rerank.selection import check_selection, select
@@ -59,6 +60,8 @@ class Reranker:
         rate: MeasuredRate | None = None,
         calibration: Calibration | str | PathLike[str] | None = None,
         min_precision: float | None = None,
+        fusion: Fusion | None = None,
+        rrf_k: int = RRF_K,
     ) -> None:
         """Keep scorers and how to select; nothing is loaded.
 
@@ -86,6 +89,10 @@ class Reranker:
                 wrote; it must be of this scorer, which is checked when there are scores.
             min_precision: The precision (0..1) to keep by the calibration's threshold, before `top_n`
                 and beside `score_threshold`; it holds with the calibration's confidence.
+            fusion: `"rrf"` orders by reciprocal rank fusion of two ranks from 1 among the texts that
+                were scored: the reranker's, and the first stage's, which is taken from the order of
+                the texts. Thresholds stay with score and logit; `top_n` cuts the fused order.
+            rrf_k: Its constant, from 1 on; the higher, the less the first ranks stand out.
 
         Raises:
             ConfigurationError: A value cannot work; a `CalibrationError` where it is the calibration.
@@ -94,6 +101,7 @@ class Reranker:
         check_prefilter(prefilter, keep, top_n)
         check_windows(long_documents, window_tokens)
         check_budget(latency_budget_ms)
+        check_fusion(fusion, rrf_k)
         self.scorer = scorer
         self.top_n = top_n
         self.score_threshold = score_threshold
@@ -104,13 +112,15 @@ class Reranker:
         self.rate = rate or MeasuredRate()
         self.calibration = loaded_calibration(calibration)
         self.min_logit = min_logit(self.calibration, min_precision)
+        self.fusion = fusion
+        self.rrf_k = rrf_k
 
     def rerank(self, query: str, texts: Iterable[str]) -> Ranking:
         """Rank texts for one query.
 
         Returns:
-            The texts kept, best first: by logit, ties in input order. An index is a text's place
-            in `texts`. Without texts, an empty list, and no model is loaded. It shows itself in
+            The texts kept, best first: by logit, ties in input order; with `fusion` by the fused
+            score, ties by logit. An index is a text's place in `texts`. Without texts, an empty list, and no model is loaded. It shows itself in
             notebooks, by `rich.print`, and by its `bump_chart()`.
 
         Raises:
@@ -216,7 +226,8 @@ class Reranker:
     def _ranked(self, pieces: Sequence[Piece], remaining: Iterator[float]) -> list[Ranked]:
         best = best_pieces(pieces, [next(remaining) for _ in pieces])
         logits = [logit for _, logit in best]
-        ranking = select(logits, self.top_n, self.score_threshold, self.min_logit)
+        rrf_k = None if self.fusion is None else self.rrf_k
+        ranking = select(logits, self.top_n, self.score_threshold, self.min_logit, rrf_k)
         ranked_pieces = ((best[ranked.index][0], ranked) for ranked in ranking)
         return [
             Ranked(
@@ -225,6 +236,7 @@ class Reranker:
                 ranked.logit,
                 piece.span,
                 self._probability(ranked.logit),
+                ranked.fused,
             )
             for piece, ranked in ranked_pieces
         ]

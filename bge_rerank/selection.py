@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from bge_rerank.errors import ConfigurationError
+from bge_rerank.rank_fusion import fused_ranking
 from bge_rerank.types import Ranked
 
 
@@ -44,19 +45,25 @@ def select(
     top_n: int | None = None,
     score_threshold: float | None = None,
     min_logit: float | None = None,
+    rrf_k: int | None = None,
 ) -> list[Ranked]:
     """Rank finite logits, best first; ties keep the input order.
 
     `score_threshold` is on the score (0..1) and `min_logit` on the logit; both are inclusive and
-    apply before `top_n`. `None` leaves any of them out.
+    apply before `top_n`. `None` leaves any of them out. With `rrf_k` the order is that of the fused
+    scores (see `rank_fusion`), and the input order is taken for the first stage's.
 
     >>> select([-2.0, 3.0, 0.0], top_n=2)
-    [Ranked(index=1, score=0.9525741268224334, logit=3.0, span=None, probability=None), Ranked(index=2, ...)]
+    [Ranked(index=1, score=0.9525741268224334, logit=3.0, span=None, probability=None, fused=None), Ranked(index=2, ...)]
     >>> [ranked.index for ranked in select([-2.0, 3.0, 0.0], score_threshold=0.5)]
     [1, 2]
+    >>> [ranked.index for ranked in select([1.0, 0.0, 2.0], rrf_k=60)]
+    [0, 2, 1]
     """
     order = sorted(range(len(logits)), key=lambda index: -logits[index])
     ranking = [Ranked(index, sigmoid(logits[index]), logits[index]) for index in order]
+    if rrf_k is not None:
+        ranking = fused_ranking(ranking, rrf_k)
     if score_threshold is not None:
         ranking = [ranked for ranked in ranking if ranked.score >= score_threshold]
     if min_logit is not None:

@@ -23,8 +23,10 @@ from bge_rerank.latency_budget import MeasuredRate, check_budget
 from bge_rerank.loading import LazyScorer, load_scorer
 from bge_rerank.passthrough import Unscored, first_stage_order
 from bge_rerank.prefilter import check_prefilter
+from bge_rerank.rank_fusion import RRF_K, Fusion, check_fusion
 from bge_rerank.ranking import Ranking
 from bge_rerank.reranker import Reranker
+from bge_rerank.retrieval_guard import at_places, check_min_retrieval_score, places_from
 from bge_rerank.selection import check_selection
 from bge_rerank.types import Ranked, Scorer
 from bge_rerank.windowing import WINDOW_TOKENS, LongDocuments, check_windows
@@ -115,6 +117,16 @@ class RerankerSettings(BaseModel):
     """Score no more of the first candidates than earlier calls could in this time, but `top_n` at least.
     With `top_n=None` the others stay behind, in the order they came in, with `rerank_error`."""
 
+    min_retrieval_score: float | None = None
+    """The lowest first-stage score (the retriever's own scale, inclusive) to rerank and keep: where all
+    are lower, nothing is left and no model is asked. Higher must be better: a distance cannot be used.
+    It holds where scoring fails too. With it, every candidate must have a score."""
+    fusion: Fusion | None = None
+    """`"rrf"` orders by reciprocal rank fusion of the order that they came in, best first, and the
+    reranker's; each has the sum as `rerank_fused`. Thresholds stay with `rerank_score`."""
+    rrf_k: int = RRF_K
+    """The constant of the fusion, from 1 on: the higher, the less the first ranks stand out."""
+
     _rate: MeasuredRate = PrivateAttr(default_factory=MeasuredRate)
     """What the calls so far took."""
 
@@ -139,6 +151,8 @@ class RerankerSettings(BaseModel):
         check_prefilter(self.prefilter, self.keep, self.top_n)
         check_windows(self.long_documents, self.window_tokens)
         check_budget(self.latency_budget_ms)
+        check_min_retrieval_score(self.min_retrieval_score)
+        check_fusion(self.fusion, self.rrf_k)
 
     def reranker(self) -> Reranker:
         """Return a reranker by these settings; the weights are loaded when it is asked to score."""
@@ -155,25 +169,47 @@ class RerankerSettings(BaseModel):
             rate=self._rate,
             calibration=self.calibration,
             min_precision=self.min_precision,
+            fusion=self.fusion,
+            rrf_k=self.rrf_k,
         )
 
-    def rank(self, query: str, passages: Sequence[str]) -> Sequence[Ranked | Unscored]:
+    def rank(
+        self, query: str, passages: Sequence[str], places: Sequence[int] | None = None
+    ) -> Sequence[Ranked | Unscored]:
         """Rank passages as `Reranker.rerank` does, or do what `on_error` says where scoring fails.
+
+        Args:
+            query: What they are ranked by.
+            passages: All that came, in first-stage order; an index is a place among them.
+            places: Where those stand that are ranked; `None` ranks all.
 
         Raises:
             ScoringError: Scoring failed, and `on_error` is `"raise"`.
         """
+        if places is not None:
+            return at_places(self.rank(query, [passages[place] for place in places]), places)
         try:
             return self._with_unscored(self.reranker().rerank(query, passages))
         except ScoringError as error:
             return self._passed_through(len(passages), error)
 
-    async def arank(self, query: str, passages: Sequence[str]) -> Sequence[Ranked | Unscored]:
+    async def arank(
+        self, query: str, passages: Sequence[str], places: Sequence[int] | None = None
+    ) -> Sequence[Ranked | Unscored]:
         """Rank as `rank` does, without blocking the event loop."""
+        if places is not None:
+            return at_places(await self.arank(query, [passages[place] for place in places]), places)
         try:
             return self._with_unscored(await self.reranker().arerank(query, passages))
         except ScoringError as error:
             return self._passed_through(len(passages), error)
+
+    def _well_retrieved(self, scores: Sequence[object], where: str) -> list[int] | None:
+        """Return the places of what `min_retrieval_score` leaves; `None` where there is no minimum."""
+        check_min_retrieval_score(self.min_retrieval_score)
+        if self.min_retrieval_score is None:
+            return None
+        return places_from(self.min_retrieval_score, scores, where)
 
     def _with_unscored(self, ranking: Ranking) -> Sequence[Ranked | Unscored]:
         """Return a ranking, and behind it what the budget left out, unless a limit leaves it out too."""
@@ -217,5 +253,8 @@ _SCORER_FIELDS = set(RerankerSettings.model_fields) - {
     "window_tokens",
     "latency_budget_ms",
     "on_error",
+    "min_retrieval_score",
+    "fusion",
+    "rrf_k",
     "api_key",
 }

