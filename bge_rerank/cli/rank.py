@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 from bge_rerank.cli.scorer_arguments import add_scorer_arguments, scorer_of
 from bge_rerank.errors import InvalidInputError
+from bge_rerank.rank_fusion import Fusion
 from bge_rerank.reranker import Reranker
 from bge_rerank.types import Ranked
 from bge_rerank.windowing import LongDocuments
@@ -38,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--threshold", type=float, metavar="SCORE", help="keep scores from this one on (0 to 1)")
     add("--calibration", metavar="FILE", help="what `bge-rerank calibrate` wrote for this model")
     add("--min-precision", type=float, metavar="P", help="keep by its threshold for this precision")
+    add(
+        "--fusion", choices=get_args(Fusion), help="fuse the order of the lines with the reranker's"
+    )
     add_scorer_arguments(parser)
     add(
         "--long-documents",
@@ -60,6 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
         long_documents=arguments.long_documents,
         calibration=arguments.calibration,
         min_precision=arguments.min_precision,
+        fusion=arguments.fusion,
     )
     records = _read(arguments)
     ranking = reranker.rerank(arguments.query, [record.text for record in records])
@@ -109,6 +114,8 @@ def _as_json(rank: int, ranked: Ranked, record: Record) -> str:
     }
     if ranked.probability is not None:
         scores["rerank_probability"] = ranked.probability
+    if ranked.fused is not None:
+        scores["rerank_fused"] = ranked.fused
     span = {} if ranked.span is None else {"rerank_span": ranked.span}
     return json.dumps({**record.fields, **scores, **span})
 

@@ -21,6 +21,7 @@ from bge_rerank import (
     load_scorer,
 )
 from bge_rerank.loading import _loaded
+from bge_rerank.rank_fusion import fused_score
 from bge_rerank.scored_by import ScoredBy
 from bge_rerank.selection import sigmoid
 from bge_rerank.settings import RerankerSettings
@@ -57,7 +58,10 @@ class AwaitedScorer(FixedScorer):
 
 @dataclass(frozen=True)
 class Item:
-    """A document or a node, in words that both frameworks share."""
+    """A document or a node, in words that both frameworks share.
+
+    What stands in `metadata["retrieval_score"]` is the score of the first stage.
+    """
 
     id: str
     text: str
@@ -68,6 +72,13 @@ ITEMS = [
     Item(str(index), text, {"title": f"Title {index}", "nested": {"page": index}})
     for index, text in enumerate(PASSAGES)
 ]
+
+
+def scored_items(*scores: Any) -> list[Item]:
+    return [
+        Item(item.id, item.text, {**item.metadata, "retrieval_score": score})
+        for item, score in zip(ITEMS, scores, strict=True)
+    ]
 
 
 class AdapterContract(ABC):
@@ -227,6 +238,9 @@ class AdapterContract(ABC):
             ({"min_precision": 0.99, "calibration": calibration()}, "reached 0.950 at most"),
             ({"calibration": "/no/such/file.json"}, "cannot read '/no/such/file.json'"),
             ({"keep": 0}, "keep is 0"),
+            ({"min_retrieval_score": float("nan")}, "min_retrieval_score is nan"),
+            ({"min_retrieval_score": float("inf")}, "min_retrieval_score is inf"),
+            ({"rrf_k": 0}, "rrf_k is 0"),
             ({"prefilter": object()}, "has no score"),
             ({"backend": "tei"}, "give its base_url"),
             ({"backend": "torch", "base_url": "http://host"}, "asks no server"),
@@ -432,6 +446,114 @@ class AdapterContract(ABC):
             pickle.loads(pickle.dumps(adapter)),
         ):
             assert again.calibration == given
+
+    def test_what_was_found_too_weakly_is_neither_reranked_nor_kept(self) -> None:
+        adapter = self.fixed([0.0, 1.0], min_retrieval_score=0.5, top_n=None)
+        ranked = self.ranked(adapter, scored_items(0.49, 0.9, 0.2, 0.5))
+        assert [item.id for item in ranked] == ["3", "1"]
+        assert [item.text for item in ranked] == [PASSAGES[3], PASSAGES[1]]
+        assert adapter.scorer.asked == [[(QUERY, PASSAGES[1]), (QUERY, PASSAGES[3])]]
+
+    def test_where_all_were_found_too_weakly_nothing_is_left_and_no_model_is_loaded(self) -> None:
+        loaded = dict(_loaded)
+        adapter = self.adapter(
+            model_name="/no/such/folder", min_retrieval_score=0.5, on_error="passthrough"
+        )
+        made = [self.make(item) for item in scored_items(0.1, 0.2, 0.3, 0.4)]
+        assert self.call(adapter, made, QUERY) == []
+        assert asyncio.run(self.acall(adapter, made, QUERY)) == []
+        assert _loaded == loaded
+
+    @pytest.mark.parametrize("score", [None, float("nan")])
+    def test_a_candidate_without_a_score_is_an_error_where_there_is_a_minimum(
+        self, score: float | None
+    ) -> None:
+        items = scored_items(0.9, 0.9, score, 0.1)
+        made = list(map(self.make, items))
+        for on_error in ("raise", "passthrough"):
+            adapter = self.fixed([0.0] * 4, min_retrieval_score=0.5, on_error=on_error)
+            with pytest.raises(InvalidInputError, match=f"candidate 2 of 0..3 has {score} as its"):
+                self.call(adapter, made, QUERY)
+            with pytest.raises(InvalidInputError, match="give it a number, higher for better"):
+                asyncio.run(self.acall(adapter, made, QUERY))
+            assert adapter.scorer.asked == []
+        assert len(self.ranked(self.fixed([0.0] * 4, top_n=None), items)) == 4
+
+    def test_a_minimum_holds_for_what_keeps_first_stage_order(self) -> None:
+        fields = {"min_retrieval_score": 0.5, "on_error": "passthrough"}
+        items = scored_items(0.4, 0.9, 0.8, 0.7)
+        for top_n, expected in ((2, ["1", "2"]), (None, ["1", "2", "3"])):
+            adapter = self.fixed([float("nan")] * 4, top_n=top_n, **fields)
+            ranked = self.ranked(adapter, items)
+            assert [item.id for item in ranked] == expected
+            assert all("rerank_error" in item.metadata for item in ranked)
+
+    def test_a_minimum_and_a_budget_keep_the_right_ones(self) -> None:
+        items = [
+            Item(str(number), f"passage {number}", {"retrieval_score": number % 2})
+            for number in range(24)
+        ]
+        adapter = self.adapter(
+            scorer=Counted(), latency_budget_ms=200, top_n=None, min_retrieval_score=1
+        )
+        sync = self.ranked(adapter, items)
+        again = self.adapter.model_validate(adapter.model_dump())
+        out = asyncio.run(self.acall(again, list(map(self.make, items)), QUERY))
+        for ranked in (sync, [self.read(item) for item in out]):
+            assert {int(item.id) for item in ranked[:10]} == {*range(1, 20, 2)}
+            assert [item.id for item in ranked[10:]] == ["21", "23"]
+            assert all(item.text == f"passage {item.id}" for item in ranked)
+            assert ["rerank_error" in item.metadata for item in ranked] == [False] * 10 + [True] * 2
+
+    def test_a_minimum_and_a_span_point_into_the_same_text(self) -> None:
+        long = f"{'word ' * 900}needle{' word' * 900}"
+        items = [
+            Item("0", "needle " * 9, {"retrieval_score": 0.1}),
+            Item("1", long, {"retrieval_score": 0.9}),
+        ]
+        scorer = Counted(lambda passage: float("needle" in passage))
+        adapter = self.adapter(scorer=scorer, long_documents="window", min_retrieval_score=0.5)
+        [item] = self.ranked(adapter, items)
+        assert (item.id, item.text) == ("1", long)
+        assert "needle" in long[slice(*item.metadata["rerank_span"])]
+
+    def test_fusion_orders_by_both_ranks_and_says_so(self) -> None:
+        ranked = self.ranked(self.fixed([0, 2, 1, -2], fusion="rrf", top_n=None))
+        # The reranker's order is 1, 2, 0, 3.
+        expected = [("1", (2, 1)), ("0", (1, 3)), ("2", (3, 2)), ("3", (4, 4))]
+        assert [item.id for item in ranked] == [id_ for id_, _ in expected]
+        fused = [item.metadata["rerank_fused"] for item in ranked]
+        assert fused == [fused_score(*ranks) for _, ranks in expected]
+        assert [type(score) for score in fused] == [float] * 4
+        assert [item.metadata["rerank_score"] for item in ranked] == list(
+            map(sigmoid, [2, 0, 1, -2])
+        )
+
+    def test_fusion_leaves_thresholds_to_the_rerank_score(self) -> None:
+        logits = [-1, 2, -2, 1]
+        fields = {"fusion": "rrf", "score_threshold": 0.5}
+        assert [i.id for i in self.ranked(self.fixed(logits, top_n=None, **fields))] == ["1", "3"]
+        assert [i.id for i in self.ranked(self.fixed(logits, top_n=1, **fields))] == ["1"]
+
+    def test_the_constant_of_the_fusion_decides_how_much_the_first_ranks_count(self) -> None:
+        # The reranker's order is 2, 1, 3, 0: item 0 has the ranks 1 and 4, item 1 has 2 and 2.
+        logits = [0, 2, 3, 1]
+        for rrf_k, order in ((1, ["2", "0", "1", "3"]), (60, ["2", "1", "0", "3"])):
+            ranked = self.ranked(self.fixed(logits, fusion="rrf", rrf_k=rrf_k, top_n=None))
+            assert [item.id for item in ranked] == order
+
+    def test_without_fusion_there_is_no_fused_score_and_an_old_one_goes(self) -> None:
+        before = Item("0", "text", {"rerank_fused": 0.03})
+        assert "rerank_fused" not in self.ranked(self.fixed([1.0]), [before])[0].metadata
+
+    def test_a_minimum_and_a_fusion_survive_dump_and_pickle(self) -> None:
+        adapter = self.adapter(min_retrieval_score=0.25, fusion="rrf", rrf_k=10)
+        for again in (
+            self.adapter.model_validate(adapter.model_dump()),
+            self.adapter.model_validate_json(adapter.model_dump_json()),
+            pickle.loads(pickle.dumps(adapter)),
+        ):
+            assert (again.min_retrieval_score, again.fusion, again.rrf_k) == (0.25, "rrf", 10)
 
     def test_rank_fields_stand_in_front_of_the_scored_text_alone(self) -> None:
         adapter = self.fixed([0.0], rank_fields=["title", "absent"])

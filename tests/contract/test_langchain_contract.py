@@ -77,3 +77,27 @@ def test_a_document_of_a_subclass_stays_one() -> None:
     [out] = BGERerankerCompressor(scorer=FixedScorer([0.0])).compress_documents([page], QUERY)
     assert isinstance(out, Page)
     assert out.number == 4
+
+
+def test_the_minimum_is_compared_with_the_metadata_of_a_key() -> None:
+    found = [
+        Document(item.text, id=item.id, metadata={"similarity": place / 4, "retrieval_score": 0.0})
+        for place, item in enumerate(ITEMS)
+    ]
+    compressor = BGERerankerCompressor(
+        scorer=FixedScorer([0, 1]), min_retrieval_score=0.5, retrieval_score_key="similarity"
+    )
+    out = compressor.compress_documents(found, QUERY)
+    assert [document.id for document in out] == ["3", "2"]
+    assert [document.metadata["similarity"] for document in out] == [0.75, 0.5]
+    assert [document.metadata["retrieval_score"] for document in out] == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("metadata", [{}, {"retrieval_score": "0.9"}, {"retrieval_score": True}])
+def test_a_document_without_a_number_at_the_key_is_named(metadata: dict[str, Any]) -> None:
+    found = [Document("The Moon.", metadata=metadata)]
+    compressor = BGERerankerCompressor(scorer=FixedScorer([0.0]), min_retrieval_score=0.5)
+    score = repr(metadata.get("retrieval_score"))
+    message = rf"candidate 0 of 0..0 has {score} as its metadata\['retrieval_score'\]"
+    with pytest.raises(InvalidInputError, match=message):
+        compressor.compress_documents(found, QUERY)

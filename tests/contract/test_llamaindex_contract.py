@@ -9,7 +9,7 @@ from llama_index.core.schema import ImageNode, MetadataMode, NodeWithScore, Text
 from llama_index_instrumentation import get_dispatcher
 
 from adapter_contract import ITEMS, AdapterContract, FixedScorer, Item
-from bge_rerank import NonFiniteScoreError
+from bge_rerank import InvalidInputError, NonFiniteScoreError
 from conftest import PASSAGES, QUERY
 from llamaindex_bge_rerank import BGERerankerPostprocessor
 from llamaindex_bge_rerank.postprocessor import SCORE_KEYS
@@ -20,7 +20,7 @@ class TestPostprocessor(AdapterContract):
 
     def make(self, item: Item) -> NodeWithScore:
         node = TextNode(id_=item.id, text=item.text, metadata=item.metadata)
-        return NodeWithScore(node=node, score=0.25)
+        return NodeWithScore(node=node, score=item.metadata.get("retrieval_score", 0.25))
 
     def read(self, made: NodeWithScore) -> Item:
         return Item(made.node_id, made.text, made.metadata)
@@ -75,6 +75,21 @@ def test_the_score_is_the_rerank_score_and_the_retrieval_score_is_kept() -> None
     assert type(best.score) is float
     assert best.score == best.metadata["rerank_score"] == 0.8807970779778823
     assert best.metadata["retrieval_score"] == 0.25
+
+
+def test_with_fusion_the_score_is_the_fused_one() -> None:
+    out = postprocessor(top_n=None, fusion="rrf").postprocess_nodes(nodes(), query_str=QUERY)
+    assert [node.score for node in out] == [node.metadata["rerank_fused"] for node in out]
+    assert [node.score for node in out] == sorted((n.score or 0.0 for n in out), reverse=True)
+    assert all(type(node.score) is float for node in out)
+    assert [node.metadata["retrieval_score"] for node in out] == [0.25] * 4
+
+
+def test_the_minimum_is_compared_with_the_nodes_score_and_with_no_metadata() -> None:
+    found = nodes(score=0.25)
+    for node in found:
+        node.node.metadata["retrieval_score"] = 0.9
+    assert postprocessor(min_retrieval_score=0.5).postprocess_nodes(found, query_str=QUERY) == []
 
 
 def test_a_node_without_a_retrieval_score_has_none() -> None:
@@ -140,6 +155,13 @@ def test_events_name_a_number_where_top_n_is_none(events: list[Any]) -> None:
 
 async def test_async_events_come_in_a_pair(events: list[Any]) -> None:
     await postprocessor().apostprocess_nodes(nodes(), query_str=QUERY)
+    assert [type(event) for event in events] == [ReRankStartEvent, ReRankEndEvent]
+
+
+def test_events_come_in_a_pair_where_a_node_has_no_score_to_compare(events: list[Any]) -> None:
+    reranker = postprocessor(min_retrieval_score=0.5)
+    with pytest.raises(InvalidInputError, match="has None as its score"):
+        reranker.postprocess_nodes(nodes(score=None), query_str=QUERY)
     assert [type(event) for event in events] == [ReRankStartEvent, ReRankEndEvent]
 
 

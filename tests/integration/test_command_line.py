@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bge_rerank import load_scorer
+from bge_rerank.rank_fusion import fused_score
 from conftest import PASSAGES, QUERY
 
 
@@ -46,6 +47,18 @@ def test_it_tells_which_part_of_a_long_text_answers() -> None:
     done = bge_rerank("rank", QUERY, "-", *options, stdin=line.encode())
     [record] = map(json.loads, done.stdout.splitlines())
     assert PASSAGES[1] in line[slice(*record["rerank_span"])]
+
+
+def test_it_fuses_the_order_of_the_lines_with_the_rerankers() -> None:
+    done = bge_rerank(
+        "rank", QUERY, "-", "--model", "mini", "--json", "--fusion", "rrf", stdin=LINES
+    )
+    records = list(map(json.loads, done.stdout.splitlines()))
+    by_score = sorted(records, key=lambda record: -record["rerank_score"])
+    for rank, record in enumerate(by_score, 1):
+        assert record["rerank_fused"] == fused_score(record["index"] + 1, rank)
+    fused = [record["rerank_fused"] for record in records]
+    assert fused == sorted(fused, reverse=True)
 
 
 def test_it_reads_jsonl_and_keeps_the_objects(tmp_path: Path) -> None:

@@ -5,13 +5,17 @@ from pathlib import Path
 
 from langchain_core.cross_encoders import BaseCrossEncoder
 from langchain_core.documents import BaseDocumentCompressor, Document
+from langchain_core.embeddings import DeterministicFakeEmbedding
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.vectorstores import InMemoryVectorStore
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import MetadataMode, NodeWithScore
 
 from bge_rerank import AsyncScorer, Calibration, Ranked, Ranking, Reranker, Scorer, load_scorer
 from bge_rerank.gathering import GatheringScorer
 from bge_rerank.quality import Evaluation, LabelledQuery, evaluate, read_jsonl
-from langchain_bge_rerank import BGECrossEncoder, BGERerankerCompressor
+from bge_rerank.rank_fusion import fused_ranking
+from langchain_bge_rerank import BGECrossEncoder, BGERerankerCompressor, ScoredRetriever
 from llamaindex_bge_rerank import BGERerankerPostprocessor
 
 
@@ -46,9 +50,12 @@ calibrated = Reranker(scorer, calibration="calibration.json", min_precision=0.9)
 probability: float | None = calibrated.rerank("q", ["a"])[0].probability
 cascade = Reranker(scorer, prefilter="bm25", keep=50)
 cascade_of_two = Reranker(scorer, top_n=None, prefilter=MyScorer(), keep=50)
+fusing = Reranker(scorer, fusion="rrf", rrf_k=10)
+fused: float | None = fusing.rerank("q", ["a"])[0].fused
 ranking: Ranking = reranker.rerank("q", ["a", "b"])
 rankings: list[Ranking] = reranker.rerank_many([("q", ["a"]), ("r", ("b", "c"))])
 score: float = ranking[0].score
+fused_anew: list[Ranked] = fused_ranking(ranking, k=60)
 
 compressor = BGERerankerCompressor(
     model_name="mini",
@@ -67,17 +74,31 @@ compressor = BGERerankerCompressor(
     keep=20,
     calibration=Calibration.load(Path("calibration.json")),
     min_precision=0.9,
+    min_retrieval_score=0.3,
+    retrieval_score_key="similarity",
+    fusion="rrf",
+    rrf_k=10,
 )
 labelled = LabelledQuery("q1", "q", [("a", "text")], {"a": 1})
 evaluation: Evaluation = evaluate([labelled], {"mine": scorer, "top 3": reranker}, target=0.9)
 evaluate(read_jsonl("data.jsonl"), {"mine": scorer}, retriever=lambda query: [("a", query)])
 base_compressor: BaseDocumentCompressor = compressor
 documents: Sequence[Document] = compressor.compress_documents([Document("a")], query="q")
+retriever: BaseRetriever = ScoredRetriever(
+    vectorstore=InMemoryVectorStore(DeterministicFakeEmbedding(size=8)),
+    search_kwargs={"k": 20},
+    relevance_score_fn=lambda cosine: (1 + cosine) / 2,
+)
 ready = BGERerankerCompressor(scorer=MyScorer())
 cross_encoder: BaseCrossEncoder = BGECrossEncoder(load_scorer("mini"))
 
 postprocessor = BGERerankerPostprocessor(
-    model_name="mini", top_n=None, scorer=load_scorer(), metadata_mode=MetadataMode.EMBED
+    model_name="mini",
+    top_n=None,
+    scorer=load_scorer(),
+    metadata_mode=MetadataMode.EMBED,
+    min_retrieval_score=0.3,
+    fusion="rrf",
 )
 base_postprocessor: BaseNodePostprocessor = postprocessor
 nodes: list[NodeWithScore] = postprocessor.postprocess_nodes([], query_str="q")
