@@ -16,7 +16,7 @@ from bge_rerank.types import Ranked
 Fusion = Literal["rrf"]
 
 RRF_K = 60
-"""The paper's: it was found on one collection and kept for the others."""
+"""The paper's."""
 
 
 def check_fusion(fusion: str | None, rrf_k: int) -> None:

@@ -120,8 +120,9 @@ class Reranker:
 
         Returns:
             The texts kept, best first: by logit, ties in input order; with `fusion` by the fused
-            score, ties by logit. An index is a text's place in `texts`. Without texts, an empty list, and no model is loaded. It shows itself in
-            notebooks, by `rich.print`, and by its `bump_chart()`.
+            score, ties by logit. An index is a text's place in `texts`. Without texts, an empty list,
+            and no model is loaded. It shows itself in notebooks, by `rich.print`, and by its
+            `bump_chart()`.
 
         Raises:
             InvalidInputError: The query is empty or white space, or a text is not a string.

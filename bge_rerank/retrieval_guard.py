@@ -42,14 +42,17 @@ def places_from(minimum: float, scores: Sequence[object], where: str) -> list[in
     Traceback (most recent call last):
     bge_rerank.errors.InvalidInputError: candidate 1 of 0..1 has None as its score, which cannot be compared with min_retrieval_score=0.5; give it a number, higher for better, or set min_retrieval_score=None
     """
-    for place, score in enumerate(scores):
-        if not _is_comparable(score):
-            raise InvalidInputError(
-                f"candidate {place} of 0..{len(scores) - 1} has {score!r:.80} as its {where}, which "
-                f"cannot be compared with min_retrieval_score={minimum}; give it a number, higher "
-                "for better, or set min_retrieval_score=None"
-            )
-    return [place for place, score in enumerate(scores) if score >= minimum]  # type: ignore[operator]
+    numbers = [_number(score) for score in scores]
+    if None in numbers:
+        place = numbers.index(None)
+        raise InvalidInputError(
+            f"candidate {place} of 0..{len(scores) - 1} has {scores[place]!r:.80} as its {where}, "
+            f"which cannot be compared with min_retrieval_score={minimum}; give it a number, higher "
+            "for better, or set min_retrieval_score=None"
+        )
+    return [
+        place for place, number in enumerate(numbers) if number is not None and number >= minimum
+    ]
 
 
 def at_places(
@@ -63,7 +66,9 @@ def at_places(
     return [replace(ranked, index=places[ranked.index]) for ranked in ranking]
 
 
-def _is_comparable(score: object) -> bool:
+def _number(score: object) -> float | None:
+    """Return a score as a Python float; `None` if it is no number, or NaN."""
     if isinstance(score, bool) or not isinstance(score, Real):
-        return False
-    return not math.isnan(score)
+        return None
+    number = float(score)
+    return None if math.isnan(number) else number

@@ -20,10 +20,10 @@ from bge_rerank.errors import ConfigurationError
 class ScoredRetriever(VectorStoreRetriever):
     """Find documents by `similarity_search_with_relevance_scores`, each with its score as metadata.
 
-    LangChain means such a score to be 0..1 with 1 for the most similar, and each store makes it of its
-    own distance: with unusual embeddings or metrics it leaves that range, and some stores give the
-    distance itself. `min_retrieval_score` needs scores that are higher for what is nearer, so look at
-    some before you set it.
+    LangChain means such a score to be 0..1, with 1 for the most similar, and each store makes it of its
+    own distance: it leaves that range where embeddings are not of length 1, and some stores give the
+    distance itself. `min_retrieval_score` needs scores that are higher for what is nearer: look at
+    yours before you set it.
 
     Documents are copies; the store's own are never changed.
 
