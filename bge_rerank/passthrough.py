@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,14 +27,16 @@ class Unscored:
     error: str
 
 
-def first_stage_order(count: int, top_n: int | None, error: ScoringError) -> list[Unscored]:
-    """Return the first of `count` texts in input order, and log a warning.
+def first_stage_order(
+    places: Sequence[int], top_n: int | None, error: ScoringError
+) -> list[Unscored]:
+    """Return the first of the texts at some places, in their order, and log a warning.
 
-    >>> first_stage_order(3, 2, ScoringError("the server is away"))
+    >>> first_stage_order(range(3), 2, ScoringError("the server is away"))
     [Unscored(index=0, error='the server is away'), Unscored(index=1, error='the server is away')]
     """
     logger.warning("not reranked, kept in first-stage order: %s", error)
-    return [Unscored(index, str(error)) for index in range(count)[:top_n]]
+    return [Unscored(index, str(error)) for index in places[:top_n]]
 
 
 def rerank_metadata(ranked: Ranked | Unscored, passage: str, text: str) -> dict[str, Any]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from numbers import Real
 
 from bge_rerank.errors import ConfigurationError, InvalidInputError
-from bge_rerank.passthrough import Unscored
-from bge_rerank.types import Ranked
+from bge_rerank.inputs import checked_texts
+from bge_rerank.ranking import Ranking
 
 
 def check_min_retrieval_score(minimum: float | None) -> None:
@@ -55,15 +56,20 @@ def places_from(minimum: float, scores: Sequence[object], where: str) -> list[in
     ]
 
 
-def at_places(
-    ranking: Sequence[Ranked | Unscored], places: Sequence[int]
-) -> list[Ranked | Unscored]:
-    """Give what was ranked among some candidates its place among all of them.
+def among_all(ranking: Ranking, texts: Sequence[str], places: Sequence[int]) -> Ranking:
+    """Give what was ranked of the texts at some places its places among all texts.
 
-    >>> [ranked.index for ranked in at_places([Ranked(1, 0.9, 2.2), Unscored(0, "why")], [2, 5])]
-    [5, 2]
+    >>> from bge_rerank.types import Ranked
+    >>> ranking = Ranking([Ranked(1, 0.9, 2.2)], "tides", ["bread", "the Moon"], unscored=[0])
+    >>> moved = among_all(ranking, ["banks", "bread", "rates", "the Moon"], [1, 3])
+    >>> moved[0].index, moved.texts[3], moved.unscored
+    (3, 'the Moon', [1])
     """
-    return [replace(ranked, index=places[ranked.index]) for ranked in ranking]
+    moved = copy(ranking)
+    moved[:] = [replace(ranked, index=places[ranked.index]) for ranked in ranking]
+    moved.texts = checked_texts(texts)
+    moved.unscored = [places[index] for index in ranking.unscored]
+    return moved
 
 
 def _number(score: object) -> float | None:

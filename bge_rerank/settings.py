@@ -26,7 +26,7 @@ from bge_rerank.prefilter import check_prefilter
 from bge_rerank.rank_fusion import RRF_K, Fusion, check_fusion
 from bge_rerank.ranking import Ranking
 from bge_rerank.reranker import Reranker
-from bge_rerank.retrieval_guard import at_places, check_min_retrieval_score, places_from
+from bge_rerank.retrieval_guard import among_all, check_min_retrieval_score, places_from
 from bge_rerank.selection import check_selection
 from bge_rerank.types import Ranked, Scorer
 from bge_rerank.windowing import WINDOW_TOKENS, LongDocuments, check_windows
@@ -186,23 +186,27 @@ class RerankerSettings(BaseModel):
         Raises:
             ScoringError: Scoring failed, and `on_error` is `"raise"`.
         """
-        if places is not None:
-            return at_places(self.rank(query, [passages[place] for place in places]), places)
+        among = range(len(passages)) if places is None else places
         try:
-            return self._with_unscored(self.reranker().rerank(query, passages))
+            ranking = self.reranker().rerank(query, [passages[place] for place in among])
         except ScoringError as error:
-            return self._passed_through(len(passages), error)
+            return self._passed_through(among, error)
+        return self._with_unscored(
+            ranking if places is None else among_all(ranking, passages, places)
+        )
 
     async def arank(
         self, query: str, passages: Sequence[str], places: Sequence[int] | None = None
     ) -> Sequence[Ranked | Unscored]:
         """Rank as `rank` does, without blocking the event loop."""
-        if places is not None:
-            return at_places(await self.arank(query, [passages[place] for place in places]), places)
+        among = range(len(passages)) if places is None else places
         try:
-            return self._with_unscored(await self.reranker().arerank(query, passages))
+            ranking = await self.reranker().arerank(query, [passages[place] for place in among])
         except ScoringError as error:
-            return self._passed_through(len(passages), error)
+            return self._passed_through(among, error)
+        return self._with_unscored(
+            ranking if places is None else among_all(ranking, passages, places)
+        )
 
     def _well_retrieved(self, scores: Sequence[object], where: str) -> list[int] | None:
         """Return the places of what `min_retrieval_score` leaves; `None` where there is no minimum."""
@@ -219,10 +223,10 @@ class RerankerSettings(BaseModel):
         reason = f"not scored within latency_budget_ms={self.latency_budget_ms}"
         return [*ranking, *(Unscored(place, reason) for place in ranking.unscored)]
 
-    def _passed_through(self, count: int, error: ScoringError) -> list[Unscored]:
+    def _passed_through(self, places: Sequence[int], error: ScoringError) -> list[Unscored]:
         if self.on_error == "raise":
             raise error
-        return first_stage_order(count, self.top_n, error)
+        return first_stage_order(places, self.top_n, error)
 
     def _configured_scorer(self) -> LazyScorer:
         options = {name: getattr(self, name) for name in _SCORER_FIELDS}

@@ -19,19 +19,19 @@ ERROR = ServerError("http://host/rerank", "no memory", status=500)
 
 @given(st.integers(0, 50), st.none() | st.integers(1, 60))
 def test_the_first_are_kept_in_the_order_they_came(count: int, top_n: int | None) -> None:
-    kept = first_stage_order(count, top_n, ERROR)
+    kept = first_stage_order(range(count), top_n, ERROR)
     assert [left.index for left in kept] == list(range(count))[:top_n]
 
 
 def test_a_warning_says_why(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
-    first_stage_order(3, None, ERROR)
+    first_stage_order(range(3), None, ERROR)
     assert "http://host/rerank answered 500: no memory" in caplog.text
 
 
 def test_metadata_holds_the_error_in_place_of_a_score() -> None:
-    [left] = first_stage_order(1, None, ERROR)
-    assert left == Unscored(0, "http://host/rerank answered 500: no memory")
+    [left] = first_stage_order([4], None, ERROR)
+    assert left == Unscored(4, "http://host/rerank answered 500: no memory")
     assert rerank_metadata(left, "text", "text") == {"rerank_error": left.error}
 
 

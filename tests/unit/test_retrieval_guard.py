@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bge_rerank import ConfigurationError, InvalidInputError, Ranked
-from bge_rerank.passthrough import Unscored
-from bge_rerank.retrieval_guard import at_places, check_min_retrieval_score, places_from
+from bge_rerank import ConfigurationError, InvalidInputError, Ranked, Ranking
+from bge_rerank.retrieval_guard import among_all, check_min_retrieval_score, places_from
 
 scores = st.lists(st.floats(allow_nan=False) | st.integers(-5, 5), max_size=20)
 
@@ -52,14 +51,19 @@ def test_a_minimum_that_is_not_finite_is_refused(minimum: float) -> None:
         check_min_retrieval_score(minimum)
 
 
-@given(st.lists(st.integers(0, 100), unique=True, min_size=1).map(sorted))
-def test_a_ranking_of_some_refers_to_places_among_all(places: list[int]) -> None:
-    count = len(places)
-    ranking: list[Ranked | Unscored] = [
-        Ranked(place, 0.5, 0.0, fused=0.1) for place in range(count)
-    ]
-    ranking[-1] = Unscored(count - 1, "why")
-    relocated = at_places(ranking, places)
-    assert [ranked.index for ranked in relocated] == places
-    assert [type(ranked) for ranked in relocated] == [type(ranked) for ranked in ranking]
-    assert relocated[-1] == Unscored(places[-1], "why")
+@given(st.lists(st.integers(0, 30), unique=True).map(sorted), st.data())
+def test_a_ranking_of_some_refers_to_places_among_all(
+    places: list[int], data: st.DataObject
+) -> None:
+    texts = [f"text {place}" for place in range(31)]
+    scored = data.draw(st.integers(0, len(places)))
+    chosen = [texts[place] for place in places]
+    indices = data.draw(st.permutations(range(scored)))
+    ranking = Ranking(
+        [Ranked(i, 0.5, 0.0) for i in indices], "q", chosen, range(scored, len(places))
+    )
+    moved = among_all(ranking, texts, places)
+    assert [moved.texts[ranked.index] for ranked in moved] == [chosen[i] for i in indices]
+    assert [moved.texts[place] for place in moved.unscored] == chosen[scored:]
+    assert (moved.query, moved.texts) == ("q", texts)
+    assert [ranked.index for ranked in ranking] == [*indices]
