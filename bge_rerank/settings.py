@@ -208,13 +208,6 @@ class RerankerSettings(BaseModel):
             ranking if places is None else among_all(ranking, passages, places)
         )
 
-    def _well_retrieved(self, scores: Sequence[object], where: str) -> list[int] | None:
-        """Return the places of what `min_retrieval_score` leaves; `None` where there is no minimum."""
-        check_min_retrieval_score(self.min_retrieval_score)
-        if self.min_retrieval_score is None:
-            return None
-        return places_from(self.min_retrieval_score, scores, where)
-
     def _with_unscored(self, ranking: Ranking) -> Sequence[Ranked | Unscored]:
         """Return a ranking, and behind it what the budget left out, unless a limit leaves it out too."""
         limits = (self.top_n, self.score_threshold, self.min_precision)
@@ -227,6 +220,13 @@ class RerankerSettings(BaseModel):
         if self.on_error == "raise":
             raise error
         return first_stage_order(places, self.top_n, error)
+
+    def _well_retrieved(self, scores: Sequence[object], where: str) -> list[int] | None:
+        """Return the places of what `min_retrieval_score` leaves; `None` where there is no minimum."""
+        check_min_retrieval_score(self.min_retrieval_score)
+        if self.min_retrieval_score is None:
+            return None
+        return places_from(self.min_retrieval_score, scores, where)
 
     def _configured_scorer(self) -> LazyScorer:
         options = {name: getattr(self, name) for name in _SCORER_FIELDS}
@@ -245,6 +245,9 @@ class RerankerSettings(BaseModel):
 
 
 _SCORER_FIELDS = set(RerankerSettings.model_fields) - {
+    "min_retrieval_score",
+    "fusion",
+    "rrf_k",
     "top_n",
     "score_threshold",
     "calibration",
@@ -257,8 +260,5 @@ _SCORER_FIELDS = set(RerankerSettings.model_fields) - {
     "window_tokens",
     "latency_budget_ms",
     "on_error",
-    "min_retrieval_score",
-    "fusion",
-    "rrf_k",
     "api_key",
 }

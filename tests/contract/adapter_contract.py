@@ -386,67 +386,6 @@ class AdapterContract(ABC):
             out = self.ranked(adapter, items)
         assert all("rerank_score" in item.metadata for item in out)
 
-    def test_a_calibration_adds_the_probability(self) -> None:
-        ranked = self.ranked(self.fixed([0, 2, -2, 1], calibration=calibration(), top_n=None))
-        probabilities = [item.metadata["rerank_probability"] for item in ranked]
-        assert probabilities == pytest.approx([0.9, 0.9, 0.5, 0.1])
-        assert [type(probability) for probability in probabilities] == [float] * 4
-
-    def test_without_a_calibration_there_is_no_probability_and_an_old_one_goes(self) -> None:
-        before = Item("0", "text", {"rerank_probability": 0.9})
-        assert "rerank_probability" not in self.ranked(self.fixed([1.0]), [before])[0].metadata
-
-    def test_a_wanted_precision_is_kept_by_the_calibrations_threshold(self) -> None:
-        options = {"calibration": calibration(), "min_precision": 0.9}
-        ranked = self.ranked(self.fixed([0.4, 3.0, 0.5, 2.0], top_n=None, **options))
-        assert [item.id for item in ranked] == ["1", "3", "2"]
-        ranked = self.ranked(self.fixed([0.4, 3.0, 0.5, 2.0], top_n=2, **options))
-        assert [item.id for item in ranked] == ["1", "3"]
-        assert self.ranked(self.fixed([0.4, 0.3, 0.2, 0.1], **options)) == []
-
-    def test_a_wanted_precision_and_a_score_threshold_both_apply(self) -> None:
-        options = {"calibration": calibration(), "min_precision": 0.9, "top_n": None}
-        stricter = self.fixed([0.4, 3.0, 0.5, 2.0], score_threshold=sigmoid(2.0), **options)
-        assert [item.id for item in self.ranked(stricter)] == ["1", "3"]
-        looser = self.fixed([0.4, 3.0, 0.5, 2.0], score_threshold=sigmoid(0.0), **options)
-        assert [item.id for item in self.ranked(looser)] == ["1", "3", "2"]
-
-    def test_a_calibration_may_be_a_file(self, tmp_path: Path) -> None:
-        calibration().save(tmp_path / "c.json")
-        for path in (tmp_path / "c.json", str(tmp_path / "c.json")):
-            [item] = self.ranked(self.fixed([0.0], calibration=path), ITEMS[:1])
-            assert item.metadata["rerank_probability"] == 0.5
-
-    def test_a_calibration_of_another_model_is_refused_when_it_scores(self) -> None:
-        wrong = calibration(ScoredBy("mini", "main", "int8", 512))
-        adapter = self.adapter(model_name="mini", backend="torch", calibration=wrong)
-        assert self.call(adapter, [], QUERY) == []
-        with pytest.raises(CalibrationError, match="made for precision='int8', and the scorer has"):
-            self.ranked(adapter)
-        with pytest.raises(CalibrationError, match="made for precision='int8', and the scorer has"):
-            asyncio.run(self.acall(adapter, list(map(self.make, ITEMS)), QUERY))
-
-    def test_a_calibration_of_the_same_model_is_taken(self) -> None:
-        right = calibration()
-        adapter = self.adapter(
-            model_name="mini", backend="torch", dtype="float32", calibration=right, top_n=1
-        )
-        [best] = self.ranked(adapter)
-        logit = adapter.reranker().rerank(QUERY, [PASSAGES[1]])[0].logit
-        assert best.metadata["rerank_probability"] == pytest.approx(right.probability(logit))
-
-    @pytest.mark.parametrize("of", [str, type(calibration())])
-    def test_a_calibration_survives_dump_and_pickle(self, of: type, tmp_path: Path) -> None:
-        calibration().save(tmp_path / "c.json")
-        given = calibration() if of is not str else str(tmp_path / "c.json")
-        adapter = self.adapter(calibration=given, min_precision=0.9)
-        for again in (
-            self.adapter.model_validate(adapter.model_dump()),
-            self.adapter.model_validate_json(adapter.model_dump_json()),
-            pickle.loads(pickle.dumps(adapter)),
-        ):
-            assert again.calibration == given
-
     def test_what_was_found_too_weakly_is_neither_reranked_nor_kept(self) -> None:
         adapter = self.fixed([0.0, 1.0], min_retrieval_score=0.5, top_n=None)
         ranked = self.ranked(adapter, scored_items(0.49, 0.9, 0.2, 0.5))
@@ -554,6 +493,67 @@ class AdapterContract(ABC):
             pickle.loads(pickle.dumps(adapter)),
         ):
             assert (again.min_retrieval_score, again.fusion, again.rrf_k) == (0.25, "rrf", 10)
+
+    def test_a_calibration_adds_the_probability(self) -> None:
+        ranked = self.ranked(self.fixed([0, 2, -2, 1], calibration=calibration(), top_n=None))
+        probabilities = [item.metadata["rerank_probability"] for item in ranked]
+        assert probabilities == pytest.approx([0.9, 0.9, 0.5, 0.1])
+        assert [type(probability) for probability in probabilities] == [float] * 4
+
+    def test_without_a_calibration_there_is_no_probability_and_an_old_one_goes(self) -> None:
+        before = Item("0", "text", {"rerank_probability": 0.9})
+        assert "rerank_probability" not in self.ranked(self.fixed([1.0]), [before])[0].metadata
+
+    def test_a_wanted_precision_is_kept_by_the_calibrations_threshold(self) -> None:
+        options = {"calibration": calibration(), "min_precision": 0.9}
+        ranked = self.ranked(self.fixed([0.4, 3.0, 0.5, 2.0], top_n=None, **options))
+        assert [item.id for item in ranked] == ["1", "3", "2"]
+        ranked = self.ranked(self.fixed([0.4, 3.0, 0.5, 2.0], top_n=2, **options))
+        assert [item.id for item in ranked] == ["1", "3"]
+        assert self.ranked(self.fixed([0.4, 0.3, 0.2, 0.1], **options)) == []
+
+    def test_a_wanted_precision_and_a_score_threshold_both_apply(self) -> None:
+        options = {"calibration": calibration(), "min_precision": 0.9, "top_n": None}
+        stricter = self.fixed([0.4, 3.0, 0.5, 2.0], score_threshold=sigmoid(2.0), **options)
+        assert [item.id for item in self.ranked(stricter)] == ["1", "3"]
+        looser = self.fixed([0.4, 3.0, 0.5, 2.0], score_threshold=sigmoid(0.0), **options)
+        assert [item.id for item in self.ranked(looser)] == ["1", "3", "2"]
+
+    def test_a_calibration_may_be_a_file(self, tmp_path: Path) -> None:
+        calibration().save(tmp_path / "c.json")
+        for path in (tmp_path / "c.json", str(tmp_path / "c.json")):
+            [item] = self.ranked(self.fixed([0.0], calibration=path), ITEMS[:1])
+            assert item.metadata["rerank_probability"] == 0.5
+
+    def test_a_calibration_of_another_model_is_refused_when_it_scores(self) -> None:
+        wrong = calibration(ScoredBy("mini", "main", "int8", 512))
+        adapter = self.adapter(model_name="mini", backend="torch", calibration=wrong)
+        assert self.call(adapter, [], QUERY) == []
+        with pytest.raises(CalibrationError, match="made for precision='int8', and the scorer has"):
+            self.ranked(adapter)
+        with pytest.raises(CalibrationError, match="made for precision='int8', and the scorer has"):
+            asyncio.run(self.acall(adapter, list(map(self.make, ITEMS)), QUERY))
+
+    def test_a_calibration_of_the_same_model_is_taken(self) -> None:
+        right = calibration()
+        adapter = self.adapter(
+            model_name="mini", backend="torch", dtype="float32", calibration=right, top_n=1
+        )
+        [best] = self.ranked(adapter)
+        logit = adapter.reranker().rerank(QUERY, [PASSAGES[1]])[0].logit
+        assert best.metadata["rerank_probability"] == pytest.approx(right.probability(logit))
+
+    @pytest.mark.parametrize("of", [str, type(calibration())])
+    def test_a_calibration_survives_dump_and_pickle(self, of: type, tmp_path: Path) -> None:
+        calibration().save(tmp_path / "c.json")
+        given = calibration() if of is not str else str(tmp_path / "c.json")
+        adapter = self.adapter(calibration=given, min_precision=0.9)
+        for again in (
+            self.adapter.model_validate(adapter.model_dump()),
+            self.adapter.model_validate_json(adapter.model_dump_json()),
+            pickle.loads(pickle.dumps(adapter)),
+        ):
+            assert again.calibration == given
 
     def test_rank_fields_stand_in_front_of_the_scored_text_alone(self) -> None:
         adapter = self.fixed([0.0], rank_fields=["title", "absent"])

@@ -69,16 +69,6 @@ def test_a_failed_call_ends_its_run_with_the_error() -> None:
     assert runs.seen == [("start BGERerankerCompressor", ""), ("error", InvalidInputError)]
 
 
-def test_a_document_of_a_subclass_stays_one() -> None:
-    class Page(Document):
-        number: int
-
-    page = Page("The Moon.", number=4)
-    [out] = BGERerankerCompressor(scorer=FixedScorer([0.0])).compress_documents([page], QUERY)
-    assert isinstance(out, Page)
-    assert out.number == 4
-
-
 def test_the_minimum_is_compared_with_the_metadata_of_a_key() -> None:
     found = [
         Document(item.text, id=item.id, metadata={"similarity": place / 4, "retrieval_score": 0.0})
@@ -101,3 +91,13 @@ def test_a_document_without_a_number_at_the_key_is_named(metadata: dict[str, Any
     message = rf"candidate 0 of 0..0 has {score} as its metadata\['retrieval_score'\]"
     with pytest.raises(InvalidInputError, match=message):
         compressor.compress_documents(found, QUERY)
+
+
+def test_a_document_of_a_subclass_stays_one() -> None:
+    class Page(Document):
+        number: int
+
+    page = Page("The Moon.", number=4)
+    [out] = BGERerankerCompressor(scorer=FixedScorer([0.0])).compress_documents([page], QUERY)
+    assert isinstance(out, Page)
+    assert out.number == 4

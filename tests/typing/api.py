@@ -53,15 +53,19 @@ cascade_of_two = Reranker(scorer, top_n=None, prefilter=MyScorer(), keep=50)
 fusing = Reranker(scorer, fusion="rrf", rrf_k=10)
 fused: float | None = fusing.rerank("q", ["a"])[0].fused
 ranking: Ranking = reranker.rerank("q", ["a", "b"])
+fused_anew: list[Ranked] = fused_ranking(ranking, k=60)
 rankings: list[Ranking] = reranker.rerank_many([("q", ["a"]), ("r", ("b", "c"))])
 score: float = ranking[0].score
-fused_anew: list[Ranked] = fused_ranking(ranking, k=60)
 
 compressor = BGERerankerCompressor(
     model_name="mini",
     backend="torch",
     top_n=2,
     score_threshold=0.1,
+    min_retrieval_score=0.3,
+    retrieval_score_key="similarity",
+    fusion="rrf",
+    rrf_k=10,
     rank_fields=["title"],
     device="cpu",
     dtype="bfloat16",
@@ -74,10 +78,6 @@ compressor = BGERerankerCompressor(
     keep=20,
     calibration=Calibration.load(Path("calibration.json")),
     min_precision=0.9,
-    min_retrieval_score=0.3,
-    retrieval_score_key="similarity",
-    fusion="rrf",
-    rrf_k=10,
 )
 labelled = LabelledQuery("q1", "q", [("a", "text")], {"a": 1})
 evaluation: Evaluation = evaluate([labelled], {"mine": scorer, "top 3": reranker}, target=0.9)
