@@ -38,6 +38,8 @@ def describe_reranker(reranker: Reranker) -> dict[str, Any]:
         "prefilter": _prefilter(reranker.prefilter),
         "long_documents": reranker.long_documents,
         "window_tokens": reranker.window_tokens,
+        "fusion": reranker.fusion,
+        "rrf_k": None if reranker.fusion is None else reranker.rrf_k,
     }
 
 

@@ -306,6 +306,10 @@ def test_fresh_drops_what_was_there(tmp_path: Path) -> None:
             {"models": {"mini": Reranker(load_scorer("mini"))}},
             "models.mini.top_n was null and is 3",
         ),
+        (
+            {"models": {"mini": Reranker(load_scorer("mini"), top_n=None, fusion="rrf")}},
+            'models.mini.fusion was null and is "rrf"',
+        ),
     ],
 )
 def test_other_settings_than_those_of_the_file_are_named(

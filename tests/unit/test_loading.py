@@ -173,6 +173,9 @@ def test_the_options_are_the_same_wherever_they_are_named() -> None:
     settings = {name: field.default for name, field in RerankerSettings.model_fields.items()}
     assert {name: settings[name] for name in defaults} == defaults
     extra = {
+        "min_retrieval_score",
+        "fusion",
+        "rrf_k",
         "top_n",
         "score_threshold",
         "calibration",
