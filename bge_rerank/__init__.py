@@ -24,6 +24,7 @@ from bge_rerank.errors import (
 from bge_rerank.loading import load_scorer
 from bge_rerank.ranking import Ranking
 from bge_rerank.reranker import Reranker
+from bge_rerank.tiers import Tier
 from bge_rerank.types import AsyncScorer, Ranked, Scorer
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "Scorer",
     "ScoringError",
     "ServerError",
+    "Tier",
     "UnsupportedModelError",
     "load_scorer",
 ]

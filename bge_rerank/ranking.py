@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from bge_rerank.tiers import Tier
 from bge_rerank.types import Ranked
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ class Ranking(list[Ranked]):
         query: What it was ranked by.
         texts: All texts that came in, in their order.
         unscored: The places of texts that a latency budget left out, in their order.
+        tiers: The steps that led to it, in order: a retriever where the ranking came through one of
+            the adapters' `BGERerankerRetriever`, the prefilter where there is one, the reranker. Where
+            `rerank_many` took several requests, they share its passes, and `seconds` are those of
+            all of them together, the same in each ranking.
 
     >>> ranking = Ranking([Ranked(1, 0.9, 2.2)], "tides", ["Bread rises.", "The Moon does it."])
     >>> [ranking.texts[ranked.index] for ranked in ranking]
@@ -31,12 +36,22 @@ class Ranking(list[Ranked]):
         query: str,
         texts: Sequence[str],
         unscored: Sequence[int] = (),
+        tiers: Sequence[Tier] = (),
     ) -> None:
         """Put a ranking together with what was ranked."""
         super().__init__(ranked)
         self.query = query
         self.texts = texts
         self.unscored = unscored
+        self.tiers = tuple(tiers)
+
+    def after(self, tier: Tier) -> Ranking:
+        """Return the same ranking with a tier ahead of its own.
+
+        >>> [str(tier) for tier in Ranking([], "q", []).after(Tier("retriever", None, 0, 0.02)).tiers]
+        ['retriever found 0 in 20 ms']
+        """
+        return Ranking(self, self.query, self.texts, self.unscored, (tier, *self.tiers))
 
     def bump_chart(self) -> Figure:
         """Draw how the texts moved: on the left as they came, on the right as they were ranked.

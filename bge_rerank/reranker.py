@@ -21,6 +21,7 @@ from bge_rerank.rank_fusion import RRF_K, Fusion, check_fusion
 from bge_rerank.ranking import Ranking
 from bge_rerank.scoring import ascore_pairs, score_pairs
 from bge_rerank.selection import check_selection, select
+from bge_rerank.tiers import Tier, scorer_name
 from bge_rerank.types import Pair, Ranked, Scorer
 from bge_rerank.windowing import (
     WINDOW_TOKENS,
@@ -34,6 +35,8 @@ from bge_rerank.windowing import (
 
 Request = tuple[str, list[str]]
 """A query and its texts, checked."""
+Seconds = tuple[float, float]
+"""What the prefilter took, and the scorer after it."""
 
 
 class Reranker:
@@ -122,7 +125,7 @@ class Reranker:
             The texts kept, best first: by logit, ties in input order; with `fusion` by the fused
             score, ties by logit. An index is a text's place in `texts`. Without texts, an empty list,
             and no model is loaded. It shows itself in notebooks, by `rich.print`, and by its
-            `bump_chart()`.
+            `bump_chart()`; its `tiers` say what prefilter and scorer kept, and how long they took.
 
         Raises:
             InvalidInputError: The query is empty or white space, or a text is not a string.
@@ -137,7 +140,7 @@ class Reranker:
 
         Returns:
             A ranking per request, in input order, each as `rerank` gives it. Indices count within
-            their request.
+            their request; the seconds of their tiers are those of the whole call.
 
         Raises:
             As `rerank` does.
@@ -146,10 +149,12 @@ class Reranker:
         asked = [_checked(query, texts) for query, texts in requests]
         candidates = list(map(_pairs, asked))
         kept = self.prefilter.kept(candidates) if self.prefilter else _all(candidates)
+        filtered = perf_counter()
         pieces = self._affordable(self._pieces(candidates, kept), started)
         with self._timed(pieces):
             logits = score_pairs(self.scorer, _pairs_of(pieces))
-        return self._rankings(asked, kept, pieces, logits)
+        seconds = (filtered - started, perf_counter() - filtered)
+        return self._rankings(asked, kept, pieces, logits, seconds)
 
     async def arerank(self, query: str, texts: Iterable[str]) -> Ranking:
         """Rank as `rerank` does, without blocking the event loop.
@@ -161,6 +166,7 @@ class Reranker:
         asked = [_checked(query, texts)]
         candidates = list(map(_pairs, asked))
         kept = await self.prefilter.akept(candidates) if self.prefilter else _all(candidates)
+        filtered = perf_counter()
         if self.long_documents == "truncate":
             pieces = self._pieces(candidates, kept)
         else:  # a long text takes its time, and so does a tokenizer's first use
@@ -168,7 +174,8 @@ class Reranker:
         scored = self._affordable(pieces, started)
         with self._timed(scored):
             logits = await ascore_pairs(self.scorer, _pairs_of(scored))
-        return self._rankings(asked, kept, scored, logits)[0]
+        seconds = (filtered - started, perf_counter() - filtered)
+        return self._rankings(asked, kept, scored, logits, seconds)[0]
 
     def _pieces(
         self, candidates: Sequence[Sequence[Pair]], kept: Sequence[Sequence[int]]
@@ -214,15 +221,34 @@ class Reranker:
         kept: Sequence[Sequence[int]],
         requests: Sequence[Sequence[Piece]],
         logits: Iterable[float],
+        seconds: Seconds,
     ) -> list[Ranking]:
         """Rank each request by its share of the logits, under the places that its texts came in."""
         if self.calibration and any(requests):
             self.calibration.check(self.scorer)
         remaining = iter(logits)
         return [
-            Ranking(self._ranked(pieces, remaining), query, texts, _unscored(places, pieces))
-            for (query, texts), places, pieces in zip(asked, kept, requests, strict=True)
+            self._ranking(request, places, pieces, remaining, seconds)
+            for request, places, pieces in zip(asked, kept, requests, strict=True)
         ]
+
+    def _ranking(
+        self,
+        request: Request,
+        places: Sequence[int],
+        pieces: Sequence[Piece],
+        remaining: Iterator[float],
+        seconds: Seconds,
+    ) -> Ranking:
+        query, texts = request
+        ranked = self._ranked(pieces, remaining)
+        unscored = _unscored(places, pieces)
+        scored = len(places) - len(unscored)
+        tiers = [Tier(scorer_name(self.scorer), scored, len(ranked), seconds[1])]
+        if self.prefilter:
+            name = scorer_name(self.prefilter.scorer)
+            tiers = [Tier(name, len(texts), len(places), seconds[0]), *tiers]
+        return Ranking(ranked, query, texts, unscored, tiers)
 
     def _ranked(self, pieces: Sequence[Piece], remaining: Iterator[float]) -> list[Ranked]:
         best = best_pieces(pieces, [next(remaining) for _ in pieces])

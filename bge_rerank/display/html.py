@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from bge_rerank.display.shown_text import moved, shown_text
+from bge_rerank.display.shown_text import moved, shown_text, tiers_line
 
 if TYPE_CHECKING:
     from bge_rerank.ranking import Ranking
@@ -29,12 +29,14 @@ def ranking_html(ranking: Ranking) -> str:
         _row(rank, ranked, ranking.texts[ranked.index]) for rank, ranked in enumerate(ranking, 1)
     )
     caption = escape(f"{len(ranking)} of {len(ranking.texts)} texts for “{ranking.query}”")
+    tiers = f'<small style="{QUIET}">{escape(tiers_line(ranking))}</small>' if ranking.tiers else ""
     return (
-        f'<table><caption style="{LEFT}">{caption}</caption>'
+        f'<table><caption style="{LEFT}">{caption}{tiers}</caption>'
         f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
     )
 
 
+QUIET = "display:block;opacity:0.7"
 HEADS = ("Rank", "Moved", "Score", "Text")
 
 

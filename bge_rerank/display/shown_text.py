@@ -1,10 +1,14 @@
-"""What of a text is shown: its beginning, or the part that gave its score."""
+"""What of a ranking is shown: a text's beginning or best part, its move, the tiers in a line."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bge_rerank.types import Span
+
+if TYPE_CHECKING:
+    from bge_rerank.ranking import Ranking
 
 CHARACTERS = 280
 """A few lines."""
@@ -53,6 +57,16 @@ def moved(index: int, rank: int) -> str:
     """
     up = index + 1 - rank
     return "=" if up == 0 else f"{'▲' if up > 0 else '▼'} {abs(up)}"
+
+
+def tiers_line(ranking: Ranking) -> str:
+    """Say in a line what each tier kept, and how long it took.
+
+    >>> from bge_rerank import Ranking, Tier
+    >>> tiers_line(Ranking([], "q", [], tiers=[Tier("bm25", 9, 3, 0.002), Tier("m", 3, 0, 0.25)]))
+    'bm25 kept 3 of 9 in 2.0 ms → m kept 0 of 3 in 250 ms'
+    """
+    return " → ".join(map(str, ranking.tiers))
 
 
 def _shortened(text: str, characters: int) -> str:

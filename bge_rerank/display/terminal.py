@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bge_rerank.display.shown_text import moved, shown_text
+from bge_rerank.display.shown_text import moved, shown_text, tiers_line
 from bge_rerank.extras import needs_extra
 
 if TYPE_CHECKING:
@@ -26,7 +26,10 @@ def ranking_table(ranking: Ranking) -> Table:
     with needs_extra("display", "a ranking in a terminal"):
         from rich.progress_bar import ProgressBar
         from rich.table import Table
-    table = Table(title=_plain(ranking.query), title_justify="left")
+    tiers = _plain(tiers_line(ranking)) if ranking.tiers else None
+    table = Table(
+        title=_plain(ranking.query), title_justify="left", caption=tiers, caption_justify="left"
+    )
     for head in ("rank", "moved", "score"):
         table.add_column(head, no_wrap=True)
     table.add_column("", width=BAR_WIDTH)
