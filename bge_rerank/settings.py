@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from os import PathLike, fspath
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -28,6 +29,7 @@ from bge_rerank.ranking import Ranking
 from bge_rerank.reranker import Reranker
 from bge_rerank.retrieval_guard import among_all, check_min_retrieval_score, places_from
 from bge_rerank.selection import check_selection
+from bge_rerank.tiers import Tier
 from bge_rerank.types import Ranked, Scorer
 from bge_rerank.windowing import WINDOW_TOKENS, LongDocuments, check_windows
 
@@ -116,7 +118,6 @@ class RerankerSettings(BaseModel):
     latency_budget_ms: float | None = None
     """Score no more of the first candidates than earlier calls could in this time, but `top_n` at least.
     With `top_n=None` the others stay behind, in the order they came in, with `rerank_error`."""
-
     min_retrieval_score: float | None = None
     """The lowest first-stage score (the retriever's own scale, inclusive) to rerank and keep: where all
     are lower, nothing is left and no model is asked. Higher must be better: a distance cannot be used.
@@ -126,6 +127,11 @@ class RerankerSettings(BaseModel):
     reranker's; each has the sum as `rerank_fused`. Thresholds stay with `rerank_score`."""
     rrf_k: int = RRF_K
     """The constant of the fusion, from 1 on: the higher, the less the first ranks stand out."""
+    on_ranking: Callable[[Ranking], object] | None = Field(default=None, exclude=True, repr=False)
+    """Called with each request's `Ranking` before its documents or nodes are made, on the thread or the
+    event loop that asked: its `tiers` say what each step kept and took, and it shows itself. What it
+    raises is raised; what it returns is not used. It is not called where `on_error` passed a failure
+    through, and no dump holds it."""
 
     _rate: MeasuredRate = PrivateAttr(default_factory=MeasuredRate)
     """What the calls so far took."""
@@ -141,6 +147,16 @@ class RerankerSettings(BaseModel):
         if scorer is not None and not isinstance(scorer, Scorer):
             raise ConfigurationError(f"scorer is {scorer!r:.80}, which has no score(pairs) method")
         return scorer
+
+    @field_validator("on_ranking", mode="plain")
+    @classmethod
+    def _check_on_ranking(cls, on_ranking: Any) -> Any:
+        if on_ranking is not None and not callable(on_ranking):
+            raise ConfigurationError(
+                f"on_ranking is {on_ranking!r:.80}, which cannot be called; "
+                "give a function that takes a Ranking, or None"
+            )
+        return on_ranking
 
     def model_post_init(self, context: Any, /) -> None:
         """Check what pydantic's types cannot."""
@@ -191,9 +207,7 @@ class RerankerSettings(BaseModel):
             ranking = self.reranker().rerank(query, [passages[place] for place in among])
         except ScoringError as error:
             return self._passed_through(among, error)
-        return self._with_unscored(
-            ranking if places is None else among_all(ranking, passages, places)
-        )
+        return self._shown(ranking if places is None else among_all(ranking, passages, places))
 
     async def arank(
         self, query: str, passages: Sequence[str], places: Sequence[int] | None = None
@@ -204,9 +218,18 @@ class RerankerSettings(BaseModel):
             ranking = await self.reranker().arerank(query, [passages[place] for place in among])
         except ScoringError as error:
             return self._passed_through(among, error)
-        return self._with_unscored(
-            ranking if places is None else among_all(ranking, passages, places)
-        )
+        return self._shown(ranking if places is None else among_all(ranking, passages, places))
+
+    def after(self, tier: Tier) -> Self:
+        """Return these settings for one request, whose `on_ranking` sees a tier ahead of its own."""
+        if self.on_ranking is None:
+            return self
+        return self.model_copy(update={"on_ranking": partial(_shown_after, self.on_ranking, tier)})
+
+    def _shown(self, ranking: Ranking) -> Sequence[Ranked | Unscored]:
+        if self.on_ranking is not None:
+            self.on_ranking(ranking)
+        return self._with_unscored(ranking)
 
     def _with_unscored(self, ranking: Ranking) -> Sequence[Ranked | Unscored]:
         """Return a ranking, and behind it what the budget left out, unless a limit leaves it out too."""
@@ -260,5 +283,10 @@ _SCORER_FIELDS = set(RerankerSettings.model_fields) - {
     "window_tokens",
     "latency_budget_ms",
     "on_error",
+    "on_ranking",
     "api_key",
 }
+
+
+def _shown_after(on_ranking: Callable[[Ranking], object], tier: Tier, ranking: Ranking) -> None:
+    on_ranking(ranking.after(tier))

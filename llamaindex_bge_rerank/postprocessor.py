@@ -133,8 +133,8 @@ class BGERerankerPostprocessor(RerankerSettings, BaseNodePostprocessor):
 
     @override
     def __getstate__(self) -> dict[str, Any]:
-        # LlamaIndex drops what cannot be pickled; without its scorers this would rank otherwise.
-        pickle.dumps((self.scorer, self.prefilter))
+        # LlamaIndex drops what cannot be pickled; without these this would rank otherwise, or not tell.
+        pickle.dumps((self.scorer, self.prefilter, self.on_ranking))
         return super().__getstate__()
 
 

@@ -17,6 +17,8 @@ from bge_rerank import (
     ConfigurationError,
     InvalidInputError,
     NonFiniteScoreError,
+    Ranking,
+    ScoringError,
     ServerError,
     load_scorer,
 )
@@ -242,6 +244,7 @@ class AdapterContract(ABC):
             ({"min_retrieval_score": float("inf")}, "min_retrieval_score is inf"),
             ({"rrf_k": 0}, "rrf_k is 0"),
             ({"prefilter": object()}, "has no score"),
+            ({"on_ranking": 7}, "on_ranking is 7, which cannot be called"),
             ({"backend": "tei"}, "give its base_url"),
             ({"backend": "torch", "base_url": "http://host"}, "asks no server"),
             ({"backend": "cohere", "timeout": -1.0}, "timeout is -1.0"),
@@ -554,6 +557,66 @@ class AdapterContract(ABC):
             pickle.loads(pickle.dumps(adapter)),
         ):
             assert again.calibration == given
+
+    def test_on_ranking_is_called_once_a_request_with_what_each_tier_kept(self) -> None:
+        rankings: list[Ranking] = []
+        adapter = self.fixed([0, 2], prefilter="bm25", keep=2, top_n=1, on_ranking=rankings.append)
+        made = list(map(self.make, ITEMS))
+        for call in (
+            lambda: self.call(adapter, made, QUERY),
+            lambda: asyncio.run(self.acall(adapter, made, QUERY)),
+        ):
+            [best] = call()
+            [ranking] = rankings
+            assert (ranking.query, ranking.texts) == (QUERY, PASSAGES)
+            assert [str(ranked.index) for ranked in ranking] == [self.read(best).id]
+            tiers = [(tier.name, tier.received, tier.kept) for tier in ranking.tiers]
+            assert tiers == [("bm25", 4, 2), ("FixedScorer", 2, 1)]
+            assert all(tier.seconds >= 0 for tier in ranking.tiers)
+            rankings.clear()
+
+    def test_on_ranking_sees_an_empty_ranking_where_nothing_came_in(self) -> None:
+        rankings: list[Ranking] = []
+        self.call(self.fixed([], on_ranking=rankings.append), [], QUERY)
+        assert rankings == [[]]
+
+    @pytest.mark.parametrize("error", [ScoringError("mine"), KeyError("mine")])
+    def test_what_on_ranking_raises_is_raised_unchanged(self, error: Exception) -> None:
+        def fail(ranking: Ranking) -> None:
+            raise error
+
+        adapter = self.fixed([0.0], on_ranking=fail, on_error="passthrough")
+        made = [self.make(ITEMS[0])]
+        with pytest.raises(type(error)) as caught:
+            self.call(adapter, made, QUERY)
+        assert caught.value is error
+        with pytest.raises(type(error)) as caught:
+            asyncio.run(self.acall(adapter, made, QUERY))
+        assert caught.value is error
+
+    def test_on_ranking_is_not_called_where_a_failure_is_passed_through(self) -> None:
+        rankings: list[Ranking] = []
+        adapter = self.fixed([float("nan")], on_ranking=rankings.append, on_error="passthrough")
+        made = [self.make(ITEMS[0])]
+        assert len(self.call(adapter, made, QUERY)) == 1
+        assert len(asyncio.run(self.acall(adapter, made, QUERY))) == 1
+        assert rankings == []
+
+    def test_no_dump_and_no_repr_holds_on_ranking(self) -> None:
+        adapter = self.adapter(model_name="mini", on_ranking=print)
+        told = [repr(adapter), str(adapter), adapter.model_dump_json(), str(adapter.model_dump())]
+        assert not [text for text in told if "on_ranking" in text]
+        assert self.adapter.model_validate(adapter.model_dump()).on_ranking is None
+
+    def test_on_ranking_survives_copy_and_pickle(self) -> None:
+        adapter = self.adapter(model_name="mini", on_ranking=print)
+        for again in (copy.deepcopy(adapter), pickle.loads(pickle.dumps(adapter))):
+            assert again.on_ranking is print
+
+    def test_pickle_refuses_an_on_ranking_that_it_would_lose(self) -> None:
+        adapter = self.adapter(model_name="mini", on_ranking=lambda ranking: None)
+        with pytest.raises((pickle.PicklingError, AttributeError)):
+            pickle.dumps(adapter)
 
     def test_rank_fields_stand_in_front_of_the_scored_text_alone(self) -> None:
         adapter = self.fixed([0.0], rank_fields=["title", "absent"])
