@@ -1,6 +1,7 @@
-"""BGE reranking for LlamaIndex: a node postprocessor on the shared core."""
+"""BGE reranking for LlamaIndex: a node postprocessor and a retriever on the shared core."""
 
 from llamaindex_bge_rerank.first_stage import first_stage
 from llamaindex_bge_rerank.postprocessor import BGERerankerPostprocessor
+from llamaindex_bge_rerank.retriever import BGERerankerRetriever
 
-__all__ = ["BGERerankerPostprocessor", "first_stage"]
+__all__ = ["BGERerankerPostprocessor", "BGERerankerRetriever", "first_stage"]

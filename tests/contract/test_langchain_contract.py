@@ -2,13 +2,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.callbacks import BaseCallbackHandler, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
+from langchain_core.embeddings import DeterministicFakeEmbedding
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnableLambda
+from langchain_core.vectorstores import InMemoryVectorStore
 
 from adapter_contract import ITEMS, AdapterContract, FixedScorer, Item
 from bge_rerank import InvalidInputError
 from conftest import QUERY
-from langchain_bge_rerank import BGERerankerCompressor
+from langchain_bge_rerank import BGERerankerCompressor, BGERerankerRetriever
+from retriever_contract import Find, RetrieverContract, finding
 
 
 class TestCompressor(AdapterContract):
@@ -25,6 +30,40 @@ class TestCompressor(AdapterContract):
 
     async def acall(self, adapter: Any, made: Sequence[Any], query: str) -> list[Any]:
         return list(await adapter.acompress_documents(made, query))
+
+
+class Found(BaseRetriever):
+    """Finds what a function gives."""
+
+    find: Find
+
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun
+    ) -> list[Document]:
+        return [
+            Document(item.text, id=item.id, metadata=item.metadata) for item in self.find(query)
+        ]
+
+
+class TestRetriever(RetrieverContract):
+    def make(self, find: Find, **fields: Any) -> BGERerankerRetriever:
+        return BGERerankerRetriever(
+            retriever=Found(find=find), compressor=BGERerankerCompressor(**fields)
+        )
+
+    def adapter(self, retriever: Any) -> BGERerankerCompressor:
+        compressor: BGERerankerCompressor = retriever.compressor
+        return compressor
+
+    def ask(self, retriever: Any, query: str) -> list[Item]:
+        return [_item(document) for document in retriever.invoke(query)]
+
+    async def aask(self, retriever: Any, query: str) -> list[Item]:
+        return [_item(document) for document in await retriever.ainvoke(query)]
+
+
+def _item(document: Document) -> Item:
+    return Item(str(document.id), document.page_content, document.metadata)
 
 
 class Runs(BaseCallbackHandler):
@@ -101,3 +140,79 @@ def test_a_document_of_a_subclass_stays_one() -> None:
     [out] = BGERerankerCompressor(scorer=FixedScorer([0.0])).compress_documents([page], QUERY)
     assert isinstance(out, Page)
     assert out.number == 4
+
+
+class Tree(BaseCallbackHandler):
+    """Notes each run that starts with the name of the one it is below, and how many ended."""
+
+    def __init__(self) -> None:
+        self.names: dict[Any, str] = {None: "nothing"}
+        self.started: list[tuple[str, str]] = []
+        self.ended = 0
+
+    def _start(self, run_id: Any, parent_run_id: Any, name: str) -> None:
+        self.names[run_id] = name
+        self.started.append((name, self.names[parent_run_id]))
+
+    def on_retriever_start(self, serialized: Any, query: str, **kwargs: Any) -> None:
+        self._start(kwargs["run_id"], kwargs["parent_run_id"], kwargs["name"])
+
+    def on_chain_start(self, serialized: Any, inputs: Any, **kwargs: Any) -> None:
+        self._start(kwargs["run_id"], kwargs["parent_run_id"], kwargs["name"])
+
+    def on_retriever_end(self, documents: Any, **kwargs: Any) -> None:
+        self.ended += 1
+
+    def on_chain_end(self, outputs: Any, **kwargs: Any) -> None:
+        self.ended += 1
+
+
+def reranking_retriever(**fields: Any) -> BGERerankerRetriever:
+    return BGERerankerRetriever(
+        retriever=Found(find=finding()),
+        compressor=BGERerankerCompressor(scorer=FixedScorer([0, 2, -2, 1]), **fields),
+    )
+
+
+@pytest.mark.parametrize("on_ranking", [None, print])
+async def test_retrieving_and_reranking_are_runs_below_the_retrievers_own(on_ranking: Any) -> None:
+    retriever = reranking_retriever(on_ranking=on_ranking)
+    synced, awaited = Tree(), Tree()
+    retriever.invoke(QUERY, {"callbacks": [synced]})
+    await retriever.ainvoke(QUERY, {"callbacks": [awaited]})
+    for tree in (synced, awaited):
+        assert tree.started == [
+            ("BGERerankerRetriever", "nothing"),
+            ("Found", "BGERerankerRetriever"),
+            ("BGERerankerCompressor", "BGERerankerRetriever"),
+        ]
+        assert tree.ended == 3
+
+
+def test_what_the_retriever_is_called_with_besides_goes_on_to_the_first_one() -> None:
+    store = InMemoryVectorStore(DeterministicFakeEmbedding(size=8))
+    store.add_documents(documents())
+    retriever = BGERerankerRetriever(
+        retriever=store.as_retriever(search_kwargs={"k": 4}),
+        compressor=BGERerankerCompressor(scorer=FixedScorer([0.0] * 4), top_n=None),
+    )
+    assert len(retriever.invoke(QUERY)) == 4
+    assert len(retriever.invoke(QUERY, k=2)) == 2
+
+
+def test_anything_that_runs_as_a_retriever_can_be_the_first_one() -> None:
+    retriever = BGERerankerRetriever(
+        retriever=RunnableLambda(lambda query: documents()).with_retry(),
+        compressor=BGERerankerCompressor(scorer=FixedScorer([0, 2, -2, 1]), top_n=1),
+    )
+    assert [document.id for document in retriever.invoke(QUERY)] == ["1"]
+
+
+def test_no_dump_and_no_repr_of_the_retriever_holds_a_secret() -> None:
+    retriever = BGERerankerRetriever(
+        retriever=Found(find=finding()),
+        compressor=BGERerankerCompressor(backend="cohere", api_key="sk-secret", on_ranking=print),
+    )
+    for told in (repr(retriever), str(retriever.model_dump()), str(retriever.to_json())):
+        assert "sk-secret" not in told
+        assert "on_ranking" not in told

@@ -2,17 +2,19 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
-from llama_index.core.schema import ImageNode, MetadataMode, NodeWithScore, TextNode
+from llama_index.core.schema import ImageNode, MetadataMode, NodeWithScore, QueryBundle, TextNode
 from llama_index_instrumentation import get_dispatcher
 
 from adapter_contract import ITEMS, AdapterContract, FixedScorer, Item
 from bge_rerank import InvalidInputError, NonFiniteScoreError
 from conftest import PASSAGES, QUERY
-from llamaindex_bge_rerank import BGERerankerPostprocessor
+from llamaindex_bge_rerank import BGERerankerPostprocessor, BGERerankerRetriever
 from llamaindex_bge_rerank.postprocessor import SCORE_KEYS
+from retriever_contract import Find, RetrieverContract, finding
 
 
 class TestPostprocessor(AdapterContract):
@@ -30,6 +32,39 @@ class TestPostprocessor(AdapterContract):
 
     async def acall(self, adapter: Any, made: Sequence[Any], query: str) -> list[Any]:
         return list(await adapter.apostprocess_nodes(list(made), query_str=query))
+
+
+class Found(BaseRetriever):
+    """Finds what a function gives."""
+
+    def __init__(self, find: Find, callback_manager: CallbackManager | None = None) -> None:
+        super().__init__(callback_manager)
+        self.find = find
+
+    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        return [
+            NodeWithScore(node=TextNode(id_=item.id, text=item.text, metadata=item.metadata))
+            for item in self.find(query_bundle.query_str)
+        ]
+
+
+class TestRetriever(RetrieverContract):
+    def make(self, find: Find, **fields: Any) -> BGERerankerRetriever:
+        return BGERerankerRetriever(Found(find), BGERerankerPostprocessor(**fields))
+
+    def adapter(self, retriever: Any) -> BGERerankerPostprocessor:
+        used: BGERerankerPostprocessor = retriever.postprocessor
+        return used
+
+    def ask(self, retriever: Any, query: str) -> list[Item]:
+        return [_item(found) for found in retriever.retrieve(query)]
+
+    async def aask(self, retriever: Any, query: str) -> list[Item]:
+        return [_item(found) for found in await retriever.aretrieve(query)]
+
+
+def _item(found: NodeWithScore) -> Item:
+    return Item(found.node_id, found.text, found.metadata)
 
 
 def nodes(score: float | None = 0.25) -> list[NodeWithScore]:
@@ -185,3 +220,39 @@ def test_callbacks_start_and_end_in_a_pair(logits: Sequence[float]) -> None:
     [(start, end)] = handler.get_event_pairs(CBEventType.RERANKING)
     assert start.payload["query_str"] == QUERY
     assert end.payload.get("exception") is failure
+
+
+def reported(handler: LlamaDebugHandler) -> list[CBEventType]:
+    """Return the events that started and ended."""
+    return sorted(start.event_type for start, _ in handler.get_event_pairs())
+
+
+async def test_a_retriever_reports_below_the_manager_that_it_is_given() -> None:
+    handler = LlamaDebugHandler(print_trace_on_end=False)
+    given = postprocessor()
+    retriever = BGERerankerRetriever(Found(finding()), given, CallbackManager([handler]))
+    retriever.retrieve(QUERY)
+    await retriever.aretrieve(QUERY)
+    assert reported(handler) == [CBEventType.RERANKING] * 2 + [CBEventType.RETRIEVE] * 2
+    assert given.callback_manager is not retriever.callback_manager
+
+
+def test_a_retriever_reports_where_the_first_one_does() -> None:
+    handler = LlamaDebugHandler(print_trace_on_end=False)
+    first = Found(finding(), CallbackManager([handler]))
+    BGERerankerRetriever(first, postprocessor()).retrieve(QUERY)
+    assert reported(handler) == [CBEventType.RETRIEVE] * 2
+
+
+def test_a_retriever_leaves_the_postprocessors_manager_in_place() -> None:
+    handler = LlamaDebugHandler(print_trace_on_end=False)
+    own = postprocessor(callback_manager=CallbackManager([handler]), on_ranking=print)
+    BGERerankerRetriever(Found(finding()), own).retrieve(QUERY)
+    assert reported(handler) == [CBEventType.RERANKING]
+
+
+def test_the_rerank_events_of_a_retriever_come_in_a_pair(events: list[Any]) -> None:
+    out = BGERerankerRetriever(Found(finding()), postprocessor(top_n=2)).retrieve(QUERY)
+    start, end = events
+    assert (start.query, start.top_n, len(start.nodes)) == (QUERY, 2, len(ITEMS))
+    assert end.nodes == out
