@@ -11,10 +11,10 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
-from bge_rerank import load_scorer
+from bge_rerank import Ranking, load_scorer
 from bge_rerank.demo.collection import demo_collection
 from bge_rerank.demo.pipelines import embedded_chroma, langchain_retriever
-from langchain_bge_rerank import BGECrossEncoder, BGERerankerCompressor
+from langchain_bge_rerank import BGECrossEncoder, BGERerankerCompressor, BGERerankerRetriever
 
 QUESTION_ID = "observatory-q4"
 QUESTION = demo_collection().questions[QUESTION_ID]
@@ -83,3 +83,25 @@ def test_it_works_in_a_pipeline_behind_a_splitter(retriever: BaseRetriever) -> N
     assert len(chunks) == 3
     assert scores == sorted(scores, reverse=True)
     assert all(len(chunk.page_content) <= 200 and chunk.metadata["title"] for chunk in chunks)
+
+
+async def test_dense_then_lexical_then_cross_encoder_and_each_tier_is_seen(
+    retriever: BaseRetriever,
+) -> None:
+    rankings: list[Ranking] = []
+    cascade = BGERerankerRetriever(
+        retriever=retriever,
+        compressor=BGERerankerCompressor(
+            model_name="mini", prefilter="bm25", keep=8, top_n=2, on_ranking=rankings.append
+        ),
+    )
+    chain = cascade | RunnableLambda(lambda documents: [document.id for document in documents])
+    synced = chain.invoke(QUESTION)
+    awaited = await chain.ainvoke(QUESTION)
+    assert synced == awaited
+    assert synced[0] in ANSWERS
+    for ranking in rankings:
+        tiers = [(tier.name, tier.received, tier.kept) for tier in ranking.tiers]
+        assert tiers == [("retriever", None, 12), ("bm25", 12, 8), ("mini", 8, 2)]
+        assert "retriever found 12" in ranking._repr_html_()
+    assert len(rankings) == 2

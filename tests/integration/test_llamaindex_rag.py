@@ -3,10 +3,12 @@
 import pytest
 from llama_index.core import VectorStoreIndex
 from llama_index.core.llms import MockLLM
+from llama_index.core.query_engine import RetrieverQueryEngine
 
+from bge_rerank import Ranking
 from bge_rerank.demo.collection import demo_collection
 from bge_rerank.demo.pipelines import embedded_chroma, llamaindex_index
-from llamaindex_bge_rerank import BGERerankerPostprocessor
+from llamaindex_bge_rerank import BGERerankerPostprocessor, BGERerankerRetriever
 
 QUESTION_ID = "observatory-q4"
 QUESTION = demo_collection().questions[QUESTION_ID]
@@ -45,3 +47,25 @@ async def test_the_query_engine_gives_the_same_async(index: VectorStoreIndex) ->
     response = await engine.aquery(QUESTION)
     ids = [node.node_id for node in response.source_nodes]
     assert ids == [node.node_id for node in engine.query(QUESTION).source_nodes]
+
+
+async def test_dense_then_lexical_then_cross_encoder_and_each_tier_is_seen(
+    index: VectorStoreIndex,
+) -> None:
+    rankings: list[Ranking] = []
+    cascade = BGERerankerRetriever(
+        index.as_retriever(similarity_top_k=12),
+        BGERerankerPostprocessor(
+            model_name="mini", prefilter="bm25", keep=8, top_n=2, on_ranking=rankings.append
+        ),
+    )
+    engine = RetrieverQueryEngine.from_args(cascade, llm=MockLLM())
+    synced = [found.node_id for found in engine.query(QUESTION).source_nodes]
+    awaited = [found.node_id for found in (await engine.aquery(QUESTION)).source_nodes]
+    assert synced == awaited
+    assert synced[0] in ANSWERS
+    for ranking in rankings:
+        tiers = [(tier.name, tier.received, tier.kept) for tier in ranking.tiers]
+        assert tiers == [("retriever", None, 12), ("bm25", 12, 8), ("mini", 8, 2)]
+        assert "retriever found 12" in ranking._repr_html_()
+    assert len(rankings) == 2

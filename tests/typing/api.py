@@ -8,15 +8,31 @@ from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.vectorstores import InMemoryVectorStore
+from llama_index.core.base.base_retriever import BaseRetriever as LlamaIndexRetriever
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import MetadataMode, NodeWithScore
 
-from bge_rerank import AsyncScorer, Calibration, Ranked, Ranking, Reranker, Scorer, load_scorer
+from bge_rerank import (
+    AsyncScorer,
+    Calibration,
+    Ranked,
+    Ranking,
+    Reranker,
+    Scorer,
+    Tier,
+    load_scorer,
+)
 from bge_rerank.gathering import GatheringScorer
 from bge_rerank.quality import Evaluation, LabelledQuery, evaluate, read_jsonl
 from bge_rerank.rank_fusion import fused_ranking
-from langchain_bge_rerank import BGECrossEncoder, BGERerankerCompressor, ScoredRetriever
+from langchain_bge_rerank import (
+    BGECrossEncoder,
+    BGERerankerCompressor,
+    BGERerankerRetriever,
+    ScoredRetriever,
+)
 from llamaindex_bge_rerank import BGERerankerPostprocessor
+from llamaindex_bge_rerank import BGERerankerRetriever as LlamaIndexReranked
 
 
 class MyScorer:
@@ -56,6 +72,9 @@ ranking: Ranking = reranker.rerank("q", ["a", "b"])
 fused_anew: list[Ranked] = fused_ranking(ranking, k=60)
 rankings: list[Ranking] = reranker.rerank_many([("q", ["a"]), ("r", ("b", "c"))])
 score: float = ranking[0].score
+tiers: tuple[Tier, ...] = ranking.tiers
+received: int | None = tiers[0].received
+told: list[Ranking] = []
 
 compressor = BGERerankerCompressor(
     model_name="mini",
@@ -78,6 +97,7 @@ compressor = BGERerankerCompressor(
     keep=20,
     calibration=Calibration.load(Path("calibration.json")),
     min_precision=0.9,
+    on_ranking=told.append,
 )
 labelled = LabelledQuery("q1", "q", [("a", "text")], {"a": 1})
 evaluation: Evaluation = evaluate([labelled], {"mine": scorer, "top 3": reranker}, target=0.9)
@@ -102,6 +122,14 @@ postprocessor = BGERerankerPostprocessor(
 )
 base_postprocessor: BaseNodePostprocessor = postprocessor
 nodes: list[NodeWithScore] = postprocessor.postprocess_nodes([], query_str="q")
+telling = BGERerankerPostprocessor(on_ranking=lambda ranking: print(*ranking.tiers, sep=" → "))
+
+
+def retrievers(of_langchain: BaseRetriever, of_llamaindex: LlamaIndexRetriever) -> None:
+    reranked: BaseRetriever = BGERerankerRetriever(retriever=of_langchain, compressor=compressor)
+    found: list[Document] = reranked.invoke("q")
+    also: LlamaIndexRetriever = LlamaIndexReranked(of_llamaindex, telling)
+    print(found, also.retrieve("q"))
 
 
 async def awaits() -> None:
