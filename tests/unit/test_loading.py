@@ -188,5 +188,6 @@ def test_the_options_are_the_same_wherever_they_are_named() -> None:
         "window_tokens",
         "latency_budget_ms",
         "on_error",
+        "on_ranking",
     }
     assert set(settings) - set(defaults) == extra
