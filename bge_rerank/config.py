@@ -21,7 +21,8 @@ class ScorerConfig:
         model_name: A hub repository, a local folder, or `"mini"` (the package `bge-rerank-mini`);
             for a server, what it calls the model.
         backend: `"torch"`, `"onnx"`, `"openvino"`, `"flag"`, or `"auto"`: the fastest of those
-            that are installed and can run the model. `"tei"`, `"vllm"`, `"infinity"`, `"llamacpp"`,
+            that are installed and can run the model; `"m3-sparse"`: the lexical weights of BGE-M3,
+            which score for a prefilter. `"tei"`, `"vllm"`, `"infinity"`, `"llamacpp"`,
             `"cohere"` and `"jina"` ask a server; what lies between `revision` and
             `batch_wait_ms`, `max_length` aside, is then the server's own matter.
         revision: A branch, tag or commit of the hub repository; `None` is its main branch.

@@ -26,7 +26,8 @@ class Prefilter:
         """Keep a scorer and how many it leaves; nothing is loaded.
 
         Args:
-            scorer: A scorer, `"bm25"`, or the name of a model for `load_scorer`.
+            scorer: A scorer, `"bm25"`, `"bge-m3"` for the lexical weights of BAAI's embedder, or the
+                name of a model for `load_scorer`.
             keep: How many candidates of a request are left, from 1 on.
         """
         self.scorer = _scorer(scorer)
@@ -89,7 +90,7 @@ def check_prefilter(prefilter: object, keep: int, top_n: int | None) -> None:
     if not isinstance(prefilter, str | Scorer):
         raise ConfigurationError(
             f"prefilter is {prefilter!r:.80}, which has no score(pairs) method; "
-            "give a scorer, 'bm25', the name of a model, or None"
+            "give a scorer, 'bm25', 'bge-m3', the name of a model, or None"
         )
     if top_n is not None and top_n > keep:
         raise ConfigurationError(
@@ -100,4 +101,6 @@ def check_prefilter(prefilter: object, keep: int, top_n: int | None) -> None:
 def _scorer(scorer: Scorer | str) -> Scorer:
     if not isinstance(scorer, str):
         return scorer
-    return Bm25Scorer() if scorer == "bm25" else load_scorer(scorer)
+    if scorer == "bm25":
+        return Bm25Scorer()
+    return load_scorer("BAAI/bge-m3", "m3-sparse") if scorer == "bge-m3" else load_scorer(scorer)

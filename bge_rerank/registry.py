@@ -35,6 +35,9 @@ BACKENDS = {
     ),
     "onnx": Backend("bge_rerank.scorers.onnx", "OnnxScorer", "onnxruntime", extra="onnx"),
     "flag": Backend("bge_rerank.scorers.flag", "FlagScorer", "FlagEmbedding", extra="flag"),
+    "m3-sparse": Backend(
+        "bge_rerank.scorers.m3_sparse", "M3SparseScorer", "FlagEmbedding", extra="flag"
+    ),
     "tei": _server(),
     "vllm": _server(),
     "infinity": _server(),

@@ -74,8 +74,8 @@ class Reranker:
             score_threshold: The lowest score (0..1, inclusive) to keep, applied before `top_n`;
                 `None` keeps all.
             prefilter: A cheaper scorer that sees the texts first, and leaves the `keep` best of
-                each request to `scorer` (ties in input order): an object, `"bm25"`, or the name of
-                a model such as `"mini"`. The others are not ranked, so with `top_n=None` a ranking
+                each request to `scorer` (ties in input order): an object, `"bm25"`, `"bge-m3"` (the
+                lexical weights of that embedder), or the name of a model such as `"mini"`. The others are not ranked, so with `top_n=None` a ranking
                 holds `keep` texts. `None` leaves all.
             keep: How many texts of a request the prefilter leaves; where there are no more than
                 that, it is not asked.

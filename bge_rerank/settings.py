@@ -107,7 +107,8 @@ class RerankerSettings(BaseModel):
     scorer: SkipValidation[Scorer | None] = Field(default=None)
     """A ready scorer, used in place of one loaded by the fields above."""
     prefilter: SkipValidation[Scorer | str | None] = Field(default=None)
-    """A cheaper scorer that chooses what is reranked: `"bm25"`, the name of a model, or a ready one."""
+    """A cheaper scorer that chooses what is reranked: `"bm25"`, `"bge-m3"` (the lexical weights of that
+    embedder), the name of a model, or a ready one."""
     keep: int = 100
     """How many the prefilter leaves, from 1 on; with `top_n=None`, that many are kept."""
     long_documents: LongDocuments = "truncate"

@@ -16,7 +16,7 @@ from bge_rerank import DEFAULT_MODEL, load_scorer
 from bge_rerank.export import export_model
 from bge_rerank.manifest import Precision
 from counted_scorer import Pairs
-from tiny_encoders import make_tiny_embedder, make_tiny_reranker
+from tiny_encoders import make_tiny_embedder, make_tiny_m3, make_tiny_reranker
 
 QUERY = "what causes tides"
 PASSAGES = [
@@ -37,6 +37,11 @@ def tiny_reranker(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_embedder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_embedder(tmp_path_factory.mktemp("models") / "tiny-embedder")
+
+
+@pytest.fixture(scope="session")
+def tiny_m3(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_m3(tmp_path_factory.mktemp("models") / "tiny-m3", [QUERY, *PASSAGES])
 
 
 @pytest.fixture(scope="session")

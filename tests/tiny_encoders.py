@@ -6,6 +6,7 @@ sentences of ours in eleven languages. The scores mean nothing; they are spread 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -56,6 +57,19 @@ def make_tiny_embedder(folder: Path) -> Path:
     return _save(XLMRobertaModel(_config(positions=128, labels=1)), folder)
 
 
+def make_tiny_m3(folder: Path, texts: Sequence[str]) -> Path:
+    """Make an embedder with BGE-M3's two linear layers, whose tokens are the words of some texts.
+
+    A word weighs about 2, so that texts which share more words score higher.
+    """
+    torch.manual_seed(7)
+    _save(XLMRobertaModel(_config(positions=128, labels=1)), folder, _of_words(texts))
+    sparse = {"weight": 0.02 * torch.randn(1, 32), "bias": torch.tensor([2.0])}
+    torch.save(sparse, folder / "sparse_linear.pt")
+    torch.save(torch.nn.Linear(32, 32).state_dict(), folder / "colbert_linear.pt")
+    return folder
+
+
 def _config(positions: int, labels: int) -> XLMRobertaConfig:
     return XLMRobertaConfig(
         vocab_size=len(tokenizer().get_vocab()),
@@ -71,10 +85,10 @@ def _config(positions: int, labels: int) -> XLMRobertaConfig:
     )
 
 
-def _save(model: torch.nn.Module, folder: Path) -> Path:
+def _save(model: torch.nn.Module, folder: Path, its_tokenizer: Tokenizer | None = None) -> Path:
     model.save_pretrained(folder)
     PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer(),
+        tokenizer_object=its_tokenizer or tokenizer(),
         bos_token="<s>",
         eos_token="</s>",
         cls_token="<s>",
@@ -97,9 +111,23 @@ def tokenizer() -> Tokenizer:
         vocab_size=600, special_tokens=SPECIAL_TOKENS, unk_token="<unk>", show_progress=False
     )
     unigram.train_from_iterator(SENTENCES.values(), trainer)
-    unigram.post_processor = processors.TemplateProcessing(
+    unigram.post_processor = _template()
+    return unigram
+
+
+def _of_words(texts: Sequence[str]) -> Tokenizer:
+    words = Tokenizer(models.WordLevel(unk_token="<unk>"))
+    words.normalizer = normalizers.Lowercase()
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    trainer = trainers.WordLevelTrainer(special_tokens=SPECIAL_TOKENS, show_progress=False)
+    words.train_from_iterator(texts, trainer)
+    words.post_processor = _template()
+    return words
+
+
+def _template() -> processors.PostProcessor:
+    return processors.TemplateProcessing(
         single="<s> $A </s>",
         pair="<s> $A </s> </s> $B </s>",
         special_tokens=[("<s>", 0), ("</s>", 2)],
     )
-    return unigram

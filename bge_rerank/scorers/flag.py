@@ -12,11 +12,11 @@ cutoff layer is scored by the first head.
 from __future__ import annotations
 
 import importlib.metadata
-import logging
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,8 @@ from packaging.specifiers import SpecifierSet
 from safetensors import SafetensorError
 
 from bge_rerank.config import DEFAULT_MODEL, ScorerConfig
-from bge_rerank.errors import (
-    ConfigurationError,
-    ModelLoadError,
-    OutOfMemoryError,
-    ScoringError,
-    UnsupportedModelError,
-)
+from bge_rerank.errors import ConfigurationError, ModelLoadError, UnsupportedModelError
+from bge_rerank.flag_guard import guarded, single_device, token_offsets, with_halved_batches
 from bge_rerank.model_files import (
     Architecture,
     ModelConfig,
@@ -42,14 +37,9 @@ from bge_rerank.model_files import (
     read_config,
 )
 from bge_rerank.progress import without_loading_bars, without_tqdm
-from bge_rerank.torch_device import choose_devices, choose_dtype, is_out_of_memory
+from bge_rerank.torch_device import choose_dtype
 from bge_rerank.types import Pair, Span
 from bge_rerank.windowing import fitting_windows
-
-logger = logging.getLogger(__name__)
-
-BATCH_SIZE = 16
-"""Pairs a batch. FlagEmbedding's default of 128 pads each to the longest of 128."""
 
 RECOMMENDED_CUTOFF_LAYERS = (28,)
 """BAAI's choice for its two models with several heads (their model cards)."""
@@ -101,11 +91,7 @@ class FlagScorer:
         _check_supported(config, model, kind)
         self.config = config
         self.max_length = choose_max_length(config, model)
-        [device, *others] = choose_devices(config.device)
-        if others:
-            raise ConfigurationError(
-                f"device is {config.device}; the 'flag' backend takes one, use backend='torch' for several"
-            )
+        device = single_device(config)
         options = {"cutoff_layers": _cutoff_layers(config)} if kind.has_layers else {}
         folder = _safetensors_folder(config)
         with loading_errors(config.model_name, SafetensorError), without_loading_bars():
@@ -125,7 +111,7 @@ class FlagScorer:
         self._reranker.use_fp16 = False
         # From transformers 4.54 on the layerwise class fails with a cache, which scoring never needs.
         self._reranker.model.config.use_cache = False
-        self._reranker.model.forward = _guarded(self._reranker.model.forward)
+        self._reranker.model.forward = guarded(self._reranker.model.forward)
 
     def score(self, pairs: Sequence[Pair], /) -> list[float]:
         """Return the logit of each pair, in input order: the whole list in one call.
@@ -138,7 +124,7 @@ class FlagScorer:
             return []
         module = sys.modules[type(self._reranker).__module__]
         with _one_call_at_a_time, without_tqdm(module):
-            return self._score([list(pair) for pair in pairs], BATCH_SIZE)
+            return with_halved_batches(partial(self._score, [list(pair) for pair in pairs]))
 
     def windows(self, query: str, texts: Sequence[str], tokens: int, /) -> list[list[Span]]:
         """Cut each text into windows that make pairs of at most `tokens` tokens with the query."""
@@ -146,22 +132,10 @@ class FlagScorer:
 
     def _offsets(self, texts: Sequence[str]) -> list[list[Span]]:
         with _one_call_at_a_time:
-            encodings = self._reranker.tokenizer(
-                list(texts), add_special_tokens=False, return_offsets_mapping=True, verbose=False
-            )
-        return [[(start, end) for start, end in its] for its in encodings["offset_mapping"]]
+            return token_offsets(self._reranker.tokenizer, texts)
 
     def _score(self, pairs: list[list[str]], batch_size: int) -> list[float]:
-        """Score with a batch size, then with half of it where the memory does not take it."""
-        try:
-            scores: list[float] = self._reranker.compute_score(pairs, batch_size=batch_size)
-        except OutOfMemoryError:
-            if batch_size == 1:
-                raise
-            logger.warning(
-                "out of memory: batches of %d in place of %d", batch_size // 2, batch_size
-            )
-            return self._score(pairs, batch_size // 2)
+        scores: list[float] = self._reranker.compute_score(pairs, batch_size=batch_size)
         return scores
 
 
@@ -170,22 +144,6 @@ def _dtype(config: ScorerConfig, device: torch.device) -> torch.dtype:
     if config.dtype == "auto" and device.type == "cpu":
         return torch.float32
     return choose_dtype(config.dtype, device)
-
-
-def _guarded(forward: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn a `RuntimeError` of the forward pass into one that FlagEmbedding does not retry for ever."""
-
-    def guarded(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return forward(*args, **kwargs)
-        except RuntimeError as error:
-            if is_out_of_memory(error):
-                raise OutOfMemoryError(
-                    "a pair does not fit into memory; lower max_length, or choose another device or dtype"
-                ) from error
-            raise ScoringError(f"the forward pass failed: {error}") from error
-
-    return guarded
 
 
 def _construct(kind: FlagClass, folder: str, **options: Any) -> Any:

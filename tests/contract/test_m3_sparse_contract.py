@@ -1,0 +1,14 @@
+"""BGE-M3's lexical weights keep the contract of every scorer, on a tiny model whose tokens are words."""
+
+from pathlib import Path
+
+import pytest
+
+from bge_rerank import Scorer, load_scorer
+from scorer_contract import ScorerContract
+
+
+class TestM3Sparse(ScorerContract):
+    @pytest.fixture(scope="class")
+    def scorer(self, tiny_m3: Path) -> Scorer:
+        return load_scorer(str(tiny_m3), "m3-sparse")
