@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import torch
+from packaging.specifiers import SpecifierSet
 
 from bge_rerank.config import ScorerConfig
-from bge_rerank.errors import ConfigurationError, OutOfMemoryError, ScoringError
+from bge_rerank.errors import (
+    ConfigurationError,
+    OutOfMemoryError,
+    ScoringError,
+    UnsupportedModelError,
+)
 from bge_rerank.torch_device import choose_devices, is_out_of_memory
 from bge_rerank.types import Span
 
@@ -34,6 +41,20 @@ def single_device(config: ScorerConfig) -> torch.device:
             "use backend='torch' for several"
         )
     return device
+
+
+def check_transformers(config: ScorerConfig, wanted: SpecifierSet) -> None:
+    """Refuse a version of transformers that a class of FlagEmbedding does not run on.
+
+    Raises:
+        UnsupportedModelError: It is not among those wanted.
+    """
+    installed = importlib.metadata.version("transformers")
+    if installed not in wanted:
+        raise UnsupportedModelError(
+            f"{config.model_name!r} runs with transformers {wanted} and not with {installed}, "
+            f"which is installed; pip install 'transformers{wanted}'"
+        )
 
 
 def guarded(forward: Callable[..., Any]) -> Callable[..., Any]:

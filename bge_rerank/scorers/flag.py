@@ -11,7 +11,6 @@ cutoff layer is scored by the first head.
 
 from __future__ import annotations
 
-import importlib.metadata
 import sys
 import threading
 from collections.abc import Sequence
@@ -27,7 +26,13 @@ from safetensors import SafetensorError
 
 from bge_rerank.config import DEFAULT_MODEL, ScorerConfig
 from bge_rerank.errors import ConfigurationError, ModelLoadError, UnsupportedModelError
-from bge_rerank.flag_guard import guarded, single_device, token_offsets, with_halved_batches
+from bge_rerank.flag_guard import (
+    check_transformers,
+    guarded,
+    single_device,
+    token_offsets,
+    with_halved_batches,
+)
 from bge_rerank.model_files import (
     Architecture,
     ModelConfig,
@@ -156,12 +161,7 @@ def _construct(kind: FlagClass, folder: str, **options: Any) -> Any:
 
 
 def _check_supported(config: ScorerConfig, model: ModelConfig, kind: FlagClass) -> None:
-    installed = importlib.metadata.version("transformers")
-    if installed not in kind.transformers:
-        raise UnsupportedModelError(
-            f"{config.model_name!r} runs with transformers {kind.transformers} and not with {installed}, "
-            f"which is installed; pip install 'transformers{kind.transformers}'"
-        )
+    check_transformers(config, kind.transformers)
     heads = [name for name in model.contents.get("architectures") or [] if "ForSequence" in name]
     if model.architecture == "encoder" and not heads:
         raise UnsupportedModelError(

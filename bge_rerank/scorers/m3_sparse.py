@@ -8,8 +8,8 @@ linear layers are missing, a download of the whole repository, a process a devic
 any `RuntimeError`, progress bars without a switch. Left as it is: the first batch of a call is
 computed twice.
 
-BAAI publishes the model as pickles alone; transformers and FlagEmbedding read them with torch's
-`weights_only=True`, which runs no code of theirs.
+The linear layers are pickles, and the encoder's weights may be; FlagEmbedding (from 1.4.0) and
+transformers (from 4.44.2) read them by torch's `weights_only=True`, which runs no code of theirs.
 """
 
 from __future__ import annotations
@@ -24,11 +24,18 @@ from pickle import UnpicklingError
 
 import torch
 from FlagEmbedding import BGEM3FlagModel
+from packaging.specifiers import SpecifierSet
 from safetensors import SafetensorError
 
 from bge_rerank.config import ScorerConfig
 from bge_rerank.errors import ConfigurationError, UnsupportedModelError
-from bge_rerank.flag_guard import guarded, single_device, token_offsets, with_halved_batches
+from bge_rerank.flag_guard import (
+    check_transformers,
+    guarded,
+    single_device,
+    token_offsets,
+    with_halved_batches,
+)
 from bge_rerank.model_files import (
     WEIGHT_FILES,
     choose_max_length,
@@ -43,6 +50,9 @@ from bge_rerank.windowing import fitting_windows
 
 LINEAR_FILES = ("sparse_linear.pt", "colbert_linear.pt")
 """FlagEmbedding reads both or none."""
+TRANSFORMERS = SpecifierSet(">=4.56,<6")
+"""Found by running FlagEmbedding 1.4.2's class on a tiny model: it fails with 4.44.2 and 4.55.4, and runs
+with 4.56.0, 4.57.1, 5.0.0 and 5.23.0."""
 
 _one_call_at_a_time = threading.Lock()
 """FlagEmbedding keeps its progress bars in module globals, and its tokenizer is not thread-safe."""
@@ -59,9 +69,11 @@ class M3SparseScorer:
 
         Raises:
             ModelLoadError: The files are not there, or cannot be read.
-            UnsupportedModelError: The model has no lexical weights.
+            UnsupportedModelError: The model has no lexical weights, or the installed version of transformers
+                cannot run it.
             ConfigurationError: An option does not fit the model or the machine.
         """
+        check_transformers(config, TRANSFORMERS)
         self.config = config
         self.max_length = choose_max_length(config, read_config(config))
         device = single_device(config)

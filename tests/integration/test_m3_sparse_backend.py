@@ -117,6 +117,16 @@ def test_weights_that_would_be_random_are_refused(folder: Path, name: str) -> No
         M3SparseScorer(ScorerConfig(str(folder), "m3-sparse"))
 
 
+def test_a_version_of_transformers_that_cannot_run_it_is_named(
+    tiny_m3: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "4.55.4")
+    with pytest.raises(
+        UnsupportedModelError, match=r"not with 4\.55\.4.*pip install 'transformers"
+    ):
+        M3SparseScorer(ScorerConfig(str(tiny_m3), "m3-sparse"))
+
+
 class MakesFolder:
     """Makes a folder where it is unpickled."""
 
