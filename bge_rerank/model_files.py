@@ -22,6 +22,8 @@ RECOMMENDED_MAX_LENGTH = 1024
 
 WEIGHT_FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
 """What transformers needs of a repository: weights as safetensors only."""
+M3_FILES = ("sparse_linear.pt", "colbert_linear.pt", "pytorch_model.bin")
+"""What the lexical weights of BGE-M3 need besides; pickles, read without running code of theirs."""
 GRAPH_FILES = (
     "config.json",
     "tokenizer.json",

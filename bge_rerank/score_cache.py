@@ -16,7 +16,7 @@ from typing import Protocol
 from bge_rerank.config import ScorerConfig
 from bge_rerank.errors import ConfigurationError
 from bge_rerank.extras import needs_extra
-from bge_rerank.model_files import GRAPH_FILES, WEIGHT_FILES, model_folder
+from bge_rerank.model_files import GRAPH_FILES, M3_FILES, WEIGHT_FILES, model_folder
 from bge_rerank.registry import asks_server
 from bge_rerank.scoring import ascore_with, logit_by_pair
 from bge_rerank.types import Pair, Scorer, Span
@@ -196,9 +196,8 @@ def key_prefix(scorer: Scorer, config: ScorerConfig) -> list[object]:
 
 def fingerprint(folder: Path) -> list[tuple[str, int, int]]:
     """Return name, size and time (in ns) of each file in a folder that a score depends on."""
-    paths = {
-        path for pattern in (*WEIGHT_FILES, *GRAPH_FILES, "*.py") for path in folder.glob(pattern)
-    }
+    patterns = (*WEIGHT_FILES, *M3_FILES, *GRAPH_FILES, "*.py")
+    paths = {path for pattern in patterns for path in folder.glob(pattern)}
     status = {path.relative_to(folder).as_posix(): path.stat() for path in paths}
     return sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in status.items())
 

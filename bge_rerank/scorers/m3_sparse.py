@@ -37,6 +37,7 @@ from bge_rerank.flag_guard import (
     with_halved_batches,
 )
 from bge_rerank.model_files import (
+    M3_FILES,
     WEIGHT_FILES,
     choose_max_length,
     loading_errors,
@@ -148,7 +149,7 @@ def _dtype(config: ScorerConfig, device: torch.device) -> torch.dtype:
 
 
 def _folder(config: ScorerConfig) -> Path:
-    folder = model_folder(config, (*WEIGHT_FILES, *LINEAR_FILES, "pytorch_model.bin"))
+    folder = model_folder(config, (*WEIGHT_FILES, *M3_FILES))
     missing = [name for name in LINEAR_FILES if not (folder / name).is_file()]
     if missing:
         raise UnsupportedModelError(

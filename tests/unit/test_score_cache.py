@@ -330,12 +330,13 @@ def test_the_fingerprint_tells_changed_weights(tmp_path: Path) -> None:
         (weights, "longer"),
         (tmp_path / "tokenizer.json", "{}"),
         (tmp_path / "onnx" / "model.onnx", "graph"),
+        (tmp_path / "sparse_linear.pt", "pickle"),
     ]:
         file.write_text(contents)
         seen.append(fingerprint(tmp_path))
     os.utime(weights, ns=(1, 1))
     seen.append(fingerprint(tmp_path))
-    assert len({str(each) for each in seen}) == 5
+    assert len({str(each) for each in seen}) == 6
     (tmp_path / "README.md").write_text("no weights")
     assert fingerprint(tmp_path) == seen[-1]
 
