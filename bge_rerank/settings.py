@@ -51,6 +51,7 @@ class RerankerSettings(BaseModel):
     """A hub repository, a local folder, or `"mini"`."""
     backend: str = "auto"
     """`"torch"`, `"onnx"`, `"openvino"`, `"flag"`, or `"auto"`: the fastest that can run the model;
+    `"m3-sparse"`: the lexical weights of BGE-M3;
     `"tei"`, `"vllm"`, `"infinity"`, `"llamacpp"`, `"cohere"`, `"jina"`: a server is asked."""
     top_n: int | None = 3
     """How many to keep, from 1 on; `None` keeps all."""
