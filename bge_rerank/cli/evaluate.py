@@ -31,6 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_model_arguments(parser)
     add("--depth", type=int, default=50, metavar="N", help="candidates to rerank (default: 50)")
+    add(
+        "--depths",
+        type=int,
+        nargs="*",
+        metavar="N",
+        help="smaller depths to compare it with (default: 5, 10, 20, 50, 100, 200, ...; "
+        "without a number: none)",
+    )
     add("--k", type=int, default=10, metavar="N", help="first passages that count (default: 10)")
     add("--target", type=float, metavar="NDCG", help="the nDCG@k that is enough (0 to 1)")
     add(
@@ -117,6 +125,7 @@ def run(arguments: argparse.Namespace) -> None:
         _models(arguments),
         retriever=data.retriever,
         depth=arguments.depth,
+        depths=arguments.depths,
         k=arguments.k,
         target=arguments.target,
         latency_budget_ms=arguments.latency_budget_ms,

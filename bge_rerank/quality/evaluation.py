@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from importlib import import_module
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 from bge_rerank.errors import ConfigurationError, InvalidInputError
 from bge_rerank.extras import needs_extra
+from bge_rerank.quality.depths import plan_depths
 from bge_rerank.quality.describe import describe_reranker
 from bge_rerank.quality.labelled import LabelledQuery, Retriever, check_labelled
 from bge_rerank.quality.measures import measure_names
@@ -32,6 +33,7 @@ def evaluate(
     *,
     retriever: Retriever | None = None,
     depth: int = 50,
+    depths: Sequence[int] | None = None,
     k: int = 10,
     target: float | None = None,
     latency_budget_ms: float | None = None,
@@ -51,6 +53,14 @@ def evaluate(
         retriever: The first stage: takes a query and gives (id, text) pairs, best first. It is
             asked for queries whose `candidates` are `None`.
         depth: The most candidates of a query that are reranked, the first ones.
+        depths: Smaller depths to compare with it; `None` for 5, 10, 20, 50, 100, 200 and so on, an
+            empty list for none. Their quality costs no scoring: a logit is the pair's own, so the
+            order at a smaller depth follows from the whole one. (Ask for none where a scorer of
+            your own compares the passages of a call.) What they take is measured: the first 20
+            queries, and every tenth after them, are ranked once more at each, right after the
+            whole. A `Reranker` whose settings leave candidates out has no smaller depths; with a
+            `score_cache` no times by depth are given, and a server that keeps scores itself makes
+            them too short.
         k: How many of the first passages the measures look at.
         target: The nDCG@k (0..1) that is enough: where the first stage has it, do not rerank.
         latency_budget_ms: What reranking a query may take (95th percentile), in milliseconds.
@@ -63,7 +73,8 @@ def evaluate(
 
     Returns:
         Means before and after, paired differences with 95 % intervals, latencies, wins and losses,
-        and a verdict for each model. Of fewer than 30 queries, no means.
+        quality and latency by depth, the depth recommended, and a verdict for each model. Of fewer
+        than 30 queries, no means.
 
     Raises:
         ConfigurationError: A setting cannot work, or the output was measured with others.
@@ -86,21 +97,24 @@ def evaluate(
     demands.check()
     _check(depth=depth, k=k)
     rerankers = _rerankers(models)
+    plan = plan_depths(rerankers, depths, depth)
     described = {name: describe_reranker(reranker) for name, reranker in rerankers.items()}
-    settings = {"data": data, "depth": depth, "k": k, "models": described}
-    tally = Tally(list(rerankers), len(measure_names(k)))
-    measuring = Measuring(rerankers, retriever, depth, k)
+    settings = {"data": data, "depth": depth, "depths": plan.depths, "k": k}
+    settings |= {"models": described}
+    tally = Tally(list(rerankers), len(measure_names(k)), len(plan.smaller))
+    measuring = Measuring(rerankers, retriever, depth, k, plan)
     with _record_file(output, settings, fresh=fresh) as file:
         for record in file.read() if file else ():
             if record.id not in tally.ids:  # two runs at once may have written it twice
                 tally.add(record)
-        for record in measuring.records(_not_measured(queries, frozenset(tally.ids))):
+        remaining = _not_measured(queries, frozenset(tally.ids))
+        for record in measuring.records(remaining, earlier=len(tally)):
             if file:
                 file.add(record)
             tally.add(record)
     if not len(tally):
         raise InvalidInputError("there is no labelled query; give some to evaluate on")
-    return summarise(tally, settings, k, depth, demands)
+    return summarise(tally, settings, k, plan, demands)
 
 
 def _check(**numbers: int) -> None:

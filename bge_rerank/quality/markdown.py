@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from bge_rerank.quality.result import Evaluation
 from bge_rerank.quality.story import TITLE, ModelStory, tell
-from bge_rerank.quality.wording import HEADINGS
+from bge_rerank.quality.wording import DEPTH_HEADINGS, HEADINGS
 
 
 def as_markdown(evaluation: Evaluation) -> str:
@@ -32,10 +32,9 @@ def escaped(text: str) -> str:
 def _model(model: ModelStory) -> Iterator[str]:
     yield from (f"## {escaped(model.name)}", "", escaped(model.verdict), "")
     if model.rows:
-        yield _row(HEADINGS)
-        yield _row(["---", *["---:"] * (len(HEADINGS) - 1)])
-        yield from (_row(map(escaped, row)) for row in model.rows)
-        yield ""
+        yield from _table(HEADINGS, model.rows)
+    if model.depth_rows:
+        yield from (escaped(model.depths), "", *_table(DEPTH_HEADINGS, model.depth_rows))
     yield from (model.counts, "")
     if model.agreement:
         yield from (model.agreement, "")
@@ -45,6 +44,13 @@ def _model(model: ModelStory) -> Iterator[str]:
             yield f"- {escaped(loss.query)} ({loss.change})"
             yield from (f"  - {what}: {escaped(passage)}" for what, passage in loss.passages)
         yield ""
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield _row(headings)
+    yield _row(["---", *["---:"] * (len(headings) - 1)])
+    yield from (_row(map(escaped, row)) for row in rows)
+    yield ""
 
 
 def _row(values: Iterable[str]) -> str:

@@ -32,6 +32,9 @@ class Record:
         milliseconds: What reranking took, by model.
         losses: How the query was lost, by model, where its nDCG@k fell.
         agreement: With the first stage's order, by model.
+        candidates: How many candidates were reranked.
+        depths: nDCG@k at each depth below the whole one, by model, where it has a curve.
+        depth_milliseconds: What reranking took at each of those, by model, where it was measured.
     """
 
     id: str
@@ -42,6 +45,9 @@ class Record:
     milliseconds: Mapping[str, float]
     losses: Mapping[str, Loss]
     agreement: Mapping[str, Agreement]
+    candidates: int
+    depths: Mapping[str, tuple[float, ...]]
+    depth_milliseconds: Mapping[str, tuple[float, ...]]
 
 
 class RecordFile:
@@ -174,13 +180,20 @@ def _record(line: bytes, place: str) -> Record:
             fields["relevant"],
             fields["found"],
             tuple(fields["before"]),
-            {model: tuple(values) for model, values in fields["after"].items()},
+            _tuples(fields["after"]),
             fields["milliseconds"],
             {model: _loss(loss) for model, loss in fields["losses"].items()},
             {model: Agreement(**values) for model, values in fields["agreement"].items()},
+            fields["candidates"],
+            _tuples(fields["depths"]),
+            _tuples(fields["depth_milliseconds"]),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise InvalidInputError(f"{place}: no query of an evaluation; start afresh") from error
+
+
+def _tuples(by_model: Mapping[str, list[float]]) -> dict[str, tuple[float, ...]]:
+    return {model: tuple(values) for model, values in by_model.items()}
 
 
 def _loss(fields: Mapping[str, Any]) -> Loss:

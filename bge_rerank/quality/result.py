@@ -10,7 +10,7 @@ Decision = Literal["rerank", "do not rerank", "not enough data"]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Gain:
     """A measure before and after reranking: means over the queries.
 
     Attributes:
@@ -20,7 +20,6 @@ class Change:
         difference: After minus before.
         low: The lower end of the difference's 95 % confidence interval.
         high: The upper end.
-        p_value: Of the randomisation test, two-sided.
     """
 
     measure: str
@@ -29,6 +28,16 @@ class Change:
     difference: float
     low: float
     high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Change(Gain):
+    """A gain or a loss, and whether it is more than chance.
+
+    Attributes:
+        p_value: Of the randomisation test, two-sided.
+    """
+
     p_value: float
 
 
@@ -69,15 +78,15 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class DepthPoint:
-    """What reranking gives where only the first candidates are reranked.
+    """What reranking only the first candidates gives, and what it takes.
 
     Attributes:
-        depth: How many of the first candidates are reranked; the others follow in the first stage's
-            order.
-        after: The mean nDCG@k, 0..1.
+        depth: How many of the first candidates are reranked, the others staying behind them in the
+            first stage's order.
+        after: nDCG@k of that order, the mean over the queries, 0..1.
         low: The lower end of the 95 % confidence interval of the difference to the first stage.
         high: The upper end.
-        latency: Of reranking a query, measured at this depth; `None` where it was not.
+        latency: Of reranking so many candidates of a query; `None` where it was not measured.
     """
 
     depth: int
@@ -125,8 +134,11 @@ class ModelResult:
         worst: The largest losses, the worst first.
         differences: nDCG@k after minus before, a value a query, in the order of measuring.
         milliseconds: What reranking took, a value a query, in the same order.
-        depths: nDCG@k by depth, the smallest depth first; empty where it was not measured.
-        recommended_depth: The depth to rerank to; `None` where none can be named.
+        depths: From the smallest depth to the whole one; empty where there are too few queries, or
+            where the reranker's settings leave candidates out. A depth that no query has more
+            candidates than is left out: it would be the whole one again.
+        recommended_depth: The depth to rerank at (see `choose_depth`); `None` where there is no curve,
+            or where reranking is not worth it at any depth.
         agreement: With the first stage: means, each over the queries that tell it and `None` where
             those are fewer than 30; `None` where there are too few queries.
     """
@@ -144,6 +156,17 @@ class ModelResult:
     depths: tuple[DepthPoint, ...] = ()
     recommended_depth: int | None = None
     agreement: Agreement | None = None
+
+    @property
+    def advised_after(self) -> float:
+        """nDCG@k at the depth recommended, or at the whole one where there is none; 0..1.
+
+        There are figures only of enough queries.
+        """
+        by_depth = {point.depth: point.after for point in self.depths}
+        if self.recommended_depth is None:
+            return self.changes[0].after
+        return by_depth[self.recommended_depth]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +195,12 @@ class Evaluation:
 
     @property
     def best(self) -> ModelResult | None:
-        """The model to rerank with: of those whose verdict says so, the one of the highest nDCG@k."""
+        """The model to rerank with: of those whose verdict says so, the one of the highest nDCG@k.
+
+        Each at the depth that is recommended for it.
+        """
         good = [model for model in self.models if model.verdict.decision == "rerank"]
-        return max(good, key=lambda model: model.changes[0].after, default=None)
+        return max(good, key=lambda model: model.advised_after, default=None)
 
     def as_json(self) -> dict[str, Any]:
         """Return everything but the values a query, which the file of queries holds."""

@@ -12,7 +12,8 @@ from bge_rerank.quality.wording import (
     count_cells,
     counts_line,
     data_line,
-    depth_cells,
+    depth_rows,
+    depths_line,
     gain_line,
     shortened,
     verdict_line,
@@ -49,7 +50,8 @@ class ModelStory:
         count_row: The same under `COUNT_HEADINGS`.
         gains: How many queries gained and lost, and the most of each, as a sentence.
         agreement: How far it agrees with the first stage, as a sentence; `None` where that is not told.
-        depth_rows: A row under `DEPTH_HEADINGS` for each depth; none where it was not measured.
+        depths: What the rows by depth are, as sentences; empty where there are none.
+        depth_rows: A row under `DEPTH_HEADINGS` for each depth; none where only one was measured.
         losses: The largest ones, the worst first.
     """
 
@@ -61,6 +63,7 @@ class ModelStory:
     count_row: tuple[str, ...]
     gains: str
     agreement: str | None
+    depths: str
     depth_rows: tuple[tuple[str, ...], ...]
     losses: tuple[LossStory, ...]
 
@@ -102,7 +105,8 @@ def _model(model: ModelResult, k: int) -> ModelStory:
         count_row=count_cells(model),
         gains=gain_line(model, k),
         agreement=agreement_line(model.agreement) if model.agreement else None,
-        depth_rows=tuple(map(depth_cells, model.depths)),
+        depths=depths_line(model),
+        depth_rows=depth_rows(model),
         losses=tuple(map(_loss, model.worst)),
     )
 

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from statistics import fmean, quantiles
-from typing import Any
+from collections.abc import Mapping
+from statistics import fmean
+from typing import Any, NamedTuple
 
 from bge_rerank.quality.agreement import disagreement_notes, mean_agreement
+from bge_rerank.quality.depth_curve import depth_notes, depth_points
+from bge_rerank.quality.depth_verdict import decide_by_depth
+from bge_rerank.quality.depths import DepthPlan
+from bge_rerank.quality.latency import latency_of
 from bge_rerank.quality.measures import measure_names
 from bge_rerank.quality.paired import bootstrap_interval, randomisation_p_value
-from bge_rerank.quality.result import Change, Evaluation, Latency, ModelResult, Verdict
+from bge_rerank.quality.result import (
+    Change,
+    DepthPoint,
+    Evaluation,
+    Latency,
+    ModelResult,
+    Verdict,
+)
 from bge_rerank.quality.tally import Tally
 from bge_rerank.quality.verdict import TIGHT_BUDGET_MS, Demands, decide, too_little_data
 
@@ -18,7 +29,7 @@ SMALL_CORPUS = 1_000
 
 
 def summarise(
-    tally: Tally, settings: Mapping[str, Any], k: int, depth: int, demands: Demands
+    tally: Tally, settings: Mapping[str, Any], k: int, plan: DepthPlan, demands: Demands
 ) -> Evaluation:
     """Compute means, intervals, tests and verdicts.
 
@@ -26,53 +37,70 @@ def summarise(
         tally: The numbers of the queries.
         settings: What was measured and how.
         k: How many of the first passages the measures look at.
-        depth: The most candidates that were reranked.
+        plan: Which depths were compared.
         demands: What the figures are measured against.
     """
-    models = tuple(_model_result(tally, model, k, demands) for model in tally.after)
+    models = tuple(_model_result(tally, model, k, plan, demands) for model in tally.after)
     return Evaluation(
         settings=settings,
         k=k,
-        depth=depth,
+        depth=plan.depths[-1],
         queries=len(tally),
         relevant=tally.relevant,
         found=tally.found,
-        notes=(*_notes(demands), *disagreement_notes(models)),
+        notes=(*_notes(demands), *depth_notes(tally, plan), *disagreement_notes(models)),
         models=models,
     )
 
 
-def _model_result(tally: Tally, model: str, k: int, demands: Demands) -> ModelResult:
+def _model_result(
+    tally: Tally, model: str, k: int, plan: DepthPlan, demands: Demands
+) -> ModelResult:
     differences = tally.differences(model)
-    changes, latency, verdict = _judged(tally, model, k, demands)
+    judged = _judged(tally, model, k, plan, demands)
     return ModelResult(
         name=model,
-        verdict=verdict,
-        changes=changes,
-        latency=latency,
+        verdict=judged.verdict,
+        changes=judged.changes,
+        latency=judged.latency,
         wins=sum(difference > 0 for difference in differences),
         losses=sum(difference < 0 for difference in differences),
         ties=sum(difference == 0 for difference in differences),
         worst=tuple(tally.worst(model)),
         differences=tuple(differences),
         milliseconds=tuple(tally.milliseconds[model]),
+        depths=judged.depths,
+        recommended_depth=judged.recommended_depth,
         # Where there are too few queries, there are no changes either.
         agreement=mean_agreement(tally.shares[model], tally.correlations[model])
-        if changes
+        if judged.changes
         else None,
     )
 
 
-def _judged(
-    tally: Tally, model: str, k: int, demands: Demands
-) -> tuple[tuple[Change, ...], Latency | None, Verdict]:
-    """Return the figures and the verdict; no figures where the data cannot carry them."""
+class _Judged(NamedTuple):
+    """The figures and the verdict; no figures where the data cannot carry them."""
+
+    verdict: Verdict
+    changes: tuple[Change, ...] = ()
+    latency: Latency | None = None
+    depths: tuple[DepthPoint, ...] = ()
+    recommended_depth: int | None = None
+
+
+def _judged(tally: Tally, model: str, k: int, plan: DepthPlan, demands: Demands) -> _Judged:
     lacking = too_little_data(len(tally), tally.found)
     if lacking:
-        return (), None, Verdict("not enough data", (lacking,))
+        return _Judged(Verdict("not enough data", (lacking,)))
     changes = [_change(tally, model, place, name) for place, name in enumerate(measure_names(k))]
-    latency = _latency(tally.milliseconds[model])
-    return tuple(changes), latency, decide(changes[0], latency, k, demands)
+    latency = latency_of(tally.milliseconds[model])
+    points = depth_points(tally, model, plan, changes[0], latency)
+    timed = any(point.latency for point in points[:-1])
+    whole = decide(changes[0], latency, k, demands, smaller_depths=timed)
+    columns = [*tally.depths[model], tally.after[model][0]]
+    values = dict(zip(plan.depths, columns, strict=True))
+    verdict, recommended = decide_by_depth(whole, changes[0], points, values, k=k, demands=demands)
+    return _Judged(verdict, tuple(changes), latency, tuple(points), recommended)
 
 
 def _change(tally: Tally, model: str, place: int, name: str) -> Change:
@@ -87,11 +115,6 @@ def _change(tally: Tally, model: str, place: int, name: str) -> Change:
         high=high,
         p_value=randomisation_p_value(differences),
     )
-
-
-def _latency(milliseconds: Sequence[float]) -> Latency:
-    parts = quantiles(milliseconds, n=100, method="inclusive")
-    return Latency(p50=parts[49], p95=parts[94])
 
 
 def _notes(demands: Demands) -> list[str]:

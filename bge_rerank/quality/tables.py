@@ -8,7 +8,7 @@ from rich.table import Table
 
 from bge_rerank.quality.result import Evaluation
 from bge_rerank.quality.story import ModelStory, Story, tell
-from bge_rerank.quality.wording import HEADINGS
+from bge_rerank.quality.wording import DEPTH_HEADINGS, HEADINGS
 
 
 def print_evaluation(evaluation: Evaluation, console: Console) -> None:
@@ -37,9 +37,22 @@ def _rows(story: Story) -> Table:
     return table
 
 
+def depths_table(model: ModelStory) -> Table:
+    """Show quality and latency by depth."""
+    table = Table()
+    for heading in DEPTH_HEADINGS:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in model.depth_rows:
+        table.add_row(*row, style="bold" if row[-1] else None)
+    return table
+
+
 def _print_model(model: ModelStory, console: Console) -> None:
     console.print(f"\n[bold]{escape(model.name)}[/]: {escape(model.verdict)}")
     console.print(model.counts)
+    if model.depth_rows:
+        console.print(depths_table(model))
+        console.print(model.depths)
     if model.agreement:
         console.print(model.agreement)
     for loss in model.losses:

@@ -28,14 +28,19 @@ class Tally:
         milliseconds: What reranking took, by model.
         shares: Of its agreement with the first stage, by model, from the queries that tell one.
         correlations: The same for the rank correlations.
+        most: The most candidates that a query had.
+        depths: nDCG@k's values at a depth below the whole one, for each of those, by model; no values
+            where a model has no curve.
+        depth_milliseconds: What reranking took at that depth, of the queries that were timed.
     """
 
-    def __init__(self, models: Sequence[str], measures: int) -> None:
+    def __init__(self, models: Sequence[str], measures: int, smaller_depths: int = 0) -> None:
         """Begin with nothing.
 
         Args:
             models: Their names.
             measures: How many numbers a ranking has, nDCG first.
+            smaller_depths: How many depths below the whole one are compared.
         """
         self.ids: set[str] = set()
         self.relevant = 0
@@ -45,6 +50,9 @@ class Tally:
         self.milliseconds = {model: array("d") for model in models}
         self.shares = {model: array("d") for model in models}
         self.correlations = {model: array("d") for model in models}
+        self.most = 0
+        self.depths = {model: _columns(smaller_depths) for model in models}
+        self.depth_milliseconds = {model: _columns(smaller_depths) for model in models}
         self._worst: dict[str, list[tuple[float, int, Loss]]] = {model: [] for model in models}
         self._numbers = count()
 
@@ -56,19 +64,27 @@ class Tally:
         self.ids.add(record.id)
         self.relevant += record.relevant
         self.found += record.found
+        self.most = max(self.most, record.candidates)
         _append(self.before, record.before)
         for model, columns in self.after.items():
             _append(columns, record.after[model])
             self.milliseconds[model].append(record.milliseconds[model])
             _append_told(self.shares[model], record.agreement[model].share)
             _append_told(self.correlations[model], record.agreement[model].rank_correlation)
+            if model in record.depths:
+                _append(self.depths[model], record.depths[model])
+            if model in record.depth_milliseconds:
+                _append(self.depth_milliseconds[model], record.depth_milliseconds[model])
             if model in record.losses:
                 self._keep_worst(model, record.losses[model])
 
     def differences(self, model: str, measure: int = 0) -> list[float]:
         """Return after minus before of a measure, a value a query; rounding counts as 0."""
-        pairs = zip(self.after[model][measure], self.before[measure], strict=True)
-        return [_difference(after, before) for after, before in pairs]
+        return _differences(self.after[model][measure], self.before[measure])
+
+    def depth_differences(self, model: str, place: int) -> list[float]:
+        """Return nDCG@k at a smaller depth minus before, a value a query; rounding counts as 0."""
+        return _differences(self.depths[model][place], self.before[0])
 
     def worst(self, model: str) -> list[Loss]:
         """Return the largest losses, the worst first; of equal ones those that came first."""
@@ -96,6 +112,10 @@ def _append(columns: Sequence[array[float]], values: Sequence[float]) -> None:
 def _append_told(column: array[float], value: float | None) -> None:
     if value is not None:
         column.append(value)
+
+
+def _differences(after: Sequence[float], before: Sequence[float]) -> list[float]:
+    return [_difference(*values) for values in zip(after, before, strict=True)]
 
 
 def _difference(after: float, before: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bge_rerank.errors import ConfigurationError
-from bge_rerank.quality.result import Change, Latency, Verdict
+from bge_rerank.quality.result import Gain, Latency, Verdict
 
 ENOUGH_QUERIES = 30
 """With fewer, no mean and no interval is given."""
@@ -63,14 +63,17 @@ def too_little_data(queries: int, found: int) -> str | None:
     return None
 
 
-def decide(ndcg: Change, latency: Latency, k: int, demands: Demands) -> Verdict:
-    """Decide by the change of nDCG@k and by what it costs.
+def decide(
+    ndcg: Gain, latency: Latency | None, k: int, demands: Demands, *, smaller_depths: bool = False
+) -> Verdict:
+    """Decide by the change of nDCG@k and by what it costs, at one depth.
 
     Args:
         ndcg: Before and after, over enough queries.
-        latency: Of reranking a query.
+        latency: Of reranking a query; `None` where it was not measured, which keeps any budget.
         k: How many of the first passages count.
         demands: What the figures are measured against.
+        smaller_depths: Whether smaller depths were measured too, so that less depth is no advice.
 
     Returns:
         "do not rerank" with each reason that there is against it, else "rerank" with the gain.
@@ -78,19 +81,18 @@ def decide(ndcg: Change, latency: Latency, k: int, demands: Demands) -> Verdict:
     against = [
         *_needless(ndcg, k, demands),
         *_gain_too_small(ndcg),
-        *_too_slow(latency, demands),
+        *(_too_slow(latency, demands, smaller_depths=smaller_depths) if latency else ()),
     ]
     if against:
         return Verdict("do not rerank", tuple(against))
-    return Verdict(
-        "rerank", (f"{gain(ndcg)}; {latency.p95:.1f} ms a query at the 95th percentile",)
-    )
+    took = f"; {_took(latency)}" if latency else ""
+    return Verdict("rerank", (f"{gain(ndcg)}{took}",))
 
 
-def gain(change: Change) -> str:
+def gain(change: Gain) -> str:
     """Say how a measure changed.
 
-    >>> gain(Change("nDCG@10", 0.5, 0.6, 0.1, 0.05, 0.15, 0.001))
+    >>> gain(Gain("nDCG@10", 0.5, 0.6, 0.1, 0.05, 0.15))
     'nDCG@10 goes from 0.500 to 0.600 (+20.0 %; 95 % interval of the difference +0.050 to +0.150)'
     """
     return (
@@ -99,7 +101,7 @@ def gain(change: Change) -> str:
     )
 
 
-def _needless(ndcg: Change, k: int, demands: Demands) -> list[str]:
+def _needless(ndcg: Gain, k: int, demands: Demands) -> list[str]:
     reasons = []
     if demands.target is not None and ndcg.before >= demands.target:
         reasons.append(
@@ -114,7 +116,7 @@ def _needless(ndcg: Change, k: int, demands: Demands) -> list[str]:
     return reasons
 
 
-def _gain_too_small(ndcg: Change) -> list[str]:
+def _gain_too_small(ndcg: Gain) -> list[str]:
     if ndcg.high < 0:
         return [f"it makes the ranking worse: {gain(ndcg)}"]
     if ndcg.low <= 0:
@@ -124,16 +126,17 @@ def _gain_too_small(ndcg: Change) -> list[str]:
     return []
 
 
-def _too_slow(latency: Latency, demands: Demands) -> list[str]:
+def _too_slow(latency: Latency, demands: Demands, *, smaller_depths: bool) -> list[str]:
     budget = demands.latency_budget_ms
     if budget is None or latency.p95 <= budget:
         return []
-    reason = (
-        f"it is too slow: {latency.p95:.1f} ms a query at the 95th percentile, "
-        f"and the budget is {budget:g} ms; try a smaller model, int8, or less depth"
-    )
-    return [reason]
+    advice = "a smaller model or int8" if smaller_depths else "a smaller model, int8, or less depth"
+    return [f"it is too slow: {_took(latency)}, and the budget is {budget:g} ms; try {advice}"]
 
 
-def _relative(change: Change) -> str:
+def _took(latency: Latency) -> str:
+    return f"{latency.p95:.1f} ms a query at the 95th percentile"
+
+
+def _relative(change: Gain) -> str:
     return "" if change.before == 0 else f"{100 * change.difference / change.before:+.1f} %; "

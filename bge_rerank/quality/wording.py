@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from bge_rerank.quality.agreement import FIRST, WITHIN
-from bge_rerank.quality.result import (
-    Agreement,
-    Change,
-    DepthPoint,
-    Evaluation,
-    Latency,
-    ModelResult,
-)
+from bge_rerank.quality.result import Agreement, Change, Evaluation, Latency, ModelResult
 from bge_rerank.quality.verdict import ENOUGH_QUERIES
 
 HEADINGS = ("", "before", "after", "difference", "95 % interval", "p")
 COUNT_HEADINGS = ("won", "lost", "same", "p50 ms", "p95 ms")
-DEPTH_HEADINGS = ("depth", "after", "95 % interval", "p50 ms", "p95 ms")
+DEPTH_HEADINGS = ("depth", "after", "difference", "95 % interval", "p50 ms", "p95 ms", "advice")
 NOT_GIVEN = "-"
 SHOWN_CHARACTERS = 160
 """How much of a text a report shows."""
@@ -44,18 +37,34 @@ def count_cells(model: ModelResult) -> tuple[str, ...]:
     return (*map(str, counts), *_latency_cells(model.latency))
 
 
-def depth_cells(point: DepthPoint) -> tuple[str, ...]:
-    """Return a depth's row under `DEPTH_HEADINGS`; the interval is of the difference.
-
-    >>> depth_cells(DepthPoint(20, 0.61, 0.05, 0.15, None))
-    ('20', '0.610', '+0.050 to +0.150', '-', '-')
-    """
-    return (
-        str(point.depth),
-        f"{point.after:.3f}",
-        f"{point.low:+.3f} to {point.high:+.3f}",
-        *_latency_cells(point.latency),
+def depth_rows(model: ModelResult) -> tuple[tuple[str, ...], ...]:
+    """Return a row under `DEPTH_HEADINGS` for each depth; none where only one was measured."""
+    if len(model.depths) == 1:
+        return ()
+    return tuple(
+        (
+            str(point.depth),
+            f"{point.after:.3f}",
+            f"{point.after - model.changes[0].before:+.3f}",
+            f"{point.low:+.3f} to {point.high:+.3f}",
+            *_latency_cells(point.latency),
+            "recommended" if point.depth == model.recommended_depth else "",
+        )
+        for point in model.depths
     )
+
+
+def depths_line(model: ModelResult) -> str:
+    """Say what the rows of `depth_rows` are; nothing where there are none."""
+    if len(model.depths) <= 1:
+        return ""
+    said = (
+        f"{model.changes[0].measure} with only the first candidates reranked, the others behind them "
+        "as they came."
+    )
+    if model.depths[0].latency is None:
+        return said
+    return f"{said} Below depth {model.depths[-1].depth}, times are of a part of the queries."
 
 
 def _latency_cells(latency: Latency | None) -> tuple[str, str]:
@@ -67,7 +76,7 @@ def _latency_cells(latency: Latency | None) -> tuple[str, str]:
 def answer(evaluation: Evaluation) -> str:
     """Say in a line whether to rerank."""
     if evaluation.best:
-        return f"Yes: rerank with {evaluation.best.name}."
+        return f"Yes: rerank with {evaluation.best.name}{_at_depth(evaluation)}."
     if all(model.verdict.decision == "not enough data" for model in evaluation.models):
         return "Not enough data to say."
     return "No: do not rerank with what was measured."
@@ -141,3 +150,12 @@ def shortened(text: str) -> str:
     """
     line = " ".join(text.split())
     return line if len(line) <= SHOWN_CHARACTERS else f"{line[: SHOWN_CHARACTERS - 1]}…"
+
+
+def _at_depth(evaluation: Evaluation) -> str:
+    depth = evaluation.best and evaluation.best.recommended_depth
+    return "" if depth in (None, evaluation.depth) else f" at depth {depth}"
+
+
+def _took(latency: Latency | None) -> tuple[str, str]:
+    return ("", "") if latency is None else (f"{latency.p50:.1f} ms", f"{latency.p95:.1f} ms")

@@ -2,8 +2,11 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
+from statistics import fmean
 from typing import NamedTuple
 
 import pytest
@@ -15,11 +18,12 @@ from llama_index.core.schema import TextNode
 
 import langchain_bge_rerank
 import llamaindex_bge_rerank
-from bge_rerank import InvalidInputError, RetrievalError, load_scorer
+from bge_rerank import InvalidInputError, Reranker, RetrievalError, Scorer, load_scorer
 from bge_rerank.cli import main
 from bge_rerank.demo.collection import demo_collection
 from bge_rerank.demo.measure import mean_quality
 from bge_rerank.quality import Bm25Retriever, LabelledQuery, evaluate, read_beir
+from bge_rerank.quality.measures import measure_rankings
 from labelled_queries import labelled_queries
 
 
@@ -119,16 +123,77 @@ def test_the_command_says_rerank_and_writes_why(
     assert done.returncode == 0, done.stderr
     assert re.search(r"nDCG@10 +│ +0\.\d{3} │ +0\.\d{3} │ +\+0\.\d{3} │", done.stdout)
     assert "mini: rerank: nDCG@10 goes from 0." in done.stdout
-    assert "Yes: rerank with mini." in done.stdout
     contents = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert contents["best"] == "mini"
-    assert contents["models"][0]["changes"][0]["difference"] > 0.05
+    [mini] = contents["models"]
+    assert mini["changes"][0]["difference"] > 0.05
+    assert [point["depth"] for point in mini["depths"]] == [5, 50]
+    depth = mini["recommended_depth"]
+    yes = f"Yes: rerank with mini{f' at depth {depth}' if depth < 50 else ''}."
+    assert yes in done.stdout
+    assert re.search(
+        rf" {depth} │ +0\.\d{{3}} │.* │ +[\d.]+ │ +[\d.]+ │ recommended │", done.stdout
+    )
     report = (tmp_path / "out" / "evaluation.md").read_text()
-    assert report.startswith("# Does reranking help?\n\nYes: rerank with mini.\n")
+    assert report.startswith(f"# Does reranking help?\n\n{yes}\n")
     assert "| nDCG@10 | 0." in report
     page = (tmp_path / "out" / "evaluation.html").read_text()
-    assert "<p>Yes: rerank with mini.</p>" in page
-    assert page.count("<svg") == 2
+    assert f"<p>{yes}</p>" in page
+    assert page.count("<svg") == 3
+    assert f"| {depth} | 0." in report
+
+
+def curve_anew(
+    queries: Sequence[LabelledQuery], scorer: Scorer, depths: Sequence[int]
+) -> list[float]:
+    """Return the mean nDCG@10 of ranking the first candidates anew at each depth."""
+    reranker = Reranker(scorer, top_n=None)
+    means = []
+    for depth in depths:
+        ndcg = []
+        for query in queries:
+            ids = [id_ for id_, _ in query.candidates or ()]
+            texts = [text for _, text in query.candidates or ()]
+            first = [ids[ranked.index] for ranked in reranker.rerank(query.query, texts[:depth])]
+            [values] = measure_rankings(query.relevant, [first + ids[depth:]])
+            ndcg.append(values["nDCG@10"])
+        means.append(fmean(ndcg))
+    return means
+
+
+class Overlap:
+    """Counts the words in common."""
+
+    def score(self, pairs: Sequence[tuple[str, str]], /) -> list[float]:
+        return [float(len({*query.lower().split()} & {*p.lower().split()})) for query, p in pairs]
+
+
+def test_the_curve_on_scifact_is_that_of_ranking_anew(labelled_data: Path) -> None:
+    collection = read_beir(labelled_data / "scifact", "test")
+    find = Bm25Retriever(collection.texts, depth=100)
+    queries = [
+        replace(query, candidates=find(query.query))
+        for query in islice(collection.labelled_queries(), 100)
+    ]
+    [overlap] = evaluate(queries, {"overlap": Overlap()}, depth=100).models
+    depths = [point.depth for point in overlap.depths]
+    assert depths == [5, 10, 20, 50, 100]
+    print([(point.depth, round(point.after, 4)) for point in overlap.depths])
+    anew = curve_anew(queries, Overlap(), depths)
+    assert [point.after for point in overlap.depths] == pytest.approx(anew, abs=1e-9)
+
+
+def test_the_curve_of_mini_is_that_of_ranking_anew(beir: Path) -> None:
+    collection = read_beir(beir, "dev")
+    find = Bm25Retriever(collection.texts, depth=8)
+    queries = [
+        replace(query, candidates=find(query.query))
+        for query in islice(collection.labelled_queries(), 30)
+    ]
+    scorer = load_scorer("mini", max_length=64)
+    [mini] = evaluate(queries, {"mini": scorer}, depth=8, depths=[4]).models
+    anew = curve_anew(queries, scorer, [4, 8])
+    assert [point.after for point in mini.depths] == pytest.approx(anew, abs=1e-9)
 
 
 def test_the_command_reads_jsonl_and_compares_backends(
@@ -163,6 +228,7 @@ def test_the_command_reads_jsonl_and_compares_backends(
     [
         (["--split", "test"], "no split 'test'"),
         (["--depth", "0"], "depth is 0"),
+        (["--depths", "10", "60"], "depths has 60; give whole numbers from 1 to 50"),
         (["--target", "2"], "target is 2"),
         (["--latency-budget-ms", "0"], "latency_budget_ms is 0"),
     ],

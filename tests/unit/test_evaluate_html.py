@@ -219,8 +219,15 @@ def test_too_few_queries_give_no_picture_and_no_mean_and_are_said_to_be_few() ->
     assert re.search(r"told( \d+){3} - - ", _cells(few))
 
 
-def test_a_curve_that_was_not_measured_is_left_out_with_a_word() -> None:
-    page = as_html(small_evaluation())
+@pytest.mark.parametrize("measured", [0, 1])
+def test_a_curve_of_no_other_depth_is_left_out_with_a_word(
+    evaluation: Evaluation, measured: int
+) -> None:
+    models = [
+        replace(model, depths=model.depths[:measured], recommended_depth=None)
+        for model in evaluation.models
+    ]
+    page = as_html(replace(evaluation, models=tuple(models)))
     assert "Other depths than 50 were not measured." in Page(page).text
     assert len(SVG.findall(page)) == 3
 
