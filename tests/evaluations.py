@@ -16,7 +16,7 @@ def shortest_first(passage: str) -> float:
 
 def small_evaluation(queries: int = 40) -> Evaluation:
     models = {"told": Told(), "short": Counted(shortest_first)}
-    return evaluate(labelled_queries(queries), models, k=3, latency_budget_ms=20)
+    return evaluate(labelled_queries(queries), models, k=3, latency_budget_ms=20, depths=[])
 
 
 def with_depths(evaluation: Evaluation) -> Evaluation:

@@ -24,9 +24,9 @@ def depth_plot(models: Sequence[ModelResult]) -> Markup:
         models: All models, with figures; those without `depths` are left out.
 
     Returns:
-        SVG; nothing where no model has more than one depth.
+        SVG; nothing where no model has two `depths` to compare.
     """
-    if not any(len(model.depths) > 1 for model in models):
+    if all(len(model.depths) <= 1 for model in models):
         return Markup()
     return inline_svg(lambda axes: _draw(axes, models), "depth", SIZE)
 

@@ -112,12 +112,16 @@ def order_at(depth: int, whole_order: Sequence[int]) -> list[int]:
 def why_no_curve(reranker: Reranker) -> str | None:
     """Say what keeps the order at a smaller depth from following, or nothing.
 
+    A fused order depends on the ranks among all that were scored.
+
     >>> from bge_rerank import load_scorer
     >>> why_no_curve(Reranker(load_scorer("mini"), top_n=3))
     'top_n may leave candidates out'
     """
     if isinstance(reranker.scorer, Bm25Scorer):
         return "scorer compares the candidates with one another"
+    if reranker.fusion is not None:
+        return "fusion ranks the candidates among one another"
     settings = {
         "top_n": reranker.top_n,
         "score_threshold": reranker.score_threshold,

@@ -14,7 +14,7 @@ from bge_rerank.quality.depths import DepthPlan, order_at
 from bge_rerank.quality.labelled import Candidate, LabelledQuery, Retriever, check_candidates
 from bge_rerank.quality.measures import measure_names, measure_rankings
 from bge_rerank.quality.records import Record
-from bge_rerank.quality.result import Loss, Shown
+from bge_rerank.quality.result import Agreement, Loss, Shown
 from bge_rerank.quality.tally import SAME
 from bge_rerank.reranker import Reranker
 
@@ -88,10 +88,12 @@ class Measuring:
     ) -> Record:
         orders: dict[str, list[int]] = {}
         milliseconds: dict[str, float] = {}
-        depth_milliseconds: dict[str, Measured] = {}
+        agreement: dict[str, Agreement] = {}
+        depth_milliseconds: dict[str, tuple[float, ...]] = {}
         texts = [text for _, text in candidates]
         for name, reranker in self.rerankers.items():
             orders[name], milliseconds[name] = _ranked(reranker, labelled.query, texts)
+            agreement[name] = query_agreement(orders[name], len(candidates))
             if timed and self.plan.has_cost(name):
                 depth_milliseconds[name] = self._depth_milliseconds(
                     reranker, labelled.query, texts, milliseconds[name]
@@ -110,9 +112,7 @@ class Measuring:
                 for name, order in orders.items()
                 if after[name][0] - before[0] < -SAME
             },
-            agreement={
-                name: query_agreement(order, len(candidates)) for name, order in orders.items()
-            },
+            agreement=agreement,
             candidates=len(candidates),
             depths=depths,
             depth_milliseconds=depth_milliseconds,

@@ -15,7 +15,7 @@ from typing import IO, Any
 from bge_rerank.errors import ConfigurationError, InvalidInputError
 from bge_rerank.quality.result import Agreement, Loss, Shown
 
-FORMAT = 2
+FORMAT = 3
 """The version of the file's layout."""
 
 

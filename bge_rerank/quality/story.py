@@ -50,8 +50,8 @@ class ModelStory:
         count_row: The same under `COUNT_HEADINGS`.
         gains: How many queries gained and lost, and the most of each, as a sentence.
         agreement: How far it agrees with the first stage, as a sentence; `None` where that is not told.
-        depths: What the rows by depth are, as sentences; empty where there are none.
-        depth_rows: A row under `DEPTH_HEADINGS` for each depth; none where only one was measured.
+        depths: What the rows by depth are, as a sentence.
+        depth_rows: A row under `DEPTH_HEADINGS` for each depth; none where there is only one.
         losses: The largest ones, the worst first.
     """
 

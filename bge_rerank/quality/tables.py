@@ -37,7 +37,7 @@ def _rows(story: Story) -> Table:
     return table
 
 
-def depths_table(model: ModelStory) -> Table:
+def _depth_rows(model: ModelStory) -> Table:
     """Show quality and latency by depth."""
     table = Table()
     for heading in DEPTH_HEADINGS:
@@ -50,11 +50,11 @@ def depths_table(model: ModelStory) -> Table:
 def _print_model(model: ModelStory, console: Console) -> None:
     console.print(f"\n[bold]{escape(model.name)}[/]: {escape(model.verdict)}")
     console.print(model.counts)
-    if model.depth_rows:
-        console.print(depths_table(model))
-        console.print(model.depths)
     if model.agreement:
         console.print(model.agreement)
+    if model.depth_rows:
+        console.print(_depth_rows(model))
+        console.print(model.depths)
     for loss in model.losses:
         console.print(f"  lost: {escape(loss.query)} ({loss.change})")
         for what, passage in loss.passages:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bge_rerank.quality.agreement import FIRST, WITHIN
+from bge_rerank.quality.measuring import FIRST_TIMED, TIMED_EVERY
 from bge_rerank.quality.result import Agreement, Change, Evaluation, Latency, ModelResult
 from bge_rerank.quality.verdict import ENOUGH_QUERIES
 
@@ -38,8 +39,11 @@ def count_cells(model: ModelResult) -> tuple[str, ...]:
 
 
 def depth_rows(model: ModelResult) -> tuple[tuple[str, ...], ...]:
-    """Return a row under `DEPTH_HEADINGS` for each depth; none where only one was measured."""
-    if len(model.depths) == 1:
+    """Return a row under `DEPTH_HEADINGS` for each depth, the interval of the difference; none for one.
+
+    The last cell marks the depth recommended.
+    """
+    if len(model.depths) < 2:  # noqa: PLR2004 - there is nothing to compare
         return ()
     return tuple(
         (
@@ -55,16 +59,14 @@ def depth_rows(model: ModelResult) -> tuple[tuple[str, ...], ...]:
 
 
 def depths_line(model: ModelResult) -> str:
-    """Say what the rows of `depth_rows` are; nothing where there are none."""
-    if len(model.depths) <= 1:
-        return ""
+    """Say what the rows of `depth_rows` are."""
     said = (
-        f"{model.changes[0].measure} with only the first candidates reranked, the others behind them "
-        "as they came."
+        "By depth: only so many of the first candidates reranked, the others behind as they came."
     )
-    if model.depths[0].latency is None:
+    if not model.depths or model.depths[0].latency is None:
         return said
-    return f"{said} Below depth {model.depths[-1].depth}, times are of a part of the queries."
+    timed = f"of the first {FIRST_TIMED} queries, and of one in {TIMED_EVERY} after them"
+    return f"{said} Times below depth {model.depths[-1].depth} are {timed}."
 
 
 def _latency_cells(latency: Latency | None) -> tuple[str, str]:
@@ -155,7 +157,3 @@ def shortened(text: str) -> str:
 def _at_depth(evaluation: Evaluation) -> str:
     depth = evaluation.best and evaluation.best.recommended_depth
     return "" if depth in (None, evaluation.depth) else f" at depth {depth}"
-
-
-def _took(latency: Latency | None) -> tuple[str, str]:
-    return ("", "") if latency is None else (f"{latency.p50:.1f} ms", f"{latency.p95:.1f} ms")

@@ -224,7 +224,7 @@ def test_other_depths_than_those_of_the_file_are_named(tmp_path: Path) -> None:
 def test_a_file_of_the_format_before_is_refused(tmp_path: Path) -> None:
     evaluated(5, output=tmp_path)
     file = tmp_path / RECORDS_FILE
-    older = file.read_bytes().replace(b'"format": 2', b'"format": 1', 1)
+    older = file.read_bytes().replace(b'"format": 3', b'"format": 2', 1)
     file.write_bytes(older)
     with pytest.raises(InvalidInputError, match="no evaluation that this version wrote.*afresh"):
         evaluated(5, output=tmp_path)
