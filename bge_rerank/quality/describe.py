@@ -35,6 +35,8 @@ def describe_reranker(reranker: Reranker) -> dict[str, Any]:
         "scorer": _scorer(reranker.scorer),
         "top_n": reranker.top_n,
         "score_threshold": reranker.score_threshold,
+        "min_logit": reranker.min_logit,
+        "latency_budget_ms": reranker.latency_budget_ms,
         "prefilter": _prefilter(reranker.prefilter),
         "long_documents": reranker.long_documents,
         "window_tokens": reranker.window_tokens,

@@ -27,6 +27,7 @@ from bge_rerank.quality import Bm25Retriever, Evaluation, LabelledQuery, evaluat
 from bge_rerank.quality.evaluation import RECORDS_FILE
 from bge_rerank.quality.report import write_reports
 from bge_rerank.quality.tables import print_evaluation
+from calibrations import calibration
 from counted_scorer import Counted
 from labelled_queries import CANDIDATES, Told, labelled_queries
 
@@ -312,6 +313,20 @@ def test_fresh_drops_what_was_there(tmp_path: Path) -> None:
         (
             {"models": {"mini": Reranker(load_scorer("mini"), top_n=None, fusion="rrf")}},
             'models.mini.fusion was null and is "rrf"',
+        ),
+        (
+            {
+                "models": {
+                    "mini": Reranker(
+                        load_scorer("mini"), None, calibration=calibration(), min_precision=0.8
+                    )
+                }
+            },
+            "models.mini.min_logit was null and is ",
+        ),
+        (
+            {"models": {"mini": Reranker(load_scorer("mini"), None, latency_budget_ms=50)}},
+            "models.mini.latency_budget_ms was null and is 50",
         ),
     ],
 )
