@@ -15,7 +15,7 @@ from chromium import chromium
 from langchain_bge_rerank import first_stage
 
 PICTURE = Path(__file__).parents[1] / "docs" / "evaluation.png"
-DEPTH = 50
+DEPTH = 20
 UP_TO = "#gains-heading"
 """The heading that the picture ends above."""
 
