@@ -11,6 +11,7 @@ from bge_rerank.errors import InvalidInputError, RetrievalError
 from bge_rerank.inputs import without_lone_surrogates
 from bge_rerank.quality.agreement import query_agreement
 from bge_rerank.quality.depths import DepthPlan, order_at
+from bge_rerank.quality.keyword_queries import is_keywords
 from bge_rerank.quality.labelled import Candidate, LabelledQuery, Retriever, check_candidates
 from bge_rerank.quality.measures import measure_names, measure_rankings
 from bge_rerank.quality.records import Record
@@ -113,6 +114,7 @@ class Measuring:
                 if after[name][0] - before[0] < -SAME
             },
             agreement=agreement,
+            keywords=is_keywords(labelled.query),
             candidates=len(candidates),
             depths=depths,
             depth_milliseconds=depth_milliseconds,

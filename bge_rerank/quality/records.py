@@ -32,6 +32,7 @@ class Record:
         milliseconds: What reranking took, by model.
         losses: How the query was lost, by model, where its nDCG@k fell.
         agreement: With the first stage's order, by model.
+        keywords: Whether the query is keywords (`is_keywords`).
         candidates: How many candidates were reranked.
         depths: nDCG@k at each depth below the whole one, by model, where it has a curve.
         depth_milliseconds: What reranking took at each of those, by model, where it was measured.
@@ -45,6 +46,7 @@ class Record:
     milliseconds: Mapping[str, float]
     losses: Mapping[str, Loss]
     agreement: Mapping[str, Agreement]
+    keywords: bool
     candidates: int
     depths: Mapping[str, tuple[float, ...]]
     depth_milliseconds: Mapping[str, tuple[float, ...]]
@@ -184,6 +186,7 @@ def _record(line: bytes, place: str) -> Record:
             fields["milliseconds"],
             {model: _loss(loss) for model, loss in fields["losses"].items()},
             {model: Agreement(**values) for model, values in fields["agreement"].items()},
+            fields["keywords"],
             fields["candidates"],
             _tuples(fields["depths"]),
             _tuples(fields["depth_milliseconds"]),

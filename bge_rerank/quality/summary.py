@@ -10,6 +10,7 @@ from bge_rerank.quality.agreement import disagreement_notes, mean_agreement
 from bge_rerank.quality.depth_curve import depth_notes, depth_points
 from bge_rerank.quality.depth_verdict import decide_by_depth
 from bge_rerank.quality.depths import DepthPlan
+from bge_rerank.quality.keyword_queries import why_not_keywords
 from bge_rerank.quality.latency import latency_of
 from bge_rerank.quality.measures import measure_names
 from bge_rerank.quality.paired import bootstrap_interval, randomisation_p_value
@@ -99,6 +100,11 @@ def _judged(tally: Tally, model: str, k: int, plan: DepthPlan, demands: Demands)
     whole = decide(changes[0], latency, k, demands, smaller_depths=timed)
     columns = [*tally.depths[model], tally.after[model][0]]
     values = dict(zip(plan.depths, columns, strict=True))
+    keywords = why_not_keywords(tally.keywords, tally.differences(model))
+    if keywords:
+        against = whole.reasons if whole.decision == "do not rerank" else ()
+        verdict = Verdict("do not rerank", (keywords, *against))
+        return _Judged(verdict, tuple(changes), latency, tuple(points))
     verdict, recommended = decide_by_depth(whole, changes[0], points, values, k=k, demands=demands)
     return _Judged(verdict, tuple(changes), latency, tuple(points), recommended)
 

@@ -28,6 +28,7 @@ class Tally:
         milliseconds: What reranking took, by model.
         shares: Of its agreement with the first stage, by model, from the queries that tell one.
         correlations: The same for the rank correlations.
+        keywords: Whether each query is keywords, in the order of measuring.
         most: The most candidates that a query had.
         depths: nDCG@k's values at a depth below the whole one, for each of those, by model; no values
             where a model has no curve.
@@ -50,6 +51,7 @@ class Tally:
         self.milliseconds = {model: array("d") for model in models}
         self.shares = {model: array("d") for model in models}
         self.correlations = {model: array("d") for model in models}
+        self.keywords: list[bool] = []
         self.most = 0
         self.depths = {model: _columns(smaller_depths) for model in models}
         self.depth_milliseconds = {model: _columns(smaller_depths) for model in models}
@@ -64,6 +66,7 @@ class Tally:
         self.ids.add(record.id)
         self.relevant += record.relevant
         self.found += record.found
+        self.keywords.append(record.keywords)
         self.most = max(self.most, record.candidates)
         _append(self.before, record.before)
         for model, columns in self.after.items():
