@@ -17,6 +17,7 @@ def decide_by_depth(
     *,
     k: int,
     demands: Demands,
+    keywords: str | None = None,
 ) -> tuple[Verdict, int | None]:
     """Choose among the depths at which `decide` says "rerank", and say why in the verdict.
 
@@ -32,6 +33,7 @@ def decide_by_depth(
         values: Of each depth, nDCG@k a query.
         k: How many of the first passages count.
         demands: What the figures are measured against.
+        keywords: As for `decide`.
 
     Returns:
         The verdict, "rerank" where it is worth it at any depth, and the depth to rerank at.
@@ -40,7 +42,10 @@ def decide_by_depth(
     if not points or unknown:
         return whole, None
     gains = {point.depth: _gain(ndcg, point) for point in points}
-    at = {point.depth: decide(gains[point.depth], point.latency, k, demands) for point in points}
+    at = {
+        point.depth: decide(gains[point.depth], point.latency, k, demands, keywords=keywords)
+        for point in points
+    }
     worth_it = [depth for depth, verdict in at.items() if verdict.decision == "rerank"]
     choice = choose_depth(values, worth_it)
     verdict = whole if len(points) == 1 else _with_choice(whole, gains, at, choice)

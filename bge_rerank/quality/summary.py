@@ -97,15 +97,13 @@ def _judged(tally: Tally, model: str, k: int, plan: DepthPlan, demands: Demands)
     latency = latency_of(tally.milliseconds[model])
     points = depth_points(tally, model, plan, changes[0], latency)
     timed = any(point.latency for point in points[:-1])
-    whole = decide(changes[0], latency, k, demands, smaller_depths=timed)
+    keywords = why_not_keywords(tally.keywords, tally.differences(model))
+    whole = decide(changes[0], latency, k, demands, keywords=keywords, smaller_depths=timed)
     columns = [*tally.depths[model], tally.after[model][0]]
     values = dict(zip(plan.depths, columns, strict=True))
-    keywords = why_not_keywords(tally.keywords, tally.differences(model))
-    if keywords:
-        against = whole.reasons if whole.decision == "do not rerank" else ()
-        verdict = Verdict("do not rerank", (keywords, *against))
-        return _Judged(verdict, tuple(changes), latency, tuple(points))
-    verdict, recommended = decide_by_depth(whole, changes[0], points, values, k=k, demands=demands)
+    verdict, recommended = decide_by_depth(
+        whole, changes[0], points, values, k=k, demands=demands, keywords=keywords
+    )
     return _Judged(verdict, tuple(changes), latency, tuple(points), recommended)
 
 

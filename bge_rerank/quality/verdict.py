@@ -64,7 +64,13 @@ def too_little_data(queries: int, found: int) -> str | None:
 
 
 def decide(
-    ndcg: Gain, latency: Latency | None, k: int, demands: Demands, *, smaller_depths: bool = False
+    ndcg: Gain,
+    latency: Latency | None,
+    k: int,
+    demands: Demands,
+    *,
+    keywords: str | None = None,
+    smaller_depths: bool = False,
 ) -> Verdict:
     """Decide by the change of nDCG@k and by what it costs, at one depth.
 
@@ -73,12 +79,14 @@ def decide(
         latency: Of reranking a query; `None` where it was not measured, which keeps any budget.
         k: How many of the first passages count.
         demands: What the figures are measured against.
+        keywords: Why the queries are not worth it (`why_not_keywords`); `None` where they are.
         smaller_depths: Whether smaller depths were measured too, so that less depth is no advice.
 
     Returns:
         "do not rerank" with each reason that there is against it, else "rerank" with the gain.
     """
     against = [
+        *([keywords] if keywords else ()),
         *_needless(ndcg, k, demands),
         *_gain_too_small(ndcg),
         *(_too_slow(latency, demands, smaller_depths=smaller_depths) if latency else ()),
