@@ -101,14 +101,14 @@ def run(arguments: argparse.Namespace) -> None:
         RerankError: As `bge_rerank.quality.evaluate` does.
     """
     with needs_extra("evaluate", "the evaluation"):
-        import ir_measures  # noqa: F401 - missed before the data are read
         from rich.console import Console
         from rich.progress import track
 
-        from bge_rerank.quality import evaluate
+        from bge_rerank.quality.evaluation import check_packages, evaluate
         from bge_rerank.quality.report import write_reports
         from bge_rerank.quality.sources import open_data
         from bge_rerank.quality.tables import print_evaluation
+    check_packages()
     data = open_data(
         arguments.data, arguments.split, arguments.depth, allow_missed=arguments.allow_missed
     )

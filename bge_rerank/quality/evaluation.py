@@ -89,10 +89,7 @@ def evaluate(
     >>> evaluation.models[0].wins, evaluation.models[0].verdict.decision
     (1, 'not enough data')
     """
-    with needs_extra("evaluate", "the evaluation"):
-        # Asked for later: missed before anything is measured.
-        for package in ("ir_measures", "scipy.stats"):
-            import_module(package)
+    check_packages()
     demands = Demands(target, latency_budget_ms, corpus_size)
     demands.check()
     _check(depth=depth, k=k)
@@ -115,6 +112,17 @@ def evaluate(
     if not len(tally):
         raise InvalidInputError("there is no labelled query; give some to evaluate on")
     return summarise(tally, settings, k, plan, demands)
+
+
+def check_packages() -> None:
+    """Miss what is asked for late before anything is read or measured.
+
+    Raises:
+        MissingDependencyError: A package of the extra `evaluate` is not installed.
+    """
+    with needs_extra("evaluate", "the evaluation"):
+        for package in ("ir_measures", "scipy.stats"):
+            import_module(package)
 
 
 def _check(**numbers: int) -> None:
