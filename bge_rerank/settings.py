@@ -270,9 +270,6 @@ class RerankerSettings(BaseModel):
 
 
 _SCORER_FIELDS = set(RerankerSettings.model_fields) - {
-    "min_retrieval_score",
-    "fusion",
-    "rrf_k",
     "top_n",
     "score_threshold",
     "calibration",
@@ -284,8 +281,11 @@ _SCORER_FIELDS = set(RerankerSettings.model_fields) - {
     "long_documents",
     "window_tokens",
     "latency_budget_ms",
-    "on_error",
+    "min_retrieval_score",
+    "fusion",
+    "rrf_k",
     "on_ranking",
+    "on_error",
     "api_key",
 }
 
