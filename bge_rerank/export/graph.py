@@ -21,17 +21,8 @@ EXAMPLE_LENGTHS = (9, 5, 7)
 """Rows of unequal length, so that the graph is traced with padding that the mask hides."""
 
 
-def export_graph(model: Any, path: Path, *, positions: int, takes_type_ids: bool) -> None:
-    """Write a graph from `input_ids`, `attention_mask` and, if taken, `token_type_ids` to `logits`.
-
-    Attention is written out (eager), which is what ONNX Runtime and OpenVINO fuse; the last layer is
-    computed for the first token alone.
-
-    Args:
-        model: As `AutoModelForSequenceClassification` loads it, in float32.
-        path: The file to write; weights too large for one lie beside it.
-        positions: The longest sequence in tokens.
-        takes_type_ids: Whether the tokenizer gives segments.
+def check_architecture(model: Any) -> None:
+    """Refuse a classifier that no graph can be made of.
 
     Raises:
         UnsupportedModelError: The architecture is none of the BERT and RoBERTa family.
@@ -41,6 +32,20 @@ def export_graph(model: Any, path: Path, *, positions: int, takes_type_ids: bool
             f"model_type is {model.config.model_type!r}; export knows {', '.join(sorted(MODEL_TYPES))}: "
             "use backend='torch'"
         )
+
+
+def export_graph(model: Any, path: Path, *, positions: int, takes_type_ids: bool) -> None:
+    """Write a graph from `input_ids`, `attention_mask` and, if taken, `token_type_ids` to `logits`.
+
+    Attention is written out (eager), which is what ONNX Runtime and OpenVINO fuse; the last layer is
+    computed for the first token alone.
+
+    Args:
+        model: Of an architecture that `check_architecture` allows, in float32.
+        path: The file to write; weights too large for one lie beside it.
+        positions: The longest sequence in tokens.
+        takes_type_ids: Whether the tokenizer gives segments.
+    """
     classifier = FirstTokenClassifier(model, eager=True).eval()
     inputs = _example(int(model.config.pad_token_id or 0), takes_type_ids=takes_type_ids)
     shape = {

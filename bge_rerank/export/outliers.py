@@ -64,7 +64,7 @@ def with_outliers_apart(model: Any, largest: Sequence[torch.Tensor]) -> Any:
         apart = min(OUTLIERS, len(neurons) // 2)
         outliers, others = (part.sort().values for part in neurons.tensor_split([apart]))
         layer.intermediate = _Intermediate(layer.intermediate, others, outliers)
-        layer.output = _Output(layer.output, others, outliers)
+        layer.output.dense = _SumOfParts(layer.output.dense, others, outliers)
     return divided
 
 
@@ -83,24 +83,18 @@ class _Intermediate(torch.nn.Module):
         return self._activation(others), self._activation(outliers)
 
 
-class _Output(torch.nn.Module):
-    """A feed-forward's second half, with what follows it."""
+class _SumOfParts(torch.nn.Module):
+    """A feed-forward's second product, of both parts."""
 
     def __init__(self, whole: Any, others: torch.Tensor, outliers: torch.Tensor) -> None:
         super().__init__()
-        weight, bias = whole.dense.weight, whole.dense.bias
-        self._norm = whole.LayerNorm
-        self._others = _linear(weight[:, others], bias)
-        self._outliers = _linear(weight[:, outliers], None)
+        self._others = _linear(whole.weight[:, others], whole.bias)
+        self._outliers = _linear(whole.weight[:, outliers], None)
 
-    def forward(
-        self, activations: tuple[torch.Tensor, torch.Tensor], attended: torch.Tensor
-    ) -> torch.Tensor:
+    def forward(self, activations: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         others, outliers = activations
-        normed: torch.Tensor = self._norm(
-            self._others(others) + self._outliers(outliers) + attended
-        )
-        return normed
+        both: torch.Tensor = self._others(others) + self._outliers(outliers)
+        return both
 
 
 def _linear(weight: torch.Tensor, bias: torch.Tensor | None) -> torch.nn.Linear:

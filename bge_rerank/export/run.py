@@ -105,15 +105,18 @@ def _export(
     with needs_extra("export", "exporting a model"):
         import onnxscript  # noqa: F401 - torch's exporter needs it, and says so less clearly
 
-        from bge_rerank.export.graph import export_graph
+        from bge_rerank.export.graph import check_architecture, export_graph
+        from bge_rerank.export.logit_sum import with_logit_as_sum
+        from bge_rerank.export.norms import with_norms_folded
         from bge_rerank.export.outliers import largest_activations, with_outliers_apart
         from bge_rerank.scorers.torch import TorchScorer
     model = read_config(config)
     scorer = TorchScorer(config)
-    classifier = scorer.model
+    check_architecture(scorer.model)
+    classifier = with_logit_as_sum(with_norms_folded(scorer.model))
     samples = list(calibrate or sample_pairs(CALIBRATION_PAIRS)) if precision == "int8" else []
     if samples:
-        largest = largest_activations(classifier, scorer, samples)
+        largest = largest_activations(scorer.model, scorer, samples)
         classifier = with_outliers_apart(classifier, largest)
     graph = staged / GRAPH_FOLDER / GRAPH_FILE
     graph.parent.mkdir(parents=True)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import torch
 
 from bge_rerank import (
     ConfigurationError,
@@ -88,6 +89,11 @@ def test_bfloat16_in_openvino_is_near(exported_mini: Path) -> None:
     expected = logits("mini", "torch", dtype="float32")
     got = logits(exported_mini, "openvino", dtype="bfloat16")
     assert got == pytest.approx(expected, abs=0.2)
+
+
+def test_a_logit_is_not_rounded_to_bfloat16(exported_mini: Path) -> None:
+    got = torch.tensor(logits(exported_mini, "openvino", dtype="bfloat16"))
+    assert (got != got.bfloat16().float()).float().mean() > 0.9
 
 
 def test_weights_past_the_limit_of_one_file_lie_beside_the_graph(
