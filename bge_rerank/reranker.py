@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from os import PathLike
 from time import perf_counter
 
-from bge_rerank.calibration import Calibration, loaded_calibration, min_logit
+from bge_rerank.calibration import Calibration, PrecisionBy, loaded_calibration, min_logit
 from bge_rerank.inputs import checked_query, checked_texts
 from bge_rerank.latency_budget import (
     MeasuredRate,
@@ -63,6 +63,7 @@ class Reranker:
         rate: MeasuredRate | None = None,
         calibration: Calibration | str | PathLike[str] | None = None,
         min_precision: float | None = None,
+        precision_by: PrecisionBy = "bound",
         fusion: Fusion | None = None,
         rrf_k: int = RRF_K,
     ) -> None:
@@ -92,6 +93,9 @@ class Reranker:
                 wrote; it must be of this scorer, which is checked when there are scores.
             min_precision: The precision (0..1) to keep by the calibration's threshold, before `top_n`
                 and beside `score_threshold`; it holds with the calibration's confidence.
+            precision_by: `"estimate"` takes the threshold at which that precision was seen: about so
+                much is kept, where the labels are too few for a promise
+                (`Calibration.precision_estimate` says what it is not below).
             fusion: `"rrf"` orders by reciprocal rank fusion of two ranks from 1 among the texts that
                 were scored: the reranker's, and the first stage's, which is taken from the order of
                 the texts. Thresholds stay with score and logit; `top_n` cuts the fused order.
@@ -114,7 +118,7 @@ class Reranker:
         self.latency_budget_ms = latency_budget_ms
         self.rate = rate or MeasuredRate()
         self.calibration = loaded_calibration(calibration)
-        self.min_logit = min_logit(self.calibration, min_precision)
+        self.min_logit = min_logit(self.calibration, min_precision, precision_by)
         self.fusion = fusion
         self.rrf_k = rrf_k
 

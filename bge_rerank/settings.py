@@ -17,7 +17,7 @@ from pydantic import (
     field_validator,
 )
 
-from bge_rerank.calibration import Calibration, loaded_calibration, min_logit
+from bge_rerank.calibration import Calibration, PrecisionBy, loaded_calibration, min_logit
 from bge_rerank.config import DEFAULT_MODEL, Dtype
 from bge_rerank.errors import ConfigurationError, ScoringError
 from bge_rerank.latency_budget import MeasuredRate, check_budget
@@ -62,6 +62,9 @@ class RerankerSettings(BaseModel):
     min_precision: float | None = None
     """The precision (0..1) that what is kept shall have, by the calibration's threshold, before
     `top_n`; `score_threshold` applies beside it."""
+    precision_by: PrecisionBy = "bound"
+    """How that threshold is chosen: `"bound"` holds with the calibration's confidence, `"estimate"` is
+    where that precision was seen, for labels too few for a promise."""
     rank_fields: list[str] = []
     """Metadata to put in front of the text that is scored, in this order; absent ones are left out."""
     revision: str | None = None
@@ -164,7 +167,7 @@ class RerankerSettings(BaseModel):
         """Check what pydantic's types cannot."""
         super().model_post_init(context)
         check_selection(self.top_n, self.score_threshold)
-        min_logit(loaded_calibration(self.calibration), self.min_precision)
+        min_logit(loaded_calibration(self.calibration), self.min_precision, self.precision_by)
         self._configured_scorer()
         check_prefilter(self.prefilter, self.keep, self.top_n)
         check_windows(self.long_documents, self.window_tokens)
@@ -187,6 +190,7 @@ class RerankerSettings(BaseModel):
             rate=self._rate,
             calibration=self.calibration,
             min_precision=self.min_precision,
+            precision_by=self.precision_by,
             fusion=self.fusion,
             rrf_k=self.rrf_k,
         )
@@ -274,6 +278,7 @@ _SCORER_FIELDS = set(RerankerSettings.model_fields) - {
     "score_threshold",
     "calibration",
     "min_precision",
+    "precision_by",
     "rank_fields",
     "scorer",
     "prefilter",

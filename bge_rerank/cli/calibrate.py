@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -131,9 +132,12 @@ def _report(calibrated: Calibrated, arguments: argparse.Namespace) -> None:
     _table("after", chosen)
     print(f"thresholds, each with {calibration.confidence:.0%} confidence:")
     for wanted in arguments.min_precision:
-        _threshold(calibration, "precision", wanted)
+        _threshold(calibration, f"precision {wanted}", calibration.precision_logit, wanted)
     for wanted in arguments.min_recall:
-        _threshold(calibration, "recall", wanted)
+        _threshold(calibration, f"recall {wanted}", calibration.recall_logit, wanted)
+    print("thresholds by what was seen (precision_by='estimate'):")
+    for wanted in arguments.min_precision:
+        _estimate(calibration, wanted)
 
 
 def _table(name: str, measured: Reliability) -> None:
@@ -145,14 +149,29 @@ def _table(name: str, measured: Reliability) -> None:
         )
 
 
-def _threshold(calibration: Calibration, what: str, wanted: float) -> None:
-    find = calibration.precision_logit if what == "precision" else calibration.recall_logit
+def _threshold(
+    calibration: Calibration, name: str, find: Callable[[float], float], wanted: float
+) -> None:
     try:
-        logit = find(wanted)
+        print(f"  {name}: {_scales(calibration, find(wanted))}")
     except CalibrationError as error:
-        print(f"  {what} {wanted}: none ({error})")
+        print(f"  {name}: none ({error})")
+
+
+def _estimate(calibration: Calibration, wanted: float) -> None:
+    try:
+        found = calibration.precision_estimate(wanted)
+    except CalibrationError as error:
+        print(f"  precision {wanted}: none ({error})")
         return
     print(
-        f"  {what} {wanted}: logit {logit:.4f}, rerank_score {sigmoid(logit):.4f}, "
+        f"  precision {wanted}: {_scales(calibration, found.logit)}; {found.precision:.3f} seen, "
+        f"not below {found.bound:.3f} with {calibration.confidence:.0%} confidence"
+    )
+
+
+def _scales(calibration: Calibration, logit: float) -> str:
+    return (
+        f"logit {logit:.4f}, rerank_score {sigmoid(logit):.4f}, "
         f"rerank_probability {calibration.probability(logit):.4f}"
     )

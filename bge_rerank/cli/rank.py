@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from bge_rerank.calibration import PrecisionBy
 from bge_rerank.cli.scorer_arguments import add_scorer_arguments, scorer_of
 from bge_rerank.errors import InvalidInputError
 from bge_rerank.rank_fusion import Fusion
@@ -40,6 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--calibration", metavar="FILE", help="what `bge-rerank calibrate` wrote for this model")
     add("--min-precision", type=float, metavar="P", help="keep by its threshold for this precision")
     add(
+        "--precision-by",
+        choices=get_args(PrecisionBy),
+        default="bound",
+        help="a threshold that holds with the calibration's confidence, or where that precision was "
+        "seen (default: %(default)s)",
+    )
+    add(
         "--fusion", choices=get_args(Fusion), help="fuse the order of the lines with the reranker's"
     )
     add_scorer_arguments(parser)
@@ -64,6 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
         long_documents=arguments.long_documents,
         calibration=arguments.calibration,
         min_precision=arguments.min_precision,
+        precision_by=arguments.precision_by,
         fusion=arguments.fusion,
     )
     records = _read(arguments)

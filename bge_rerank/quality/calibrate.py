@@ -24,7 +24,7 @@ with needs_extra("calibrate", "calibrating"):
 
     from bge_rerank.quality.bounds import Bools, Floats, Ints
     from bge_rerank.quality.reliability import Reliability, reliability
-    from bge_rerank.quality.thresholds import thresholds
+    from bge_rerank.quality.thresholds import estimates, thresholds
 
 Method = Literal["isotonic", "platt"]
 
@@ -140,6 +140,7 @@ def fit(
         _FITS[chosen](data.logits, data.relevant),
         confidence,
         precision_steps,
+        estimates(data.logits, data.relevant, data.queries, confidence),
         recall_steps,
         queries=len(set(queries)),
         pairs=len(logits),

@@ -8,6 +8,12 @@ Candès, Jordan, Lei 2021, arXiv:2110.01052).
 
 The bounds are exact where no query has more than one pair that counts, and careful approximations
 where pairs come in clusters (`bge_rerank.quality.bounds.effective_count`).
+
+Labels are often too few for such a promise. `estimates` goes down the thresholds until the precision
+seen falls below what is wanted. To stop at the first that fails, and not to take the last that passes,
+leaves no luck to choose by: as far as it went, relevant pairs came as often as they do on new queries.
+The bound at that threshold is one of a test by itself; how often it holds, chosen so, is measured in
+the tests.
 """
 
 from __future__ import annotations
@@ -17,7 +23,7 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.model_selection import GroupShuffleSplit
 
-from bge_rerank.calibration import Step
+from bge_rerank.calibration import Estimate, Step
 from bge_rerank.quality.bounds import Bools, Floats, Ints, precision_bound, recall_bound
 
 ORDERING_SHARE = 0.3
@@ -63,6 +69,32 @@ def thresholds(
     )
 
 
+def estimates(
+    logits: Floats, relevant: Bools, queries: Ints, confidence: float
+) -> tuple[Estimate, ...]:
+    """Return thresholds by the precision seen on all of the data, from high logits to low.
+
+    It begins where most is shown, as the tests of `thresholds` do.
+
+    Args:
+        logits: Of each pair.
+        relevant: Whether each pair is relevant.
+        queries: The number of each pair's query.
+        confidence: One-sided, 0..1, of the bounds.
+    """
+    at = _candidates(logits)
+    bounds = np.array(
+        [precision_bound(logits, relevant, queries, float(each), confidence) for each in at]
+    )
+    seen = np.array([relevant[logits >= each].mean() for each in at])
+    first = int(np.argmax(bounds))
+    at, seen, bounds = at[first:], _lowest(seen[first:]), _lowest(bounds[first:])
+    last = _is_last(seen, bounds)
+    return tuple(
+        Estimate(*map(float, each)) for each in zip(at[last], seen[last], bounds[last], strict=True)
+    )
+
+
 def passed(at: Floats, bounds: Floats) -> tuple[Step, ...]:
     """Return, for every share that could be wanted, the last threshold up to which all pass.
 
@@ -76,12 +108,20 @@ def passed(at: Floats, bounds: Floats) -> tuple[Step, ...]:
     >>> passed(np.array([3.0, 2.0, 1.0, 0.0]), np.array([0.9, 0.95, 0.9, 0.5]))
     (Step(logit=1.0, bound=0.9), Step(logit=0.0, bound=0.5))
     """
-    lowest = np.minimum.accumulate(bounds)
-    is_last = np.append(lowest[1:] < lowest[:-1], True)
-    return tuple(
-        Step(float(logit), float(bound))
-        for logit, bound in zip(at[is_last], lowest[is_last], strict=True)
-    )
+    lowest = _lowest(bounds)
+    last = _is_last(lowest)
+    return tuple(Step(*map(float, each)) for each in zip(at[last], lowest[last], strict=True))
+
+
+def _lowest(shares: Floats) -> Floats:
+    """Return of each place the lowest share up to it."""
+    lowest: Floats = np.minimum.accumulate(shares)
+    return lowest
+
+
+def _is_last(*falling: Floats) -> Bools:
+    """Say of each place whether one of these shares is lower at the next: it is the last with its own."""
+    return np.append(np.any([each[1:] < each[:-1] for each in falling], axis=0), True)
 
 
 def _candidates(logits: Floats) -> Floats:

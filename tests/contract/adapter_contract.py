@@ -515,6 +515,11 @@ class AdapterContract(ABC):
         assert [item.id for item in ranked] == ["1", "3"]
         assert self.ranked(self.fixed([0.4, 0.3, 0.2, 0.1], **options)) == []
 
+    def test_a_wanted_precision_may_be_kept_by_where_it_was_seen(self) -> None:
+        options = {"calibration": calibration(), "min_precision": 0.9, "precision_by": "estimate"}
+        ranked = self.ranked(self.fixed([0.4, 3.0, 0.2, 2.0], top_n=None, **options))
+        assert [item.id for item in ranked] == ["1", "3", "0"]
+
     def test_a_wanted_precision_and_a_score_threshold_both_apply(self) -> None:
         options = {"calibration": calibration(), "min_precision": 0.9, "top_n": None}
         stricter = self.fixed([0.4, 3.0, 0.5, 2.0], score_threshold=sigmoid(2.0), **options)

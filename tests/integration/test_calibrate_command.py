@@ -82,6 +82,9 @@ def test_calibrate_prints_errors_tables_and_thresholds(
     assert f"precision 0.3: logit {made.precision_logit(0.3):.4f}" in done.stdout
     assert "precision 1.0: none (min_precision is 1.0; the calibration reached 0." in done.stdout
     assert f"recall 0.9: logit {made.recall_logit(0.9):.4f}" in done.stdout
+    found = made.precision_estimate(0.3)
+    assert f"precision 0.3: logit {found.logit:.4f}, rerank_score 0." in done.stdout
+    assert f"; {found.precision:.3f} seen, not below {found.bound:.3f} with 95% conf" in done.stdout
 
 
 def test_a_plot_lies_next_to_the_calibration(
@@ -100,6 +103,12 @@ def test_rank_takes_the_calibration_and_refuses_it_for_another_model(
     made = Calibration.load(calibrated[1])
     for record in map(json.loads, ranked.stdout.splitlines()):
         assert record["rerank_probability"] == made.probability(record["logit"])
+    by_estimate = bge_rerank(
+        *options, *MODEL, "--min-precision", "0.3", "--precision-by", "estimate"
+    )
+    logits = [json.loads(line)["logit"] for line in ranked.stdout.splitlines()]
+    kept = [json.loads(line)["logit"] for line in by_estimate.stdout.splitlines()]
+    assert kept == [logit for logit in logits if logit >= made.precision_estimate(0.3).logit]
     refused = bge_rerank(*options, "--model", "mini", "--max-length", "64")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "made for max_length=128, and the scorer has max_length=64" in refused.stderr

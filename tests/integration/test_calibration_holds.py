@@ -114,6 +114,34 @@ def test_a_wanted_precision_is_met_on_questions_left_out_or_refused(
 
 
 @pytest.mark.parametrize(("every", "depth"), [(6, 4), pytest.param(1, 20, marks=pytest.mark.long)])
+def test_an_estimated_precision_of_nine_tenths_keeps_its_bound_on_questions_left_out(
+    labelled_data: Path, every: int, depth: int
+) -> None:
+    """Half of the questions is enough to say where it is seen, and what it is not below there."""
+    scored = scored_candidates(labelled_data / "nq_qed", every, depth)
+    shares, bounds, fell_short = [], [], 0
+    for seed in range(SPLITS):
+        half, other = halves(scored, seed)
+        found = calibrated(half, seed).calibration.precision_estimate(0.9)
+        passed = other.logits >= found.logit
+        kept, relevant = int(passed.sum()), int(other.relevant[passed].sum())
+        high = binomtest(relevant, kept, alternative="less").proportion_ci(CONFIDENCE).high
+        fell_short += high < found.bound
+        shares.append(relevant / kept)
+        bounds.append(found.bound)
+    below = sum(share < bound for share, bound in zip(shares, bounds, strict=True))
+    print(
+        f"{len(np.unique(scored.questions))} questions, {SPLITS} splits: precision on the other half "
+        f"{np.mean(shares):.3f} ({min(shares):.3f} to {max(shares):.3f}), bounds {np.mean(bounds):.3f} "
+        f"({min(bounds):.3f} to {max(bounds):.3f}); {below} below their bound, {fell_short} of them "
+        "by more than the other half's own chance"
+    )
+    assert fell_short <= binom.ppf(0.99, SPLITS, 2 * (1 - CONFIDENCE))
+    # Chance aside: the mean of the other halves is not below the mean of what was promised.
+    assert np.mean(shares) >= np.mean(bounds)
+
+
+@pytest.mark.parametrize(("every", "depth"), [(6, 4), pytest.param(1, 20, marks=pytest.mark.long)])
 def test_probabilities_are_nearer_to_shares_than_the_sigmoid(
     labelled_data: Path, every: int, depth: int
 ) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bge_rerank import Calibration, CalibrationError, ConfigurationError, load_scorer
-from bge_rerank.calibration import Step, loaded_calibration, min_logit
+from bge_rerank.calibration import Estimate, Step, loaded_calibration, min_logit
 from bge_rerank.score_mapping import Platt
 from bge_rerank.scored_by import ScoredBy, scored_by
 from calibrations import MINI, calibration
@@ -40,6 +40,23 @@ def test_a_precision_asks_for_the_lowest_threshold_that_reached_it() -> None:
     ]
 
 
+def test_an_estimate_is_the_lowest_threshold_at_which_the_precision_was_seen() -> None:
+    made = calibration()
+    assert made.precision_estimate(0.9) == Estimate(0.25, 0.93, 0.89)
+    assert [made.precision_estimate(wanted).logit for wanted in (0.99, 0.94, 0.85, 0)] == [
+        2.0,
+        2.0,
+        -0.5,
+        -0.5,
+    ]
+    with pytest.raises(
+        CalibrationError, match=r"min_precision is 0.995; 0.990 was the most .* 60 q"
+    ):
+        made.precision_estimate(0.995)
+    with pytest.raises(CalibrationError, match=r"0.000 was the most"):
+        replace(made, precision_estimates=()).precision_estimate(0.5)
+
+
 def test_a_recall_asks_for_the_highest_threshold_that_reached_it() -> None:
     assert [calibration().recall_logit(wanted) for wanted in (0.99, 0.95, 0.9)] == [-3, -3, -1]
 
@@ -53,7 +70,12 @@ def test_what_no_threshold_reached_is_refused_with_the_best_there_is() -> None:
 
 def test_a_wanted_precision_needs_a_calibration_and_lies_in_0_to_1() -> None:
     assert min_logit(None, None) is min_logit(calibration(), None) is None
-    assert min_logit(calibration(), 0.9) == 0.5
+    assert min_logit(calibration(), 0.9) == min_logit(calibration(), 0.9, "bound") == 0.5
+    assert min_logit(calibration(), 0.9, "estimate") == 0.25
+    with pytest.raises(
+        ConfigurationError, match="precision_by is 'luck'; choose one of bound, est"
+    ):
+        min_logit(None, None, "luck")  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match=r"min_precision is 0.9, and there is no calibrat"):
         min_logit(None, 0.9)
     for wrong in (1.1, -0.1, math.nan):
@@ -78,6 +100,7 @@ def test_the_file_gives_back_every_number_to_the_last_bit(
         calibration(),
         mapping=Platt(slope, intercept),
         precision_steps=(step,),
+        precision_estimates=(Estimate(logit, 1.0, bound),),
         recall_steps=(step,),
     )
     made.save(path)
@@ -100,8 +123,8 @@ def written(path: Path, **changes: Any) -> Path:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": 2}, "is of format 2 and not 1"),
-        ({"format": None}, "is of format None and not 1"),
+        ({"format": 1}, "is of format 1 and not 2"),
+        ({"format": None}, "is of format None and not 2"),
         ({"kind": "another"}, "is no bge-rerank calibration"),
         ({"mapping": None}, "mapping"),
         ({"mapping": {"knots": "none"}}, r"mapping\.Isotonic\.knots"),
@@ -117,6 +140,26 @@ def written(path: Path, **changes: Any) -> Path:
         (
             {"precision_steps": [{"logit": 0, "bound": 0.9}, {"logit": 1, "bound": 0.8}]},
             "precision_steps has .* before",
+        ),
+        (
+            {"precision_estimates": [{"logit": 0, "precision": 2, "bound": 0.5}]},
+            "precision_estimates has Estimate.* shares of 0 to 1",
+        ),
+        (
+            {"precision_estimates": [{"logit": math.nan, "precision": 1, "bound": 1}]},
+            "precision_estimates has Estimate.* no finite logit",
+        ),
+        *(
+            (
+                {
+                    "precision_estimates": [
+                        {"logit": 1, "precision": 0.9, "bound": 0.8},
+                        {"logit": logit, "precision": precision, "bound": bound},
+                    ]
+                },
+                "precision_estimates has .* before",
+            )
+            for logit, precision, bound in ((1, 0.9, 0.8), (0, 0.95, 0.8), (0, 0.9, 0.85))
         ),
         (
             {"recall_steps": [{"logit": 0, "bound": 0.8}, {"logit": 1, "bound": 0.9}]},

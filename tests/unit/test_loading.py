@@ -180,6 +180,7 @@ def test_the_options_are_the_same_wherever_they_are_named() -> None:
         "score_threshold",
         "calibration",
         "min_precision",
+        "precision_by",
         "rank_fields",
         "scorer",
         "prefilter",

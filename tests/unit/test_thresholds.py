@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.stats import binom
 
-from bge_rerank.calibration import Step
-from bge_rerank.quality.thresholds import passed, thresholds
+from bge_rerank.calibration import Estimate, Step
+from bge_rerank.quality.thresholds import estimates, passed, thresholds
 
 CONFIDENCE = 0.9
 WANTED = 0.9
@@ -78,6 +78,46 @@ def test_the_wanted_precision_is_missed_no_more_often_than_said(
     assert missed <= most
     # What is tested here can fail: without the bound it does.
     assert missed_by_luck > most
+
+
+def seen(data: Data) -> Estimate:
+    """The last estimate of the wanted precision."""
+    return [each for each in estimates(*data, CONFIDENCE) if each.precision >= WANTED][-1]
+
+
+@pytest.mark.parametrize(
+    ("make", "queries"), [(independent, 60), (independent, 200), (in_clusters, 200)]
+)
+def test_an_estimated_precision_is_met_on_average_and_its_bound_as_often_as_said(
+    make: Callable[[int, np.random.Generator], Data], queries: int
+) -> None:
+    true_precision = precision_on_many(make)
+    found = [seen(make(queries, np.random.default_rng(100 + seed))) for seed in range(RUNS)]
+    true = np.array([true_precision(each.logit) for each in found])
+    missed = int((true < [each.bound for each in found]).sum())
+    lucky = [
+        true_precision(naive(make(queries, np.random.default_rng(100 + seed))))
+        for seed in range(RUNS)
+    ]
+    print(
+        f"mean {true.mean():.4f}, by luck {np.mean(lucky):.4f}, below the bound {missed} of {RUNS}"
+    )
+    # Within two standard errors; between two thresholds precision falls by a few thousandths.
+    assert true.mean() == pytest.approx(WANTED, abs=0.01)
+    assert missed <= binom.ppf(0.99, RUNS, 1 - CONFIDENCE)
+
+
+def test_estimates_fall_in_precision_and_in_bound() -> None:
+    data = independent(200, np.random.default_rng(0))
+    made = estimates(*data, CONFIDENCE)
+    assert len(made) > 3
+    for name in ("logit", "precision", "bound"):
+        values = [getattr(each, name) for each in made]
+        assert values == sorted(values, reverse=True)
+    assert all(each.bound < each.precision for each in made)
+    logits, relevant, _ = data
+    # The first is the lowest of none before it: what was seen there.
+    assert made[0].precision == relevant[logits >= made[0].logit].mean()
 
 
 def test_the_wanted_recall_is_missed_no_more_often_than_said() -> None:
