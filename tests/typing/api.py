@@ -63,6 +63,10 @@ served: AsyncScorer = load_scorer(
 
 reranker = Reranker(scorer, top_n=None, score_threshold=0.5)
 calibrated = Reranker(scorer, calibration="calibration.json", min_precision=0.9)
+by_estimate = Reranker(
+    scorer, calibration="calibration.json", min_precision=0.9, precision_by="estimate"
+)
+not_below: float = Calibration.load("calibration.json").precision_estimate(0.9).bound
 probability: float | None = calibrated.rerank("q", ["a"])[0].probability
 cascade = Reranker(scorer, prefilter="bm25", keep=50)
 cascade_of_two = Reranker(scorer, top_n=None, prefilter=MyScorer(), keep=50)
@@ -97,6 +101,7 @@ compressor = BGERerankerCompressor(
     keep=20,
     calibration=Calibration.load(Path("calibration.json")),
     min_precision=0.9,
+    precision_by="bound",
     on_ranking=told.append,
 )
 labelled = LabelledQuery("q1", "q", [("a", "text")], {"a": 1})
