@@ -5,16 +5,19 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["ANONYMIZED_TELEMETRY"] = "False"
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from filelock import FileLock
+from playwright.sync_api import Browser
 
 import bge_rerank_mini
 from bge_rerank import DEFAULT_MODEL, load_scorer
 from bge_rerank.export import export_model
 from bge_rerank.manifest import Precision
+from chromium import PATH, chromium
 from counted_scorer import Pairs
 from tiny_encoders import make_tiny_embedder, make_tiny_m3, make_tiny_reranker
 
@@ -94,6 +97,15 @@ def hub_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (repository / "snapshots").mkdir()
     (repository / "snapshots" / REVISION).symlink_to(bge_rerank_mini.path())
     return cache
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, which has ended before the next file's tests: its loop would be in their way."""
+    if PATH is None and not os.environ.get("CI"):
+        pytest.skip("needs Debian's chromium (apt-get install chromium)")
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """The report's page in a browser without a network."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -8,16 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from bge_rerank.quality.report import write_reports
-from chromium import PATH, chromium
 from evaluations import MARKUP, small_evaluation, with_depths, with_texts
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if PATH is None and not os.environ.get("CI"):
-        pytest.skip("needs Debian's chromium (apt-get install chromium)")
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

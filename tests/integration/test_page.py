@@ -1,6 +1,5 @@
 """The server's page in a browser, used as a person would."""
 
-import os
 import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -11,20 +10,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from bge_rerank import load_scorer
-from chromium import PATH, chromium
 from conftest import PASSAGES, QUERY
 from counted_scorer import Counted
 from served import serving
 
 SCHEMES = ["light", "dark"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if PATH is None and not os.environ.get("CI"):
-        pytest.skip("needs Debian's chromium (apt-get install chromium)")
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
