@@ -10,10 +10,9 @@ The bounds are exact where no query has more than one pair that counts, and care
 where pairs come in clusters (`bge_rerank.quality.bounds.effective_count`).
 
 Labels are often too few for such a promise. `estimates` goes down the thresholds until the precision
-seen falls below what is wanted. To stop at the first that fails, and not to take the last that passes,
-leaves no luck to choose by: as far as it went, relevant pairs came as often as they do on new queries.
-The bound at that threshold is one of a test by itself; how often it holds, chosen so, is measured in
-the tests.
+seen falls below what is wanted. A count that stops there is right on average (optional stopping of a
+martingale); the last threshold that passes, looked back for, is a lucky one. The bound at that threshold
+is that of a single test; how often it holds, chosen so, is measured in `tests/unit/test_thresholds.py`.
 """
 
 from __future__ import annotations
