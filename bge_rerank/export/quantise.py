@@ -38,8 +38,8 @@ FIRST_OF_OTHERS = 4
 OUTLIER_MATRICES = 5, 7
 LAST_LAYER_MATRICES = 6
 """There the feed-forward is whole."""
-HEAD_MATRICES = 1
-"""That of BERT's pooler, or of RoBERTa's head: the logit is no matrix product."""
+HEAD_MATRICES = 2
+"""Those of a BERT pooler and classifier, or of RoBERTa's head."""
 
 
 def quantise_graph(path: Path, samples: Sequence[EncodedPair], pad_token_id: int) -> None:

@@ -113,11 +113,13 @@ def _export(
     model = read_config(config)
     scorer = TorchScorer(config)
     check_architecture(scorer.model)
-    classifier = with_logit_as_sum(with_norms_folded(scorer.model))
     samples = list(calibrate or sample_pairs(CALIBRATION_PAIRS)) if precision == "int8" else []
     if samples:
         largest = largest_activations(scorer.model, scorer, samples)
-        classifier = with_outliers_apart(classifier, largest)
+        classifier = with_outliers_apart(scorer.model, largest)
+    else:
+        # int8's error is of another kind: it gained nothing by these.
+        classifier = with_logit_as_sum(with_norms_folded(scorer.model))
     graph = staged / GRAPH_FOLDER / GRAPH_FILE
     graph.parent.mkdir(parents=True)
     (staged / "config.json").write_text(json.dumps(model.contents, indent=2), encoding="utf-8")
