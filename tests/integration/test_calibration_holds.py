@@ -113,16 +113,18 @@ def test_a_wanted_precision_is_met_on_questions_left_out_or_refused(
             assert result.relevant / result.kept >= wanted
 
 
-@pytest.mark.parametrize(("every", "depth"), [(6, 4), pytest.param(1, 20, marks=pytest.mark.long)])
-def test_an_estimated_precision_of_nine_tenths_keeps_its_bound_on_questions_left_out(
-    labelled_data: Path, every: int, depth: int
+@pytest.mark.parametrize(
+    ("every", "depth", "wanted"), [(6, 4, 0.6), pytest.param(1, 20, 0.9, marks=pytest.mark.long)]
+)
+def test_an_estimated_precision_keeps_its_bound_on_questions_left_out(
+    labelled_data: Path, every: int, depth: int, wanted: float
 ) -> None:
     """Half of the questions is enough to say where it is seen, and what it is not below there."""
     scored = scored_candidates(labelled_data / "nq_qed", every, depth)
     shares, bounds, fell_short = [], [], 0
     for seed in range(SPLITS):
         half, other = halves(scored, seed)
-        found = calibrated(half, seed).calibration.precision_estimate(0.9)
+        found = calibrated(half, seed).calibration.precision_estimate(wanted)
         passed = other.logits >= found.logit
         kept, relevant = int(passed.sum()), int(other.relevant[passed].sum())
         high = binomtest(relevant, kept, alternative="less").proportion_ci(CONFIDENCE).high
