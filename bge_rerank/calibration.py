@@ -55,7 +55,8 @@ class Estimate:
     Attributes:
         logit: Pairs from this logit on are kept.
         precision: The share (0..1) of relevant pairs among those kept of the calibration data; the
-            lowest of this estimate's and of all before it. On new queries it is as often below as above.
+            lowest of this estimate's and of all before it. On new queries it is about as often
+            below as above.
         bound: What precision is not below on new queries, with the calibration's confidence; the
             lowest too.
     """

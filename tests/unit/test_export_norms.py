@@ -34,9 +34,9 @@ def norms(classifier: Any) -> list[torch.nn.LayerNorm]:
     return [module for module in classifier.modules() if isinstance(module, torch.nn.LayerNorm)]
 
 
-def logits(classifier: Any, *, eager: bool = True) -> list[float]:
+def logits(classifier: Any) -> list[float]:
     with torch.inference_mode():
-        return FirstTokenClassifier(classifier, eager=eager).eval()(IDS, MASK).tolist()
+        return FirstTokenClassifier(classifier, eager=True).eval()(IDS, MASK).tolist()
 
 
 @pytest.mark.parametrize("rewrite", [with_norms_folded, with_logit_as_sum])

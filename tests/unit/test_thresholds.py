@@ -116,7 +116,7 @@ def test_estimates_fall_in_precision_and_in_bound() -> None:
         assert values == sorted(values, reverse=True)
     assert all(each.bound < each.precision for each in made)
     logits, relevant, _ = data
-    # The first is the lowest of none before it: what was seen there.
+    # Nothing stands before the first that could be lower.
     assert made[0].precision == relevant[logits >= made[0].logit].mean()
 
 
