@@ -31,6 +31,8 @@ from bge_rerank.export import export_model
 from bge_rerank.export import graph as graph_module
 from bge_rerank.export.check import check_export
 from bge_rerank.export.samples import read_pairs, sample_pairs
+from bge_rerank.scorers import openvino as openvino_module
+from bge_rerank.scorers.openvino import OpenVinoScorer
 from bge_rerank.torch_attention import EagerAttention
 from bge_rerank.types import Pair
 from tiny_encoders import make_tiny_reranker
@@ -218,6 +220,24 @@ def test_threads_are_what_was_asked_for(exported_mini: Path, runtime: str) -> No
     assert scorer._pool.size == 1
     expected = logits(exported_mini, runtime)
     assert scorer.score(PAIRS) == pytest.approx(expected, abs=1e-4)
+
+
+def test_openvino_takes_the_bound_on_what_it_keeps_for_shapes(
+    exported_mini: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, openvino_module.__name__):
+        OpenVinoScorer(ScorerConfig(str(exported_mini), "openvino"))
+    assert caplog.messages == []
+
+
+def test_an_openvino_without_that_bound_scores_all_the_same(
+    exported_mini: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(openvino_module, "RUNTIME_CACHE", {"NO_SUCH_PROPERTY": 1})
+    with caplog.at_level(logging.DEBUG, openvino_module.__name__):
+        scorer = OpenVinoScorer(ScorerConfig(str(exported_mini), "openvino"))
+    assert "does not take {'NO_SUCH_PROPERTY': 1}" in caplog.text
+    assert scorer.score(PAIRS) == logits(exported_mini, "openvino")
 
 
 def test_auto_takes_the_fastest_runtime_installed_and_says_why(
