@@ -2,29 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import pairwise
 
 
-def length_ordered_batches(lengths: Sequence[int], max_tokens: int) -> Iterator[list[int]]:
-    """Group sequences of similar length, so that little is padded.
+def length_ordered_batches(
+    lengths: Sequence[int], max_tokens: int, batch_cost: int
+) -> list[list[int]]:
+    """Group sequences of similar length into the batches that cost least.
+
+    A batch is padded to its longest row, so a few large batches pad much; but every batch has a cost
+    of its own. Of all divisions of the ordered lengths this is one of the least total.
 
     Args:
         lengths: Tokens of each sequence.
         max_tokens: The token budget of a batch: its rows times its longest row. A sequence that is
             longer by itself has a batch of its own.
+        batch_cost: What a batch costs besides its tokens, in tokens.
 
-    Yields:
+    Returns:
         Indices into `lengths`, each once; longest first, so that a batch which does not fit into
         memory shows at once. Equal lengths keep their order.
 
-    >>> list(length_ordered_batches([3, 9, 4, 8], max_tokens=18))
+    >>> length_ordered_batches([3, 9, 4, 8], max_tokens=36, batch_cost=4)
     [[1, 3], [2, 0]]
+    >>> length_ordered_batches([3, 9, 4, 8], max_tokens=36, batch_cost=40)
+    [[1, 3, 2, 0]]
     """
-    batch: list[int] = []
-    for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
-        if batch and (len(batch) + 1) * lengths[batch[0]] > max_tokens:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
+    rising = sorted(range(len(lengths)), key=lambda index: -lengths[index])[::-1]
+    bounds = _cheapest_bounds([lengths[index] for index in rising], max_tokens, batch_cost)
+    return [rising[start:stop][::-1] for start, stop in pairwise(bounds)][::-1]
+
+
+def _cheapest_bounds(rising: Sequence[int], max_tokens: int, batch_cost: int) -> list[int]:
+    """Return where batches of ordered lengths begin and end, by dynamic programming.
+
+    It is enough to end a batch where a length ends or the batch is full: the next row of the same
+    length costs no more here than in the batch after, whose rows are as long or longer.
+    """
+    count = len(rising)
+    run_ends = [end for end in range(1, count) if rising[end] != rising[end - 1]] + [count]
+    least = {0: 0}
+    start_of = {}
+    for start in range(count):
+        if start not in least:
+            continue
+        for run_end in run_ends[bisect_right(run_ends, start) :]:
+            length = rising[run_end - 1]
+            stop = min(run_end, start + max(1, max_tokens // length))
+            if rising[stop - 1] < length:
+                break
+            cost = least[start] + (stop - start) * length + batch_cost
+            if cost < least.get(stop, cost + 1):
+                least[stop], start_of[stop] = cost, start
+    bounds = [count]
+    while bounds[-1]:
+        bounds.append(start_of[bounds[-1]])
+    return bounds[::-1]

@@ -38,10 +38,16 @@ def padded(
     return {"input_ids": ids, "attention_mask": mask, "token_type_ids": type_ids}
 
 
-def rounded_up(length: int, multiple: int, at_most: int) -> int:
-    """Return the next multiple, within what the model takes.
+def coarse_length(length: int, at_most: int) -> int:
+    """Return the next of the few lengths that rows are padded to, for runtimes which keep every shape met.
 
-    >>> rounded_up(9, 8, at_most=512), rounded_up(16, 8, at_most=512), rounded_up(509, 8, at_most=510)
-    (16, 16, 510)
+    They are the multiples of 8 up to 128, of 16 up to 256, of 32 up to 512 and so on, within what
+    the model takes.
+
+    >>> [coarse_length(length, at_most=510) for length in (9, 16, 130, 257, 505)]
+    [16, 16, 144, 288, 510]
     """
-    return min(-(-length // multiple) * multiple, at_most)
+    step = 8
+    while length > 16 * step:
+        step *= 2
+    return min(-(-length // step) * step, at_most)

@@ -9,6 +9,7 @@ from statistics import median
 
 from bge_rerank.batching import length_ordered_batches
 from bge_rerank.bench.workload import Workload
+from bge_rerank.encoder_scorer import CPU_BATCH_COST
 from bge_rerank.padding import padded
 from bge_rerank.pair_encoding import PairEncoder
 from bge_rerank.types import Pair
@@ -47,7 +48,8 @@ def outside_forward_pass(weights: Path, max_length: int, workload: Workload) -> 
     encoded = encoder.encode(pairs)
 
     def fill_batches() -> None:
-        for batch in length_ordered_batches([len(pair.ids) for pair in encoded], BATCH_TOKENS):
+        lengths = [len(pair.ids) for pair in encoded]
+        for batch in length_ordered_batches(lengths, BATCH_TOKENS, CPU_BATCH_COST):
             padded([encoded[index] for index in batch], 0)
 
     return {

@@ -9,7 +9,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from bge_rerank.config import ScorerConfig
 from bge_rerank.cores import usable_cores
-from bge_rerank.encoder_scorer import EncoderScorer, chosen_max_batch_tokens
+from bge_rerank.encoder_scorer import CPU_BATCH_COST, EncoderScorer, chosen_max_batch_tokens
 from bge_rerank.errors import ConfigurationError, ModelLoadError, ScoringError
 from bge_rerank.exported import ExportedModel, read_export
 from bge_rerank.padding import padded
@@ -48,6 +48,7 @@ class OnnxScorer(EncoderScorer):
             exported.encoder,
             [runner] * (config.threads or usable_cores()),
             chosen_max_batch_tokens(config, MAX_BATCH_TOKENS),
+            CPU_BATCH_COST,
             precision,
         )
         self.config = config

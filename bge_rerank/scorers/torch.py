@@ -14,7 +14,12 @@ from safetensors import SafetensorError
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from bge_rerank.config import DEFAULT_MODEL, ScorerConfig
-from bge_rerank.encoder_scorer import EncoderScorer, check_threads, chosen_max_batch_tokens
+from bge_rerank.encoder_scorer import (
+    CPU_BATCH_COST,
+    EncoderScorer,
+    check_threads,
+    chosen_max_batch_tokens,
+)
 from bge_rerank.errors import (
     ConfigurationError,
     OutOfMemoryError,
@@ -22,7 +27,7 @@ from bge_rerank.errors import (
     UnsupportedModelError,
 )
 from bge_rerank.model_files import choose_max_length, loading_errors, model_folder, read_config
-from bge_rerank.padding import padded, rounded_up
+from bge_rerank.padding import coarse_length, padded
 from bge_rerank.pair_encoding import EncodedPair, PairEncoder
 from bge_rerank.progress import without_loading_bars
 from bge_rerank.torch_device import (
@@ -30,7 +35,7 @@ from bge_rerank.torch_device import (
     choose_dtype,
     default_max_batch_tokens,
     is_out_of_memory,
-    length_multiple,
+    keeps_every_shape,
 )
 from bge_rerank.torch_encoder import FirstTokenClassifier
 
@@ -75,6 +80,9 @@ class TorchScorer(EncoderScorer):
             replicas = [model, *(copy.deepcopy(model).to(device) for device in devices[1:])]
         if config.threads is not None:
             torch.set_num_threads(config.threads)
+        max_batch_tokens = chosen_max_batch_tokens(
+            config, default_max_batch_tokens(devices[0], model.config, dtype.itemsize)
+        )
         super().__init__(
             PairEncoder(tokenizer.backend_tokenizer, max_length),
             [
@@ -82,11 +90,11 @@ class TorchScorer(EncoderScorer):
                 for replica, device in zip(replicas, devices, strict=True)
                 for runner in _runners(replica, device, tokenizer, max_length)
             ],
-            chosen_max_batch_tokens(
-                config, default_max_batch_tokens(devices[0], model.config, dtype.itemsize)
-            ),
+            max_batch_tokens,
+            # On other devices as many as a whole batch: the fewest batches, and then the least padding.
+            CPU_BATCH_COST if devices[0].type == "cpu" else max_batch_tokens,
             precision=str(dtype).removeprefix("torch."),
-            length_multiple=length_multiple(devices[0], dtype),
+            coarse_lengths=keeps_every_shape(devices[0], dtype),
         )
         self.config = config
         self.model = model
@@ -101,7 +109,7 @@ class TorchRunner:
     ) -> None:
         """Take a model that is on its device, and say whether batches are packed or padded."""
         self._max_length = max_length
-        self._length_multiple = length_multiple(device, model.dtype)
+        self._coarse_lengths = keeps_every_shape(device, model.dtype)
         self._device = device
         self._takes_type_ids = "token_type_ids" in tokenizer.model_input_names
         self._pad_token_id = int(tokenizer.pad_token_id)
@@ -138,7 +146,8 @@ class TorchRunner:
 
     def _padded(self, batch: Sequence[EncodedPair]) -> torch.Tensor:
         longest = max(len(pair.ids) for pair in batch)
-        longest = rounded_up(longest, self._length_multiple, self._max_length)
+        if self._coarse_lengths:
+            longest = coarse_length(longest, self._max_length)
         arrays = padded(batch, self._pad_token_id, longest)
         if arrays["attention_mask"].all():
             del arrays["attention_mask"]

@@ -14,6 +14,7 @@ from bge_rerank import (
     UnsupportedModelError,
 )
 from bge_rerank.config import ScorerConfig
+from bge_rerank.padding import coarse_length
 from bge_rerank.scorers.torch import TorchScorer
 from bge_rerank.torch_device import (
     choose_dtype,
@@ -68,11 +69,13 @@ def test_a_batch_on_a_cpu_is_larger_with_more_threads_and_smaller_with_a_wider_m
     assert budgets == expected
 
 
-def test_rows_in_bfloat16_have_lengths_in_steps_of_eight() -> None:
+def test_rows_in_bfloat16_have_few_lengths() -> None:
     scorer = TorchScorer(ScorerConfig("mini", "torch", dtype="bfloat16"))
     passes = Passes(scorer)
-    scorer.score([(QUERY, "tides " * length) for length in range(60, 100)])
-    assert {width % 8 for _, width in passes.shapes} == {0}
+    scorer.score([(QUERY, "tides " * length) for length in range(20, 300)])
+    widths = {width for _, width in passes.shapes}
+    assert all(width == coarse_length(width, scorer.max_length) for width in widths)
+    assert len(widths) < 24
 
 
 def test_padding_is_a_small_share_of_what_is_computed(scorer: TorchScorer) -> None:
