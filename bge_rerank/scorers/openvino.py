@@ -6,7 +6,9 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import openvino as ov
+from openvino import opset13 as ops
 
 from bge_rerank.config import ScorerConfig
 from bge_rerank.encoder_scorer import CPU_BATCH_COST, EncoderScorer, chosen_max_batch_tokens
@@ -108,12 +110,37 @@ def _compile(config: ScorerConfig, exported: ExportedModel, precision: str) -> o
     if precision != "int8":
         options["INFERENCE_PRECISION_HINT"] = {"float32": "f32", "bfloat16": "bf16"}[precision]
     try:
-        return core.compile_model(exported.graph, "CPU", options)
+        graph = core.read_model(exported.graph)
+        _keep_keys_in_rows(graph)
+        return core.compile_model(graph, "CPU", options)
     except RuntimeError as error:
         first_line = str(error).strip().splitlines()[-1]
         raise ModelLoadError(
             f"OpenVINO cannot read {str(exported.graph)!r}: {first_line}; export the model anew"
         ) from error
+
+
+def _keep_keys_in_rows(graph: ov.Model) -> None:
+    """Let attention's products read keys by columns, so that they need not be laid out so before.
+
+    An exported graph turns them to (sequences, heads, width, tokens), number by number. OpenVINO reads
+    columns while it multiplies, and bringing whole rows to (sequences, heads, tokens, width) takes a
+    fourth of the time: with `mini` 2 % of all in bfloat16 and int8.
+    """
+    for product in graph.get_ops():
+        if product.get_type_name() != "MatMul" or product.get_attributes()["transpose_b"]:
+            continue
+        keys = product.input_value(1).get_node()
+        if keys.get_type_name() == "Transpose" and _order(keys) == [0, 2, 3, 1]:
+            rows = ops.transpose(keys.input_value(0), np.array([0, 2, 1, 3]))
+            transposes = product.get_attributes() | {"transpose_b": True}
+            by_columns = ops.matmul(product.input_value(0), rows, **transposes)
+            product.output(0).replace(by_columns.output(0))
+
+
+def _order(transpose: ov.Node) -> list[int] | None:
+    order = transpose.input_value(1).get_node()
+    return order.data.tolist() if order.get_type_name() == "Constant" else None
 
 
 def _limit_runtime_cache(core: ov.Core) -> None:

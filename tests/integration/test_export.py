@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import openvino as ov
 import pytest
 import torch
 
@@ -220,6 +221,24 @@ def test_threads_are_what_was_asked_for(exported_mini: Path, runtime: str) -> No
     assert scorer._pool.size == 1
     expected = logits(exported_mini, runtime)
     assert scorer.score(PAIRS) == pytest.approx(expected, abs=1e-4)
+
+
+def test_openvino_reads_the_keys_of_attention_in_rows(
+    exported_mini: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def turned_keys(graph: ov.Model) -> int:
+        transposes = [node for node in graph.get_ops() if node.get_type_name() == "Transpose"]
+        orders = [node.input_value(1).get_node().data.tolist() for node in transposes]
+        return orders.count([0, 2, 3, 1])
+
+    graph = ov.Core().read_model(exported_mini / "onnx/model.onnx")
+    layers = turned_keys(graph)
+    openvino_module._keep_keys_in_rows(graph)
+    assert (layers, turned_keys(graph)) == (6, 0)
+
+    scores = logits(exported_mini, "openvino")
+    monkeypatch.setattr(openvino_module, "_keep_keys_in_rows", lambda graph: None)
+    assert scores == pytest.approx(logits(exported_mini, "openvino"), abs=1e-5)
 
 
 def test_openvino_takes_the_bound_on_what_it_keeps_for_shapes(
