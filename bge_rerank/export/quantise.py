@@ -34,7 +34,7 @@ square error was 0.071 so, and 0.079 with the samples' mean extremes, which are 
 LAYER_MATRICES = 8
 """Query, key, value, attention's output, then the feed-forward's first of the others and of the outliers,
 and its second of both, in this order in the graph."""
-OTHERS_MATRICES = 4, 6
+FIRST_OF_OTHERS = 4
 OUTLIER_MATRICES = 5, 7
 LAST_LAYER_MATRICES = 6
 """There the feed-forward is whole."""
@@ -81,9 +81,8 @@ def kept_in_float(graph: onnx.ModelProto) -> list[str]:
     """Return the names of the products that stay as they are.
 
     Attention's have no weights. Of a feed-forward stays the part of the outliers, of the last layer
-    what is computed for one token alone, and the head. The first layer's feed-forward stays too: on
-    mini a quarter of the squared error came from its first product alone, and then a seventh from its
-    second.
+    what is computed for one token alone, and the head. The first layer's feed-forward into the others
+    stays too: on mini a quarter of the squared error came from that product alone.
     """
     weights = {weight.name for weight in graph.graph.initializer}
     products = [node for node in graph.graph.node if node.op_type in ("MatMul", "Gemm")]
@@ -92,11 +91,10 @@ def kept_in_float(graph: onnx.ModelProto) -> list[str]:
     *_, query, _, _, attended, first, second = of_weights[:-HEAD_MATRICES]
     layers = of_weights[: -HEAD_MATRICES - LAST_LAYER_MATRICES]
     outliers = [layers[place::LAYER_MATRICES] for place in OUTLIER_MATRICES]
-    first_layer = layers[:LAYER_MATRICES]
     return [
         *of_activations,
         *chain(*outliers),
-        *(first_layer[place] for place in OTHERS_MATRICES if first_layer),
+        *layers[FIRST_OF_OTHERS : FIRST_OF_OTHERS + 1],
         *(query, attended, first, second),
         *of_weights[-HEAD_MATRICES:],
     ]

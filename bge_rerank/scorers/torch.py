@@ -91,7 +91,7 @@ class TorchScorer(EncoderScorer):
                 for runner in _runners(replica, device, tokenizer, max_length)
             ],
             max_batch_tokens,
-            # On other devices as many as a whole batch: the fewest batches, and then the least padding.
+            # On other devices as much as a whole batch: few and full ones, as long as that pads little.
             CPU_BATCH_COST if devices[0].type == "cpu" else max_batch_tokens,
             precision=str(dtype).removeprefix("torch."),
             coarse_lengths=keeps_every_shape(devices[0], dtype),

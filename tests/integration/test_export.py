@@ -82,9 +82,9 @@ def test_an_int8_export_leaves_attention_outliers_and_head_in_float(
     made_by = {output: node.op_type for node in nodes for output in node.output}
     products = [node for node in nodes if node.op_type in ("MatMul", "Gemm")]
     quantised = [node for node in products if made_by.get(node.input[1]) == "DequantizeLinear"]
-    # Of six layers, five have six products beside the outliers' two; of the first's two stay, and
+    # Of six layers, five have six products beside the outliers' two; of the first's one stays, and
     # the last has keys and values alone.
-    assert len(quantised) == 5 * 6 - 2 + 2
+    assert len(quantised) == 5 * 6 - 1 + 2
     assert all(made_by[node.input[0]] == "DequantizeLinear" for node in quantised)
 
 

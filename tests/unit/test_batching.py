@@ -61,7 +61,9 @@ def test_no_other_batches_cost_less(lengths: list[int], budget: int, batch_cost:
 
 
 @given(st.lists(st.integers(1, 5), max_size=60), budgets)
-def test_a_cost_of_a_whole_budget_gives_the_fewest_batches(lengths: list[int], budget: int) -> None:
+def test_a_cost_above_all_tokens_gives_no_more_batches_than_filling_them(
+    lengths: list[int], budget: int
+) -> None:
     greedy = 0
     longest = rows = 0
     for length in sorted(lengths, reverse=True):
