@@ -78,11 +78,13 @@ def quantise_graph(path: Path, samples: Sequence[EncodedPair], pad_token_id: int
 
 
 def kept_in_float(graph: onnx.ModelProto) -> list[str]:
-    """Return the names of the products that stay as they are.
+    """Return the names of the products, and of the lookups in tables, that stay as they are.
 
-    Attention's have no weights. Of a feed-forward stays the part of the outliers, of the last layer
-    what is computed for one token alone, and the head. The first layer's feed-forward into the others
-    stays too: on mini a quarter of the squared error came from that product alone.
+    Attention's products have no weights. Of a feed-forward stays the part of the outliers, of the last
+    layer what is computed for one token alone, and the head. The first layer's feed-forward into the
+    others stays too: on mini a quarter of the squared error came from that product alone. Of the
+    embeddings only the words' are in 8 bits, the large table; each token's segment and position are the
+    same few rows for every pair, so that their error is too.
     """
     weights = {weight.name for weight in graph.graph.initializer}
     products = [node for node in graph.graph.node if node.op_type in ("MatMul", "Gemm")]
@@ -92,12 +94,22 @@ def kept_in_float(graph: onnx.ModelProto) -> list[str]:
     layers = of_weights[: -HEAD_MATRICES - LAST_LAYER_MATRICES]
     outliers = [layers[place::LAYER_MATRICES] for place in OUTLIER_MATRICES]
     return [
+        *_small_tables(graph),
         *of_activations,
         *chain(*outliers),
         *layers[FIRST_OF_OTHERS : FIRST_OF_OTHERS + 1],
         *(query, attended, first, second),
         *of_weights[-HEAD_MATRICES:],
     ]
+
+
+def _small_tables(graph: onnx.ModelProto) -> list[str]:
+    """Return the names of the lookups in all tables but the largest, the words'."""
+    rows = {weight.name: weight.dims[0] for weight in graph.graph.initializer if weight.dims}
+    lookups = [node for node in graph.graph.node if node.op_type == "Gather"]
+    tables = [node for node in lookups if node.input[0] in rows]
+    words = max(tables, key=lambda node: rows[node.input[0]])
+    return [node.name for node in tables if node is not words]
 
 
 @contextmanager

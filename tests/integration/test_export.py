@@ -88,6 +88,19 @@ def test_an_int8_export_leaves_attention_outliers_and_head_in_float(
     assert all(made_by[node.input[0]] == "DequantizeLinear" for node in quantised)
 
 
+def test_an_int8_export_leaves_the_small_embeddings_in_float(exported_mini_int8: Path) -> None:
+    nodes = onnx.load(exported_mini_int8 / "onnx/model.onnx").graph.node
+    quantised = {
+        output for node in nodes if node.op_type == "DequantizeLinear" for output in node.output
+    }
+    tables = [node.input[0] for node in nodes if node.op_type == "Gather"]
+    assert [table for table in tables if "embeddings" in table and table not in quantised] == [
+        "model.bert.embeddings.token_type_embeddings.weight",
+        "model.bert.embeddings.position_embeddings.weight",
+    ]
+    assert sum(table in quantised for table in tables) == 1
+
+
 def test_bfloat16_in_openvino_is_near(exported_mini: Path) -> None:
     expected = logits("mini", "torch", dtype="float32")
     got = logits(exported_mini, "openvino", dtype="bfloat16")
