@@ -75,11 +75,11 @@ class _Intermediate(torch.nn.Module):
         super().__init__()
         weight, bias = whole.dense.weight, whole.dense.bias
         self._activation = whole.intermediate_act_fn
-        self._others = _linear(weight[others], bias[others])
+        self.others = _linear(weight[others], bias[others])
         self._outliers = _linear(weight[outliers], bias[outliers])
 
     def forward(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        others, outliers = self._others(hidden), self._outliers(hidden)
+        others, outliers = self.others(hidden), self._outliers(hidden)
         return self._activation(others), self._activation(outliers)
 
 
@@ -88,12 +88,12 @@ class _SumOfParts(torch.nn.Module):
 
     def __init__(self, whole: Any, others: torch.Tensor, outliers: torch.Tensor) -> None:
         super().__init__()
-        self._others = _linear(whole.weight[:, others], whole.bias)
+        self.others = _linear(whole.weight[:, others], whole.bias)
         self._outliers = _linear(whole.weight[:, outliers], None)
 
     def forward(self, activations: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         others, outliers = activations
-        both: torch.Tensor = self._others(others) + self._outliers(outliers)
+        both: torch.Tensor = self.others(others) + self._outliers(outliers)
         return both
 
 

@@ -25,6 +25,7 @@ from bge_rerank.manifest import (
     write_manifest,
 )
 from bge_rerank.model_files import ModelConfig, read_config
+from bge_rerank.pair_encoding import PairEncoder
 from bge_rerank.registry import RUNTIMES, is_installed, scorer_class
 from bge_rerank.types import Pair, Scorer
 
@@ -109,17 +110,20 @@ def _export(
         from bge_rerank.export.logit_sum import with_logit_as_sum
         from bge_rerank.export.norms import with_norms_folded
         from bge_rerank.export.outliers import largest_activations, with_outliers_apart
+        from bge_rerank.export.scaling import with_products_scaled
         from bge_rerank.scorers.torch import TorchScorer
     model = read_config(config)
     scorer = TorchScorer(config)
     check_architecture(scorer.model)
     samples = list(calibrate or sample_pairs(CALIBRATION_PAIRS)) if precision == "int8" else []
+    classifier = with_norms_folded(scorer.model)
     if samples:
+        encoder = PairEncoder(scorer.tokenizer.backend_tokenizer, scorer.max_length)
         largest = largest_activations(scorer.model, scorer, samples)
-        classifier = with_outliers_apart(scorer.model, largest)
+        classifier = with_outliers_apart(classifier, largest)
+        classifier = with_products_scaled(classifier, encoder.encode(samples))
     else:
-        # int8's error is of another kind: it gained nothing by these.
-        classifier = with_logit_as_sum(with_norms_folded(scorer.model))
+        classifier = with_logit_as_sum(classifier)
     graph = staged / GRAPH_FOLDER / GRAPH_FILE
     graph.parent.mkdir(parents=True)
     (staged / "config.json").write_text(json.dumps(model.contents, indent=2), encoding="utf-8")
