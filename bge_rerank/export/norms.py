@@ -5,7 +5,7 @@ gives. Both can take the normed values themselves: a product by weights of which
 multiplied by the gain, with the shift in its bias; the sum by the gain, which a runtime computes in one
 pass with the addition. It computes the same. In bfloat16 values are then rounded once behind a norm and
 not twice: in OpenVINO, mini's logits on 280 pairs were off by a standard deviation of 0.0160 in place of
-0.0173, at the same speed.
+0.0173, at the same speed. In 8 bits the error is as large, and a batch about 1 % faster.
 """
 
 from __future__ import annotations
