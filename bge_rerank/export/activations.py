@@ -37,18 +37,21 @@ class Activations:
         self.lowest = torch.minimum(self.lowest, rows.amin(0))
         self.highest = torch.maximum(self.highest, rows.amax(0))
         self._tokens += len(rows)
-        self._sum = self._sum + rows.sum(0)
-        self._products = self._products + rows.T @ rows
+        # In float32 a channel far from 0 that hardly moves would lose its variance to rounding.
+        exact = rows.double()
+        self._sum = self._sum + exact.sum(0)
+        self._products = self._products + exact.T @ exact
 
     @property
     def mean(self) -> torch.Tensor:
         """The mean of each channel."""
-        return self._sum / self._tokens
+        return (self._sum / self._tokens).float()
 
     @property
     def covariance(self) -> torch.Tensor:
         """How channels rise and fall together, of shape (channels, channels)."""
-        return self._products / self._tokens - torch.outer(self.mean, self.mean)
+        mean = self._sum / self._tokens
+        return (self._products / self._tokens - torch.outer(mean, mean)).float()
 
 
 def observe(

@@ -120,6 +120,13 @@ def test_statistics_of_parts_are_those_of_the_whole() -> None:
     assert torch.allclose(seen.covariance, rows.T.cov(correction=0), atol=1e-5)
 
 
+def test_a_channel_far_from_zero_keeps_its_variance() -> None:
+    rows = torch.randn(5_000, 3, generator=torch.Generator().manual_seed(8)) * 0.01 + 100
+    seen = Activations()
+    seen.add(rows)
+    assert torch.allclose(seen.covariance, rows.double().T.cov(correction=0).float(), rtol=1e-3)
+
+
 def test_nothing_watches_the_products_afterwards(
     divided: tuple[Any, Sequence[EncodedPair]],
 ) -> None:
