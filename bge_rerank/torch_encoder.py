@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from bge_rerank.torch_attention import Attention, EagerAttention, PackedAttention, PaddedAttention
+from bge_rerank.torch_projections import JointProjections, Projections
 
 MODEL_TYPES = frozenset({"bert", "camembert", "roberta", "xlm-roberta"})
 """The `model_type` of architectures whose layers have the parts that are used here; in transformers
@@ -22,14 +23,20 @@ from 4.44 to 5.23 they are named alike."""
 class FirstTokenClassifier(torch.nn.Module):
     """The logits of a sequence classifier, in the classifier's own weights; its head in float32."""
 
-    def __init__(self, model: Any, *, eager: bool = False) -> None:
+    def __init__(self, model: Any, *, eager: bool = False, joins: bool = False) -> None:
         """Take over a classifier that `supports` allows.
 
         Args:
-            model: As `AutoModelForSequenceClassification` loads it.
+            model: As `AutoModelForSequenceClassification` loads it, on its device.
             eager: Write attention out, for a graph that is exported.
+            joins: Make query, key and value in one product: on a GPU a small product takes longer to
+                start than to compute.
         """
         super().__init__()
+        layers = model.base_model.encoder.layer
+        self._projections = [
+            (JointProjections if joins else Projections)(layer.attention.self) for layer in layers
+        ]
         self.model = model
         self._head = _Head(model).float()
         self._padded_attention = EagerAttention if eager else PaddedAttention
@@ -93,10 +100,12 @@ class FirstTokenClassifier(torch.nn.Module):
         return self._logits(hidden[0], PackedAttention(lengths, longest))
 
     def _logits(self, hidden: torch.Tensor, attention: Attention) -> torch.Tensor:
-        *layers, last = self.model.base_model.encoder.layer
-        for layer in layers:
-            hidden = _layer(layer, hidden, hidden, attention)
-        first = _layer(last, attention.first_tokens(hidden), hidden, attention)
+        layers = zip(self.model.base_model.encoder.layer, self._projections, strict=True)
+        *others, last = layers
+        for layer, project in others:
+            hidden = _finish(layer, attention(*project(hidden, hidden)), hidden)
+        (layer, project), first = last, attention.first_tokens(hidden)
+        first = _finish(layer, attention(*project(first, hidden)), first)
         logits: torch.Tensor = self._head(first.view(-1, 1, first.shape[-1]).float())
         return logits.view(-1)
 
@@ -119,17 +128,8 @@ class _Head(torch.nn.Module):
         return logits
 
 
-def _layer(
-    layer: Any, rows: torch.Tensor, hidden: torch.Tensor, attention: Attention
-) -> torch.Tensor:
-    """Apply a layer to some rows, which see all hidden states of their sequence."""
-    projections = layer.attention.self
-    heads = (projections.num_attention_heads, projections.attention_head_size)
-    context = attention(
-        projections.query(rows).unflatten(-1, heads),
-        projections.key(hidden).unflatten(-1, heads),
-        projections.value(hidden).unflatten(-1, heads),
-    )
+def _finish(layer: Any, context: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """Apply the rest of a layer to the context of some rows."""
     attended = layer.attention.output(context, rows)
     out: torch.Tensor = layer.output(layer.intermediate(attended), attended)
     return out

@@ -36,18 +36,21 @@ def arrays(model: Any) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(array) for name, array in batch.items()}
 
 
-@pytest.mark.parametrize("eager", [False, True])
+@pytest.mark.parametrize("options", [{}, {"eager": True}, {"joins": True}])
 @torch.inference_mode()
-def test_padded_rows_get_the_logits_of_the_whole_model(model: Any, eager: bool) -> None:
+def test_padded_rows_get_the_logits_of_the_whole_model(
+    model: Any, options: dict[str, bool]
+) -> None:
     expected = model(**arrays(model)).logits.view(-1)
-    logits = FirstTokenClassifier(model, eager=eager)(**arrays(model))
+    logits = FirstTokenClassifier(model, **options)(**arrays(model))
     torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("joins", [False, True])
 @torch.inference_mode()
-def test_packed_sequences_get_the_logits_of_padded_rows(model: Any) -> None:
+def test_packed_sequences_get_the_logits_of_padded_rows(model: Any, joins: bool) -> None:
     batch = sequences(model)
-    logits = FirstTokenClassifier(model).packed(
+    logits = FirstTokenClassifier(model, joins=joins).packed(
         torch.from_numpy(np.concatenate([pair.ids for pair in batch], dtype=np.int64)),
         torch.tensor(LENGTHS),
         max(LENGTHS),
@@ -65,6 +68,26 @@ def test_the_last_layer_is_computed_for_one_token_a_row(model: Any) -> None:
         layer.output.register_forward_hook(lambda module, inputs, out: rows.append(out.shape[1]))
     FirstTokenClassifier(model)(**arrays(model))
     assert rows == [max(LENGTHS)] * (len(layers) - 1) + [1]
+
+
+@torch.inference_mode()
+def test_joint_projections_are_one_product_a_layer_of_the_model_s_own_weights(model: Any) -> None:
+    expected = model(**arrays(model)).logits
+    bytes_of_weights = sum(parameter.nbytes for parameter in model.parameters())
+    products: list[str] = []
+    for layer in model.base_model.encoder.layer:
+        for name in ("query", "key", "value"):
+            part = getattr(layer.attention.self, name)
+            part.register_forward_hook(lambda module, inputs, out, name=name: products.append(name))
+    FirstTokenClassifier(model, joins=True)(**arrays(model))
+    assert products == ["query"]  # the last layer's, of the first token alone
+    # Parts of the joint ones, so nothing is held twice, and the model by itself is as it was.
+    storages = {
+        parameter.untyped_storage().data_ptr(): parameter.untyped_storage().nbytes()
+        for parameter in model.parameters()
+    }
+    assert sum(storages.values()) == bytes_of_weights
+    torch.testing.assert_close(model(**arrays(model)).logits, expected)
 
 
 @torch.inference_mode()
