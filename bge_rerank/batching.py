@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, count, pairwise
+from math import ceil
 
 
 def length_ordered_batches(
@@ -33,6 +34,40 @@ def length_ordered_batches(
     rising = sorted(range(len(lengths)), key=lambda index: -lengths[index])[::-1]
     bounds = _cheapest_bounds([lengths[index] for index in rising], max_tokens, batch_cost)
     return [rising[start:stop][::-1] for start, stop in pairwise(bounds)][::-1]
+
+
+def even_batches(lengths: Sequence[int], max_tokens: int, parts: int = 1) -> list[list[int]]:
+    """Divide sequences that lie end to end, without padding, into few batches of about equal tokens.
+
+    Each batch is of the sequences whose middle lies in its equal part of all tokens.
+
+    Args:
+        lengths: Tokens of each sequence.
+        max_tokens: The token budget of a batch: the sum of its lengths. A sequence that is longer by
+            itself has a batch of its own.
+        parts: How many batches are wanted at least.
+
+    Returns:
+        Indices into `lengths`, each once, in order.
+
+    >>> even_batches([3, 9, 4, 8], max_tokens=20)
+    [[0, 1], [2, 3]]
+    >>> even_batches([3, 9, 4, 8], max_tokens=40)
+    [[0, 1, 2, 3]]
+    """
+    total = sum(lengths)
+    # Twice the middle, to stay with whole numbers.
+    middles = [2 * end - length for end, length in zip(accumulate(lengths), lengths, strict=True)]
+    for batches in count(max(1, parts, ceil(total / max_tokens))):
+        divided: dict[int, list[int]] = {}
+        for index, middle in enumerate(middles):
+            divided.setdefault(middle * batches // (2 * total), []).append(index)
+        if all(
+            len(batch) == 1 or sum(lengths[index] for index in batch) <= max_tokens
+            for batch in divided.values()
+        ):
+            break
+    return [*divided.values()]
 
 
 def _cheapest_bounds(rising: Sequence[int], max_tokens: int, batch_cost: int) -> list[int]:

@@ -25,6 +25,9 @@ from bge_rerank.windowing import fitting_windows
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+Ids = npt.NDArray[np.int32]
+TypeIds = npt.NDArray[np.int8]
+
 TEXTS_A_BATCH = 512
 """Texts tokenised at a time: bounds the tokenizer's own memory, which is far above that of the ids."""
 LONG_TEXTS_A_BATCH = 16
@@ -41,8 +44,8 @@ class EncodedPair:
         cut: How many tokens of query and passage were left out to keep within `max_length`.
     """
 
-    ids: npt.NDArray[np.int32]
-    type_ids: npt.NDArray[np.int8]
+    ids: Ids
+    type_ids: TypeIds
     cut: int
 
 
@@ -56,8 +59,8 @@ class PairTemplate:
         segments: The segment of the first sequence's tokens, and of the second's.
     """
 
-    ids: tuple[list[int], list[int], list[int]]
-    type_ids: tuple[list[int], list[int], list[int]]
+    ids: tuple[Ids, Ids, Ids]
+    type_ids: tuple[TypeIds, TypeIds, TypeIds]
     segments: tuple[int, int]
 
     @classmethod
@@ -67,14 +70,11 @@ class PairTemplate:
         places = encoding.sequence_ids
         first, second = places.index(0), places.index(1)
         first_end, second_end = first + places.count(0), second + places.count(1)
-        between, after = slice(first_end, second), slice(second_end, None)
+        before, between, after = slice(first), slice(first_end, second), slice(second_end, None)
+        ids, type_ids = np.array(encoding.ids, np.int32), np.array(encoding.type_ids, np.int8)
         return cls(
-            ids=(encoding.ids[:first], encoding.ids[between], encoding.ids[after]),
-            type_ids=(
-                encoding.type_ids[:first],
-                encoding.type_ids[between],
-                encoding.type_ids[after],
-            ),
+            ids=(ids[before], ids[between], ids[after]),
+            type_ids=(type_ids[before], type_ids[between], type_ids[after]),
             segments=(encoding.type_ids[first], encoding.type_ids[second]),
         )
 
@@ -83,19 +83,18 @@ class PairTemplate:
         """How many special tokens a pair has."""
         return sum(map(len, self.ids))
 
-    def join(
-        self, query: npt.NDArray[np.int32], passage: npt.NDArray[np.int32]
-    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int8]]:
+    def join(self, query: Ids, passage: Ids) -> tuple[Ids, TypeIds]:
         """Return the ids and the type ids of the whole sequence."""
         before, between, after = self.ids
         type_before, type_between, type_after = self.type_ids
         query_types, passage_types = (
-            [segment] * len(part)
+            np.full(len(part), segment, np.int8)
             for segment, part in zip(self.segments, (query, passage), strict=True)
         )
-        ids = (np.asarray(part, np.int32) for part in (before, query, between, passage, after))
-        type_ids = [*type_before, *query_types, *type_between, *passage_types, *type_after]
-        return np.concatenate([*ids]), np.array(type_ids, np.int8)
+        return (
+            np.concatenate((before, query, between, passage, after)),
+            np.concatenate((type_before, query_types, type_between, passage_types, type_after)),
+        )
 
 
 class PairEncoder:
@@ -150,16 +149,16 @@ class PairEncoder:
             offsets.extend(encoding.offsets for encoding in encodings)
         return offsets
 
-    def _tokenise(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
+    def _tokenise(self, texts: Sequence[str]) -> list[Ids]:
         rest = iter(texts)
-        ids: list[npt.NDArray[np.int32]] = []
+        ids: list[Ids] = []
         while batch := list(islice(rest, TEXTS_A_BATCH)):
             with self._lock:
                 encodings = self._tokenizer.encode_batch_fast(batch, add_special_tokens=False)
             ids.extend(np.array(encoding.ids, np.int32) for encoding in encodings)
         return ids
 
-    def _pair(self, query: npt.NDArray[np.int32], passage: npt.NDArray[np.int32]) -> EncodedPair:
+    def _pair(self, query: Ids, passage: Ids) -> EncodedPair:
         kept_query = query[: self._query_max_length]
         room = self.max_length - self._template.special_tokens - len(kept_query)
         kept_passage = passage[:room]

@@ -55,8 +55,12 @@ class TorchScorer(EncoderScorer):
         tokenizer: Its tokenizer, of transformers.
     """
 
-    def __init__(self, config: ScorerConfig) -> None:
+    def __init__(self, config: ScorerConfig, *, packs: bool | None = None) -> None:
         """Load tokenizer and weights.
+
+        Args:
+            config: What to load, where, and how.
+            packs: Whether to pack sequences end to end; `None` does where that is fast.
 
         Raises:
             ModelLoadError: The files are not there, or hold no safetensors.
@@ -80,6 +84,8 @@ class TorchScorer(EncoderScorer):
             replicas = [model, *(copy.deepcopy(model).to(device) for device in devices[1:])]
         if config.threads is not None:
             torch.set_num_threads(config.threads)
+        if packs is None:
+            packs = all(device.type == "cuda" for device in devices) and can_pack(model)
         max_batch_tokens = chosen_max_batch_tokens(
             config, default_max_batch_tokens(devices[0], model.config, dtype.itemsize)
         )
@@ -88,13 +94,16 @@ class TorchScorer(EncoderScorer):
             [
                 runner
                 for replica, device in zip(replicas, devices, strict=True)
-                for runner in _runners(replica, device, tokenizer, max_length)
+                for runner in [TorchRunner(replica, device, tokenizer, max_length, packs=packs)]
+                * (RUNNERS_A_CUDA_DEVICE if device.type == "cuda" else 1)
             ],
             max_batch_tokens,
             # On other devices as much as a whole batch: few and full ones, as long as that pads little.
             CPU_BATCH_COST if devices[0].type == "cpu" else max_batch_tokens,
             precision=str(dtype).removeprefix("torch."),
+            shares=len(devices),
             coarse_lengths=keeps_every_shape(devices[0], dtype),
+            packs=packs,
         )
         self.config = config
         self.model = model
@@ -115,7 +124,8 @@ class TorchRunner:
         self._pad_token_id = int(tokenizer.pad_token_id)
         self._packs = packs
         first_token = FirstTokenClassifier.supports(model)
-        self._model = FirstTokenClassifier(model) if first_token else model
+        joins = device.type == "cuda"
+        self._model = FirstTokenClassifier(model, joins=joins) if first_token else model
 
     def __call__(self, batch: Sequence[EncodedPair]) -> list[float]:
         """Return the logits of a batch.
@@ -175,21 +185,13 @@ class TorchRunner:
         return tensor.to(self._device, non_blocking=True)
 
 
-def _runners(
-    model: Any, device: torch.device, tokenizer: Any, max_length: int
-) -> list[TorchRunner]:
-    packs = device.type == "cuda" and FirstTokenClassifier.supports(model) and _has_varlen(model)
-    runner = TorchRunner(model, device, tokenizer, max_length, packs=packs)
-    return [runner] * (RUNNERS_A_CUDA_DEVICE if device.type == "cuda" else 1)
-
-
-def _has_varlen(model: Any) -> bool:
-    """Say whether torch has the kernel for packed sequences, which takes the two half precisions."""
+def can_pack(model: Any) -> bool:
+    """Say whether torch has the kernel for packed sequences of this model, in its precision."""
     try:
         import torch.nn.attention.varlen
     except ImportError:
         return False
-    return model.dtype in (torch.float16, torch.bfloat16)
+    return FirstTokenClassifier.supports(model) and model.dtype in (torch.float16, torch.bfloat16)
 
 
 def load_classifier(config: ScorerConfig, folder: Path) -> Any:

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bge_rerank.batching import length_ordered_batches
+from bge_rerank.batching import even_batches, length_ordered_batches
 
 lengths_ = st.lists(st.integers(1, 200), max_size=60)
 budgets = st.integers(1, 1_000)
@@ -88,3 +88,27 @@ def test_mixed_lengths_are_padded_little() -> None:
     padded = total_cost(lengths, batches, batch_cost=0)
     assert padded < 1.03 * sum(lengths)
     assert padded < 0.6 * len(lengths) * max(lengths)
+
+
+@given(lengths_, budgets, st.integers(1, 9))
+def test_even_batches_hold_every_index_once_in_order_and_no_several_over_the_budget(
+    lengths: list[int], budget: int, parts: int
+) -> None:
+    batches = even_batches(lengths, budget, parts)
+    assert [index for batch in batches for index in batch] == list(range(len(lengths)))
+    assert all(batches)
+    for batch in batches:
+        assert len(batch) == 1 or sum(lengths[index] for index in batch) <= budget
+
+
+@given(st.lists(st.integers(1, 100), min_size=40, max_size=60), st.integers(400, 1_000))
+def test_even_batches_are_few_and_about_equal(lengths: list[int], budget: int) -> None:
+    batches = even_batches(lengths, budget)
+    # A batch is off its equal part by half a sequence at either end.
+    assert len(batches) <= -(-sum(lengths) // (budget - max(lengths)))
+    sizes = [sum(lengths[index] for index in batch) for batch in batches]
+    assert max(sizes) - min(sizes) <= 2 * max(lengths)
+
+
+def test_even_batches_keep_several_devices_busy() -> None:
+    assert even_batches([5] * 8, max_tokens=1_000, parts=4) == [[0, 1], [2, 3], [4, 5], [6, 7]]

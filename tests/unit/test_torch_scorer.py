@@ -14,6 +14,7 @@ from bge_rerank import (
     UnsupportedModelError,
 )
 from bge_rerank.config import ScorerConfig
+from bge_rerank.encoder_scorer import PAIRS_A_PACKED_WINDOW
 from bge_rerank.padding import coarse_length
 from bge_rerank.scorers.torch import TorchScorer
 from bge_rerank.torch_device import (
@@ -92,6 +93,41 @@ def test_no_batch_is_over_the_token_budget() -> None:
     passes = Passes(scorer)
     scorer.score(PAIRS)
     assert all(rows * width <= 100 or rows == 1 for rows, width in passes.shapes)
+
+
+def packing(**options: Any) -> TorchScorer:
+    return TorchScorer(ScorerConfig("mini", "torch", dtype="float32", **options), packs=True)
+
+
+def test_packed_sequences_get_the_scores_of_padded_rows_and_hold_no_padding(
+    scorer: TorchScorer,
+) -> None:
+    packed = packing(max_batch_tokens=200)
+    passes = Passes(packed)
+    assert packed.score(PAIRS) == pytest.approx(scorer.score(PAIRS), abs=1e-4)
+    assert sum(width for _, width in passes.shapes) == sum(
+        len(pair.ids) for pair in packed._encoder.encode(PAIRS)
+    )
+    assert all(rows == 1 and width <= 200 for rows, width in passes.shapes)
+
+
+def test_packed_batches_run_while_later_pairs_are_not_yet_encoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scorer = packing(max_batch_tokens=200)
+    events: list[str] = []
+    encode = scorer._encoder.encode
+
+    def noted(pairs: Any) -> Any:
+        events.append("encode")
+        return encode(pairs)
+
+    monkeypatch.setattr(scorer._encoder, "encode", noted)
+    scorer.model.get_input_embeddings().register_forward_pre_hook(lambda *_: events.append("run"))
+    scorer.score([("tides", f"moon {number}") for number in range(8 * PAIRS_A_PACKED_WINDOW)])
+    assert events.count("encode") == 8
+    last_encoded = len(events) - events[::-1].index("encode")
+    assert "run" in events[:last_encoded]
 
 
 @pytest.mark.parametrize(
