@@ -9,6 +9,7 @@ from bge_rerank.bench.contenders import Contender
 from bge_rerank.bench.files import Files
 from bge_rerank.bench.progress import progress
 from bge_rerank.bench.rows import Row
+from bge_rerank.bench.settings import Settings
 from bge_rerank.bench.workload import make_workload
 
 SIZES = (10, 100, 1_000, 10_000)
@@ -34,12 +35,11 @@ class Grown:
 
 
 def measure_growth(
+    settings: Settings,
     contenders: Sequence[Contender],
     length: str,
     sizes: Sequence[int],
     files: Files,
-    *,
-    threads: int,
 ) -> list[Grown]:
     """Time one call of each contender at each size, in a fresh process each."""
     cases = [(contender, size) for contender in contenders for size in sizes]
@@ -49,7 +49,7 @@ def measure_growth(
             tick(f"{size:,} pairs: {contender.name}")
             row = Row(contender, files.failures.get(contender.export))
             workload = make_workload(length, size)
-            row.take_turn(files, workload, 1, threads=threads, stays=False)
+            row.take_turn(settings, files, workload, 1, stays=False)
             measured.append(_grown(row, size))
     return measured
 

@@ -6,10 +6,12 @@ import os
 import platform
 import re
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from bge_rerank.bench.own_process import in_own_process
 from bge_rerank.cores import usable_cores
 
 PACKAGES = (
@@ -34,10 +36,15 @@ PACKAGES = (
 _CPU_INFO = Path("/proc/cpuinfo")
 
 
-def describe_machine() -> dict[str, Any]:
-    """Return the machine, the versions of what runs, and the command line, as JSON takes them."""
+def describe_machine(device: str) -> dict[str, Any]:
+    """Return the machine, the versions of what runs, and the command line, as JSON takes them.
+
+    Args:
+        device: Where contenders compute: a GPU is named too.
+    """
     return {
         "cpu": _cpu_info("model name") or platform.processor() or platform.machine(),
+        **({} if device == "cpu" else {"gpu": _gpu_name(device)}),
         "cores": usable_cores(),
         "memory_bytes": memory(),
         "system": platform.platform(),
@@ -55,6 +62,18 @@ def memory() -> int:
 def cpu_flags() -> frozenset[str]:
     """Return the names of the CPU's instruction sets, as Linux calls them; elsewhere none."""
     return frozenset(_cpu_info("flags").split())
+
+
+@cache
+def _gpu_name(device: str) -> str:
+    name: str = in_own_process(_cuda_name, device, threads=usable_cores(), sees_gpus=True)
+    return name
+
+
+def _cuda_name(device: str) -> str:
+    import torch
+
+    return torch.cuda.get_device_name(device)
 
 
 def _cpu_info(field: str) -> str:

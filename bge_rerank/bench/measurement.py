@@ -81,14 +81,7 @@ def measure(
     outside = in_own_process(
         outside_forward_pass, files.weights, files.max_length, workload, threads=settings.threads
     )
-    rows, rates = measure_rows(
-        contenders,
-        workload,
-        files,
-        measure_rates,
-        rounds=settings.rounds,
-        threads=settings.threads,
-    )
+    rows, rates = measure_rows(settings, contenders, workload, files, measure_rates)
     return Measurement(
         length=workload.length,
         depth=len(workload.documents),

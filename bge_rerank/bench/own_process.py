@@ -25,13 +25,18 @@ _SECONDS_TO_END = 10
 
 
 class OwnProcess:
-    """What a function makes, kept in a process that computes on the CPU and asks no hub.
+    """What a function makes, kept in a process that asks no hub and sees no GPU unless it may.
 
     The process starts empty and prints nothing. Between requests it waits for the next, idle.
     """
 
     def __init__(
-        self, make: Callable[..., object], *arguments: object, threads: int, offline: bool = True
+        self,
+        make: Callable[..., object],
+        *arguments: object,
+        threads: int,
+        offline: bool = True,
+        sees_gpus: bool = False,
     ) -> None:
         """Start the process and make the object there.
 
@@ -40,6 +45,7 @@ class OwnProcess:
             arguments: What it is called with.
             threads: The cores that the process may run on, and its threads.
             offline: Keep the hub's client from asking the hub.
+            sees_gpus: Let the process see the machine's GPUs.
 
         Raises:
             MissingDependencyError: A module was not found.
@@ -50,7 +56,7 @@ class OwnProcess:
         self._process = context.Process(
             target=_serve, args=(theirs, threads, make, arguments), daemon=True
         )
-        with _environment(threads, offline=offline):
+        with _environment(threads, offline=offline, sees_gpus=sees_gpus):
             self._process.start()
         theirs.close()
         self._receive()
@@ -99,7 +105,11 @@ class OwnProcess:
 
 
 def in_own_process(
-    function: Callable[..., Any], *arguments: object, threads: int, offline: bool = True
+    function: Callable[..., Any],
+    *arguments: object,
+    threads: int,
+    offline: bool = True,
+    sees_gpus: bool = False,
 ) -> Any:
     """Call a function in a process of its own and return what it returns.
 
@@ -109,7 +119,9 @@ def in_own_process(
     >>> in_own_process(max, 1, 2, threads=1)
     2
     """
-    with OwnProcess(partial, function, *arguments, threads=threads, offline=offline) as process:
+    with OwnProcess(
+        partial, function, *arguments, threads=threads, offline=offline, sees_gpus=sees_gpus
+    ) as process:
         return process.ask("__call__")
 
 
@@ -142,9 +154,11 @@ def _one_line(error: Exception) -> str:
 
 
 @contextmanager
-def _environment(threads: int, *, offline: bool) -> Iterator[None]:
+def _environment(threads: int, *, offline: bool, sees_gpus: bool) -> Iterator[None]:
     """Set what a process reads as it starts, for the block."""
-    ours = dict.fromkeys(_THREADS, str(threads)) | {"CUDA_VISIBLE_DEVICES": ""}
+    ours = dict.fromkeys(_THREADS, str(threads))
+    if not sees_gpus:
+        ours["CUDA_VISIBLE_DEVICES"] = ""
     if offline:
         ours["HF_HUB_OFFLINE"] = "1"
     before = {name: os.environ.get(name) for name in ours}

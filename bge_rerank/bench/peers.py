@@ -1,6 +1,6 @@
-"""Other packages as contenders: called as their own documentation calls them, on the CPU.
+"""Other packages as contenders: called as their own documentation calls them.
 
-Each function loads a model from a folder and returns a function that ranks. All read the same
+Each function loads a model from a folder onto a device and returns a function that ranks. All read the same
 float32 weights and the same longest sequence. Scores come back in input order.
 """
 
@@ -13,11 +13,11 @@ from typing import Any
 Rank = Callable[..., list[float]]
 
 
-def flag(folder: Path, max_length: int) -> Rank:
+def flag(use_fp16: bool, folder: Path, max_length: int, device: str) -> Rank:  # noqa: FBT001
     """FlagEmbedding's `FlagReranker`."""
     from FlagEmbedding import FlagReranker
 
-    reranker = FlagReranker(str(folder), use_fp16=False, devices="cpu", max_length=max_length)
+    reranker = FlagReranker(str(folder), use_fp16=use_fp16, devices=device, max_length=max_length)
 
     def rank(query: str, documents: Sequence[str], **options: int) -> list[float]:
         pairs = [(query, document) for document in documents]
@@ -28,7 +28,7 @@ def flag(folder: Path, max_length: int) -> Rank:
 
 
 def cross_encoder(
-    backend: str, model_kwargs: Mapping[str, Any], folder: Path, max_length: int
+    backend: str, model_kwargs: Mapping[str, Any], folder: Path, max_length: int, device: str
 ) -> Rank:
     """Sentence Transformers' `CrossEncoder`; the sigmoid is left out, which costs nothing."""
     from sentence_transformers import CrossEncoder
@@ -37,7 +37,7 @@ def cross_encoder(
     model = CrossEncoder(
         str(folder),
         backend=backend,
-        device="cpu",
+        device=device,
         max_length=max_length,
         model_kwargs=dict(model_kwargs),
     )
@@ -50,7 +50,7 @@ def cross_encoder(
     return rank
 
 
-def langchain(folder: Path, max_length: int) -> Rank:
+def langchain(folder: Path, max_length: int, device: str) -> Rank:
     """LangChain's `CrossEncoderReranker` on `HuggingFaceCrossEncoder`.
 
     The compressor throws the scores away, so they are caught between the two.
@@ -65,7 +65,7 @@ def langchain(folder: Path, max_length: int) -> Rank:
             self.last_scores = list(model.score(text_pairs))
             return self.last_scores
 
-    options = {"device": "cpu", "max_length": max_length}
+    options = {"device": device, "max_length": max_length}
     model = HuggingFaceCrossEncoder(model_name=str(folder), model_kwargs=options)
     keeping = Keeping()
 
@@ -77,12 +77,12 @@ def langchain(folder: Path, max_length: int) -> Rank:
     return rank
 
 
-def llamaindex(folder: Path, max_length: int) -> Rank:
+def llamaindex(folder: Path, max_length: int, device: str) -> Rank:
     """LlamaIndex's `SentenceTransformerRerank`, whose fixed limit of 512 tokens is set to ours."""
     from llama_index.core.postprocessor import SentenceTransformerRerank
     from llama_index.core.schema import NodeWithScore, TextNode
 
-    postprocessor = SentenceTransformerRerank(model=str(folder), device="cpu")
+    postprocessor = SentenceTransformerRerank(model=str(folder), device=device)
     postprocessor._model.max_length = max_length  # noqa: SLF001 - there is no public way
 
     def rank(query: str, documents: Sequence[str]) -> list[float]:
@@ -94,11 +94,11 @@ def llamaindex(folder: Path, max_length: int) -> Rank:
     return rank
 
 
-def rerankers(folder: Path, max_length: int) -> Rank:
+def rerankers(folder: Path, max_length: int, device: str) -> Rank:
     """`rerankers`, as a cross-encoder."""
     from rerankers import Reranker
 
-    ranker = Reranker(str(folder), model_type="cross-encoder", device="cpu", verbose=0)
+    ranker = Reranker(str(folder), model_type="cross-encoder", device=device, verbose=0)
     ranker.tokenizer.model_max_length = max_length
 
     def rank(query: str, documents: Sequence[str]) -> list[float]:

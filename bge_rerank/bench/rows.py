@@ -12,6 +12,7 @@ from bge_rerank.bench.files import Files, failure_of
 from bge_rerank.bench.machine import memory
 from bge_rerank.bench.own_process import OwnProcess
 from bge_rerank.bench.progress import progress
+from bge_rerank.bench.settings import Settings
 from bge_rerank.bench.subject import Peak, Run, Subject
 from bge_rerank.bench.workload import Workload
 from bge_rerank.errors import RerankError
@@ -45,14 +46,14 @@ class Row:
     _process: OwnProcess | None = None
 
     def take_turn(
-        self, files: Files, workload: Workload, timings: int, *, threads: int, stays: bool
+        self, settings: Settings, files: Files, workload: Workload, timings: int, *, stays: bool
     ) -> None:
         """Time some calls, in the process that is there or in a new one; note what goes wrong."""
         if self.failure:
             return
         try:
             if not self._process:
-                self._process = self._start(files, workload, threads)
+                self._process = self._start(settings, files, workload)
             self.runs += [self._process.ask("run") for _ in range(timings)]
             self.peaks.append(self._process.ask("peak"))
         except RerankError as error:
@@ -66,17 +67,19 @@ class Row:
             self._process.close()
             self._process = None
 
-    def _start(self, files: Files, workload: Workload, threads: int) -> OwnProcess:
-        folder = files.folder(self.contender)
-        subject = partial(
-            OwnProcess,
-            Subject,
-            self.contender,
-            folder,
-            files.max_length,
-            workload,
-            threads=threads,
-        )
+    def _start(self, settings: Settings, files: Files, workload: Workload) -> OwnProcess:
+        def subject(batch_size: int | None = None) -> OwnProcess:
+            return OwnProcess(
+                partial(Subject, batch_size=batch_size),
+                self.contender,
+                files.folder(self.contender),
+                files.max_length,
+                workload,
+                settings.device,
+                threads=settings.threads,
+                sees_gpus=settings.device != "cpu",
+            )
+
         if self.contender.batch_sizes and self.batch_size is None:
             # In a process that is thrown away: what large batches leave would hide what others take.
             with subject() as tried:
@@ -87,13 +90,11 @@ class Row:
 
 
 def measure_rows(
+    settings: Settings,
     contenders: Sequence[Contender],
     workload: Workload,
     files: Files,
     measure_rates: Callable[[], Mapping[str, float]],
-    *,
-    rounds: int,
-    threads: int,
 ) -> tuple[list[Row], dict[str, float]]:
     """Let all contenders take turns, every second time in the opposite order.
 
@@ -101,26 +102,25 @@ def measure_rows(
     for each half of the rounds.
 
     Args:
+        settings: Of the run.
         contenders: Who takes part.
         workload: What is ranked.
         files: What they read.
         measure_rates: Measures the matrix-multiply rates; called after all have had a turn.
-        rounds: Timed calls of each contender.
-        threads: Cores of each process.
 
     Returns:
         A row a contender, in order, and the median of the matrix-multiply rates by precision.
     """
     rows = [Row(contender, files.failures.get(contender.export)) for contender in contenders]
     stays = fit_together(len(rows), files)
-    passes = timings_by_pass(rounds, stays=stays)
+    passes = timings_by_pass(settings.rounds, stays=stays)
     rates: list[Mapping[str, float]] = []
     try:
         with progress(len(passes) * len(rows)) as tick:
             for number, timings in enumerate(passes):
                 for row in rows if number % 2 == 0 else rows[::-1]:
                     tick(f"{workload.name}: {row.contender.name}")
-                    row.take_turn(files, workload, timings, threads=threads, stays=stays)
+                    row.take_turn(settings, files, workload, timings, stays=stays)
                 rates.append(measure_rates())
     finally:
         for row in rows:

@@ -40,7 +40,13 @@ def compare(
     measured: list[Measurement] = []
     with make_files(settings, contenders) as files:
         widths = (files.config["hidden_size"], files.config["intermediate_size"])
-        with OwnProcess(MatmulRates, *widths, threads=settings.threads) as rates:
+        with OwnProcess(
+            MatmulRates,
+            *widths,
+            settings.device,
+            threads=settings.threads,
+            sees_gpus=settings.device != "cpu",
+        ) as rates:
             for workload in workloads:
                 measurement = measure(
                     settings, contenders, workload, files, lambda: rates.ask("measure")
@@ -61,7 +67,7 @@ def grow(
         RerankError: The model could not be found, read or built.
     """
     with make_files(settings, contenders) as files:
-        rows = measure_growth(contenders, length, sizes, files, threads=settings.threads)
+        rows = measure_growth(settings, contenders, length, sizes, files)
     _console().print(growth(f"{settings.title}, {length} documents", rows))
     draw_growth(settings.title, rows, _path(settings, "-growth.png"))
     contents = {"length": length, "growth": [asdict(row) for row in rows]}
@@ -82,7 +88,7 @@ def _write_json(settings: Settings, files: Files, contents: dict[str, Any], endi
         "max_length": files.max_length,
         "rounds": settings.rounds,
         "threads": settings.threads,
-        "machine": describe_machine(),
+        "machine": describe_machine(settings.device),
     }
     text = json.dumps(what | contents, indent=1)
     _path(settings, ending).write_text(text + "\n", encoding="utf-8")

@@ -18,6 +18,7 @@ class Settings:
         max_length: The longest sequence in tokens; `None` is the model's, 1,024 at most.
         rounds: Timed calls of each contender on each workload.
         threads: Cores and threads of each contender.
+        device: Where contenders compute, as torch names it: `"cpu"`, `"cuda"`, `"cuda:1"`.
         output: The folder for JSON and pictures.
     """
 
@@ -27,16 +28,18 @@ class Settings:
     rounds: int
     threads: int
     output: Path
+    device: str = "cpu"
 
     @property
     def name(self) -> str:
         """Say what was measured, as the name of a file."""
-        if self.geometry:
-            return f"{self.geometry}-geometry"
-        return re.sub(r"[^\w.]+", "-", self.model_name).strip("-.")
+        model = f"{self.geometry}-geometry" if self.geometry else self.model_name
+        name = model if self.device == "cpu" else f"{model}-{self.device}"
+        return re.sub(r"[^\w.]+", "-", name).strip("-.")
 
     @property
     def title(self) -> str:
         """Say what was measured, as a heading."""
         model = f"{self.geometry}, random weights" if self.geometry else self.model_name
-        return f"{model}, {self.threads} cores"
+        where = "" if self.device == "cpu" else f"{self.device}, "
+        return f"{model}, {where}{self.threads} cores"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
-from bge_rerank.bench.contenders import OURS, PEERS, Contender, choose, server
+from bge_rerank.bench import cpu_contenders, cuda_contenders
+from bge_rerank.bench.contenders import Contender, choose, server
 from bge_rerank.bench.geometry import GEOMETRIES
 from bge_rerank.bench.settings import Settings
 from bge_rerank.bench.workload import LENGTHS, make_workload
@@ -42,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--rounds", type=int, default=5, metavar="N", help="timed calls (default: %(default)s)")
     add("--threads", type=int, metavar="N", help="cores for each contender (default: all)")
+    add("--device", default="cpu", help="where: cpu, cuda or cuda:N (default: %(default)s)")
     add("--max-length", type=int, metavar="TOKENS", help="cut longer pairs (default: the model's)")
     add(
         "--growth",
@@ -100,6 +103,8 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         raise ConfigurationError(f"rounds is {arguments.rounds}; give 1 or more")
     if not 1 <= threads <= usable_cores():
         raise ConfigurationError(f"threads is {threads}; this machine has 1 to {usable_cores()}")
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", arguments.device):
+        raise ConfigurationError(f"device is {arguments.device!r}; give cpu, cuda or cuda:N")
     return Settings(
         model_name=arguments.model,
         geometry=arguments.geometry,
@@ -107,13 +112,15 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         rounds=arguments.rounds,
         threads=threads,
         output=arguments.output,
+        device=arguments.device,
     )
 
 
 def _contenders(arguments: argparse.Namespace, *, ours_alone: bool = False) -> list[Contender]:
+    all_there = cpu_contenders if arguments.device == "cpu" else cuda_contenders
     if ours_alone:
-        return choose(OURS, arguments.contenders)
-    chosen = choose([*OURS, *PEERS], arguments.contenders)
+        return choose(all_there.OURS, arguments.contenders)
+    chosen = choose([*all_there.OURS, *all_there.PEERS], arguments.contenders)
     if arguments.url is None:
         return chosen
     served_model = arguments.served_model or arguments.model

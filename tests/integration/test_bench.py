@@ -11,7 +11,8 @@ import pytest
 import bge_rerank_mini
 from bge_rerank import MissingDependencyError, RerankError, load_scorer
 from bge_rerank.bench import ours
-from bge_rerank.bench.contenders import OURS, Contender, choose, server
+from bge_rerank.bench.contenders import Contender, choose, server
+from bge_rerank.bench.cpu_contenders import OURS
 from bge_rerank.bench.files import Files
 from bge_rerank.bench.geometry import Geometry, make_random_reranker
 from bge_rerank.bench.growth import measure_growth
@@ -130,7 +131,7 @@ def test_a_process_keeps_what_was_made_between_requests() -> None:
 def test_a_server_is_asked_for_logits_in_input_order(dialect: str) -> None:
     texts = ["aaaa", "a", "aaa", "aa", "aaaaa"]
     with running(FakeServer(dialect, info={"max_client_batch_size": 2})) as fake:
-        logits = server(fake.url, dialect, "m").build(Path(), 512)("q", texts)
+        logits = server(fake.url, dialect, "m").build(Path(), 512, "cpu")("q", texts)
     assert logits == pytest.approx([logit_of("q", text) for text in texts])
 
 

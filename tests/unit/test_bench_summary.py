@@ -21,7 +21,7 @@ from bge_rerank.bench.tables import comparison, footnote, growth
 SCORES = [2.0, 0.0, -1.0, 1.0]
 
 
-def build(_folder: Path, _max_length: int) -> Callable[..., list[float]]:
+def build(_folder: Path, _max_length: int, _device: str) -> Callable[..., list[float]]:
     raise AssertionError("no row of these tests is started")
 
 
