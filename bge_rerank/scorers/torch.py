@@ -41,6 +41,9 @@ from bge_rerank.torch_encoder import FirstTokenClassifier
 
 logger = logging.getLogger(__name__)
 
+PACKING_CAPABILITY = (8, 0)
+"""The first compute capability that FlashAttention runs on: Ampere's."""
+
 RUNNERS_A_CUDA_DEVICE = 2
 """While one waits for its scores, the other prepares and hands over the next batch."""
 
@@ -85,7 +88,7 @@ class TorchScorer(EncoderScorer):
         if config.threads is not None:
             torch.set_num_threads(config.threads)
         if packs is None:
-            packs = all(device.type == "cuda" for device in devices) and can_pack(model)
+            packs = all(map(can_pack, replicas))
         max_batch_tokens = chosen_max_batch_tokens(
             config, default_max_batch_tokens(devices[0], model.config, dtype.itemsize)
         )
@@ -186,12 +189,22 @@ class TorchRunner:
 
 
 def can_pack(model: Any) -> bool:
-    """Say whether torch has the kernel for packed sequences of this model, in its precision."""
+    """Say whether torch's kernel for packed sequences takes this model, on its device and in its precision.
+
+    It is FlashAttention's: for CUDA devices from Ampere on, half precisions, heads of a multiple of 8.
+    """
     try:
         import torch.nn.attention.varlen
     except ImportError:
         return False
-    return FirstTokenClassifier.supports(model) and model.dtype in (torch.float16, torch.bfloat16)
+    return (
+        FirstTokenClassifier.supports(model)
+        and model.config.hidden_size // model.config.num_attention_heads % 8 == 0
+        and model.dtype in (torch.float16, torch.bfloat16)
+        and model.device.type == "cuda"
+        and torch.version.cuda is not None  # on AMD's GPUs torch calls the device so too
+        and torch.cuda.get_device_capability(model.device) >= PACKING_CAPABILITY
+    )
 
 
 def load_classifier(config: ScorerConfig, folder: Path) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import XLMRobertaConfig
 
 from bge_rerank import (
     ConfigurationError,
@@ -16,7 +17,7 @@ from bge_rerank import (
 from bge_rerank.config import ScorerConfig
 from bge_rerank.encoder_scorer import PAIRS_A_PACKED_WINDOW
 from bge_rerank.padding import coarse_length
-from bge_rerank.scorers.torch import TorchScorer
+from bge_rerank.scorers.torch import TorchScorer, can_pack
 from bge_rerank.torch_device import (
     choose_dtype,
     cpu_has_bfloat16,
@@ -109,6 +110,29 @@ def test_packed_sequences_get_the_scores_of_padded_rows_and_hold_no_padding(
         len(pair.ids) for pair in packed._encoder.encode(PAIRS)
     )
     assert all(rows == 1 and width <= 200 for rows, width in passes.shapes)
+
+
+@pytest.mark.parametrize(
+    ("changed", "packs"),
+    [
+        ({}, True),
+        ({"capability": (7, 5)}, False),
+        ({"cuda": None}, False),
+        ({"dtype": torch.float32}, False),
+        ({"device": torch.device("cpu")}, False),
+        ({"heads": 10}, False),
+    ],
+)
+def test_packing_needs_the_gpu_precision_and_heads_that_the_kernel_takes(
+    monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any], packs: bool
+) -> None:
+    sound = {"capability": (8, 0), "cuda": "13.0", "dtype": torch.float16, "heads": 16}
+    case = SimpleNamespace(**{"device": torch.device("cuda", 0)} | sound | changed)
+    monkeypatch.setattr(torch.version, "cuda", case.cuda)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: case.capability)
+    config = XLMRobertaConfig(hidden_size=1_024, num_attention_heads=case.heads)
+    model = SimpleNamespace(config=config, dtype=case.dtype, device=case.device)
+    assert can_pack(model) == packs
 
 
 def test_packed_batches_run_while_later_pairs_are_not_yet_encoded(
