@@ -21,6 +21,7 @@ from nncf.onnx.quantization.backend_parameters import BackendParameters
 from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 from onnx.external_data_helper import load_external_data_for_model
 
+from bge_rerank.export.half_table import with_table_in_half
 from bge_rerank.padding import padded
 from bge_rerank.pair_encoding import EncodedPair
 
@@ -69,6 +70,7 @@ def quantise_graph(path: Path, samples: Sequence[EncodedPair], pad_token_id: int
             ),
         )
     load_external_data_for_model(quantised, str(path.parent))
+    with_table_in_half(quantised, _lookups(graph)[-1].name)
     for stale in path.parent.glob(f"{path.name}*"):
         stale.unlink()
     onnx.save(quantised, path)
@@ -79,9 +81,8 @@ def kept_in_float(graph: onnx.ModelProto) -> list[str]:
 
     Attention's products have no weights. Of a feed-forward stays the part of the outliers, of the last
     layer what is computed for one token alone, and the head. The first layer's feed-forward into the
-    others stays too: on mini a quarter of the squared error came from that product alone. Of the
-    embeddings only the words' are in 8 bits, the large table; each token's segment and position are the
-    same few rows for every pair, so that their error is too.
+    others stays too: on mini a quarter of the squared error came from that product alone. So do all
+    embeddings, whose errors are the same wherever a token, its segment or its position comes.
     """
     weights = {weight.name for weight in graph.graph.initializer}
     products = [node for node in graph.graph.node if node.op_type in ("MatMul", "Gemm")]
@@ -91,7 +92,7 @@ def kept_in_float(graph: onnx.ModelProto) -> list[str]:
     layers = of_weights[: -HEAD_MATRICES - LAST_LAYER_MATRICES]
     outliers = [layers[place::LAYER_MATRICES] for place in OUTLIER_MATRICES]
     return [
-        *_small_tables(graph),
+        *(node.name for node in _lookups(graph)),
         *of_activations,
         *chain(*outliers),
         *layers[FIRST_OF_OTHERS : FIRST_OF_OTHERS + 1],
@@ -100,13 +101,13 @@ def kept_in_float(graph: onnx.ModelProto) -> list[str]:
     ]
 
 
-def _small_tables(graph: onnx.ModelProto) -> list[str]:
-    """Return the names of the lookups in all tables but the largest, the words'."""
+def _lookups(graph: onnx.ModelProto) -> list[onnx.NodeProto]:
+    """Return the lookups in tables of weights, that of the largest, the words', last."""
     rows = {weight.name: weight.dims[0] for weight in graph.graph.initializer if weight.dims}
     lookups = [node for node in graph.graph.node if node.op_type == "Gather"]
-    tables = [node for node in lookups if node.input[0] in rows]
-    words = max(tables, key=lambda node: rows[node.input[0]])
-    return [node.name for node in tables if node is not words]
+    return sorted(
+        (node for node in lookups if node.input[0] in rows), key=lambda node: rows[node.input[0]]
+    )
 
 
 @contextmanager
