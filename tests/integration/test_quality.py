@@ -13,8 +13,10 @@ from bge_rerank.quality import read_beir
 from first_stage import first_stage
 
 DEPTH = 20
-SAMPLES = {"nq_qed": ("dev", 4), "scifact": ("test", 1), "covid_qa": ("all", 4)}
-"""Collection to split, and to which of its questions are taken: every fourth, every one, ..."""
+SAMPLES = {"nq_qed": ("dev", 4), "scifact": ("test", 1), "covid_qa": ("all", 1)}
+"""Collection to split, and to which of its questions are taken: every fourth, every one, ... Of 345 of covid_qa's
+the change of nDCG has a standard error as large as what int8 may lose: the same export loses 0.0026 on one
+quarter of them and gains 0.0048 on the next."""
 
 
 def reranked(
