@@ -29,6 +29,7 @@ class Activations:
         self.lowest = torch.tensor(torch.inf)
         self.highest = torch.tensor(-torch.inf)
         self._tokens = 0
+        self._origin = torch.zeros(())
         self._sum = torch.zeros(())
         self._products = torch.zeros(())
 
@@ -36,16 +37,21 @@ class Activations:
         """Take in the inputs of some tokens, of shape (tokens, channels)."""
         self.lowest = torch.minimum(self.lowest, rows.amin(0))
         self.highest = torch.maximum(self.highest, rows.amax(0))
+        if not self._tokens:
+            self._origin = rows.mean(0)
+            self._sum = torch.zeros_like(self._origin, dtype=torch.float64)
+            self._products = torch.outer(self._sum, self._sum)
         self._tokens += len(rows)
-        # In float32 a channel far from 0 that hardly moves would lose its variance to rounding.
-        exact = rows.double()
-        self._sum = self._sum + exact.sum(0)
-        self._products = self._products + exact.T @ exact
+        # About a point among them, so that a channel far from 0 that hardly moves keeps its variance in
+        # float32, whose products take a quarter of the time.
+        moved = rows - self._origin
+        self._sum += moved.sum(0)
+        self._products += moved.T @ moved
 
     @property
     def mean(self) -> torch.Tensor:
         """The mean of each channel."""
-        return (self._sum / self._tokens).float()
+        return self._origin + (self._sum / self._tokens).float()
 
     @property
     def covariance(self) -> torch.Tensor:
