@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ import pytest
 
 import bge_rerank_mini
 from bge_rerank import MissingDependencyError, RerankError, load_scorer
-from bge_rerank.bench import ours
-from bge_rerank.bench.contenders import Contender, choose, server
+from bge_rerank.bench import cuda_contenders, ours
+from bge_rerank.bench.contenders import REFERENCE, Contender, choose, server
 from bge_rerank.bench.cpu_contenders import OURS
 from bge_rerank.bench.files import Files
 from bge_rerank.bench.geometry import Geometry, make_random_reranker
@@ -32,6 +33,7 @@ MINI = Files(bge_rerank_mini.path(), {}, {}, max_length=512)
 
 TORCH = choose(OURS, ["torch float32"])
 ABSENT = Contender("absent", ours.ask_server, "float32", ("no_such_module",))
+SETTINGS = Settings("mini", None, max_length=128, rounds=1, threads=1, output=Path())
 BROKEN = Contender("broken", int, "float32")
 """Its build function cannot be called so."""
 
@@ -40,8 +42,7 @@ BROKEN = Contender("broken", int, "float32")
 def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder that a comparison of three contenders on four documents was written to."""
     folder = tmp_path_factory.mktemp("benchmarks")
-    settings = Settings("mini", None, max_length=128, rounds=1, threads=1, output=folder)
-    compare(settings, [*TORCH, ABSENT, BROKEN], [make_workload("mixed", 4)])
+    compare(replace(SETTINGS, output=folder), [*TORCH, ABSENT, BROKEN], [make_workload("mixed", 4)])
     return folder
 
 
@@ -69,7 +70,7 @@ def test_a_contender_that_is_not_there_says_so(rows: dict[str, dict[str, Any]]) 
 
 
 def test_a_contender_that_fails_says_why(rows: dict[str, dict[str, Any]]) -> None:
-    assert rows["broken"]["failure"].startswith("failed: ValueError: int()")
+    assert rows["broken"]["failure"].startswith("failed: TypeError: int()")
 
 
 def test_the_files_say_what_the_figures_stand_on(output: Path) -> None:
@@ -88,7 +89,7 @@ def test_the_files_say_what_the_figures_stand_on(output: Path) -> None:
 
 
 def test_growth_is_measured_at_each_size() -> None:
-    [grown] = measure_growth(TORCH, "short", [3], MINI, threads=1)
+    [grown] = measure_growth(SETTINGS, TORCH, "short", [3], MINI)
     assert (grown.name, grown.pairs, grown.failure) == (TORCH[0].name, 3, None)
     assert grown.seconds > 0
 
@@ -137,17 +138,29 @@ def test_a_server_is_asked_for_logits_in_input_order(dialect: str) -> None:
 
 def test_a_server_that_is_not_there_is_a_row_that_says_so() -> None:
     row = Row(server("http://127.0.0.1:9", "tei", "m"))
-    row.take_turn(MINI, make_workload("short", 2), 1, threads=1, stays=False)
+    row.take_turn(SETTINGS, MINI, make_workload("short", 2), 1, stays=False)
     [figures] = summarise([row], flops=1, rates={})
     assert isinstance(figures, Figures)
     assert figures.failure is not None
     assert figures.failure.startswith("failed: ServerError: http://127.0.0.1:9/info")
 
 
+def test_another_device_has_other_contenders_and_files_of_its_own() -> None:
+    names = [contender.name for contender in (*cuda_contenders.OURS, *cuda_contenders.PEERS)]
+    assert "bge-rerank torch float16, padded" in names
+    assert "bge-rerank openvino int8" not in names
+    assert REFERENCE in names
+    on_gpu = replace(SETTINGS, device="cuda:1")
+    assert (SETTINGS.name, on_gpu.name) == ("mini", "mini-cuda-1")
+    assert on_gpu.title == "mini, cuda:1, 1 cores"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--contenders", "nobody"], "no contender is named like 'nobody'"),
+        (["--device", "tpu"], "device is 'tpu'; give cpu, cuda or cuda:N"),
+        (["--device", "cuda", "--contenders", "openvino"], "no contender is named like 'openvino'"),
         (["--rounds", "0"], "rounds is 0"),
         (["--threads", "0"], "threads is 0"),
         (["--model", "/no/such"], "there is no folder '/no/such'"),
