@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from bge_rerank.bench import ours
+from bge_rerank.bench import ours, peers
 from bge_rerank.errors import ConfigurationError
 
 REFERENCE = "FlagReranker"
@@ -44,6 +44,26 @@ class Contender:
     batch_sizes: tuple[int, ...] = ()
     is_ours: bool = False
     is_server: bool = False
+
+
+BY_OTHERS = (
+    Contender(
+        "LangChain CrossEncoderReranker",
+        peers.langchain,
+        "float32",
+        ("langchain_classic", "langchain_community", "sentence_transformers"),
+        "sigmoid",
+    ),
+    Contender(
+        "LlamaIndex SentenceTransformerRerank",
+        peers.llamaindex,
+        "float32",
+        ("llama_index.core", "sentence_transformers"),
+        "sigmoid",
+    ),
+    Contender("rerankers", peers.rerankers, "float32", ("rerankers", "transformers")),
+)
+"""What calls another package's cross-encoder, in its own precision and batch size on any device."""
 
 
 def server(url: str, dialect: str, model_name: str) -> Contender:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Literal
 
 from bge_rerank.bench import ours, peers
-from bge_rerank.bench.contenders import REFERENCE, Contender
+from bge_rerank.bench.contenders import BY_OTHERS, REFERENCE, Contender
 
 BATCH_SIZES = (4, 8, 16, 32)
 """What is tried where a row is of a contender's best batch size."""
@@ -42,7 +42,7 @@ OURS = (
 
 
 def _flag(name: str, batch_sizes: tuple[int, ...] = ()) -> Contender:
-    build = partial(peers.flag, False)  # noqa: FBT003 - without use_fp16
+    build = partial(peers.flag, "float32")
     return Contender(name, build, "float32", ("FlagEmbedding",), batch_sizes=batch_sizes)
 
 
@@ -89,21 +89,7 @@ PEERS = (
         for precision, hint in (("float32", "f32"), ("bfloat16", "bf16"))
     ),
     _exported_cross_encoder("openvino", "int8", "CrossEncoder openvino int8"),
-    Contender(
-        "LangChain CrossEncoderReranker",
-        peers.langchain,
-        "float32",
-        ("langchain_classic", "langchain_community", "sentence_transformers"),
-        "sigmoid",
-    ),
-    Contender(
-        "LlamaIndex SentenceTransformerRerank",
-        peers.llamaindex,
-        "float32",
-        ("llama_index.core", "sentence_transformers"),
-        "sigmoid",
-    ),
-    Contender("rerankers", peers.rerankers, "float32", ("rerankers", "transformers")),
+    *BY_OTHERS,
 )
 """Other packages, on torch in float32 with their default batch size unless the name says otherwise.
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Literal
 
 from bge_rerank.bench import ours, peers
-from bge_rerank.bench.contenders import REFERENCE, Contender
+from bge_rerank.bench.contenders import BY_OTHERS, REFERENCE, Contender
 
 BATCH_SIZES = (16, 32, 64, 128, 256)
 """What is tried where a row is of a contender's best batch size."""
@@ -40,7 +40,7 @@ OURS = (
 
 
 def _flag(name: str, batch_sizes: tuple[int, ...] = ()) -> Contender:
-    build = partial(peers.flag, True)  # noqa: FBT003 - with use_fp16, as its tutorials do
+    build = partial(peers.flag, "float16")
     return Contender(name, build, "float16", ("FlagEmbedding",), batch_sizes=batch_sizes)
 
 
@@ -60,20 +60,6 @@ PEERS = (
     _cross_encoder("float16", "float16"),
     _cross_encoder("float16, best batch", "float16", BATCH_SIZES),
     _cross_encoder("bfloat16, best batch", "bfloat16", BATCH_SIZES),
-    Contender(
-        "LangChain CrossEncoderReranker",
-        peers.langchain,
-        "float32",
-        ("langchain_classic", "langchain_community", "sentence_transformers"),
-        "sigmoid",
-    ),
-    Contender(
-        "LlamaIndex SentenceTransformerRerank",
-        peers.llamaindex,
-        "float32",
-        ("llama_index.core", "sentence_transformers"),
-        "sigmoid",
-    ),
-    Contender("rerankers", peers.rerankers, "float32", ("rerankers", "transformers")),
+    *BY_OTHERS,
 )
 """Other packages, with their default batch size and precision unless the name says otherwise."""

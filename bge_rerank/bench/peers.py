@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 Rank = Callable[..., list[float]]
 
 
-def flag(use_fp16: bool, folder: Path, max_length: int, device: str) -> Rank:  # noqa: FBT001
-    """FlagEmbedding's `FlagReranker`."""
+def flag(
+    precision: Literal["float32", "float16"], folder: Path, max_length: int, device: str
+) -> Rank:
+    """FlagEmbedding's `FlagReranker`, whose tutorials have it in float16."""
     from FlagEmbedding import FlagReranker
 
-    reranker = FlagReranker(str(folder), use_fp16=use_fp16, devices=device, max_length=max_length)
+    reranker = FlagReranker(
+        str(folder), use_fp16=precision == "float16", devices=device, max_length=max_length
+    )
 
     def rank(query: str, documents: Sequence[str], **options: int) -> list[float]:
         pairs = [(query, document) for document in documents]
