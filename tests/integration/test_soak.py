@@ -131,16 +131,17 @@ def test_every_answer_is_right_or_a_clear_error_through_a_restart_and_memory_sta
             wait_for(port, CLIENTS, seconds)
         with server(port, tmp_path / "second") as second:
             processes = second, psutil.Process()
-            wait_for(port, CLIENTS, seconds)
+            # Allocators settle first: what the first answers take is no growth.
+            wait_for(port, 3 * CLIENTS, seconds)
             before = memory(*processes)
-            wait_for(port, 2 * CLIENTS, seconds)
+            wait_for(port, 4 * CLIENTS, seconds)
             grown = [after - was for after, was in zip(memory(*processes), before, strict=True)]
             end.set()
             seen = asked.result()
             metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
     print(dict(seen), "bytes more:", grown)
     assert set(seen) <= {"right", "refused", "cancelled"}
-    assert seen["right"] > 2 * CLIENTS
+    assert seen["right"] > 4 * CLIENTS
     assert seen["cancelled"] > 0
     assert "te_queue_size 0.0" in metrics
     assert max(grown) < MOST_GROWTH
