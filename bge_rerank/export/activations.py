@@ -43,7 +43,7 @@ class Activations:
             self._products = torch.outer(self._sum, self._sum)
         self._tokens += len(rows)
         # About a point among them, so that a channel far from 0 that hardly moves keeps its variance in
-        # float32, whose products take a quarter of the time.
+        # float32, whose products take half the time.
         moved = rows - self._origin
         self._sum += moved.sum(0)
         self._products += moved.T @ moved
