@@ -15,52 +15,26 @@ from typing import Any
 
 import torch
 
-from bge_rerank.types import Pair, Scorer
+from bge_rerank.export.activations import Extremes, observe
+from bge_rerank.pair_encoding import EncodedPair
 
 OUTLIERS = 64
 """Neurons apart in each layer. On mini 32 did as well as 64 and 128 no better; 64 is a kernel's block."""
 
 
-def largest_activations(model: Any, scorer: Scorer, pairs: Sequence[Pair]) -> list[torch.Tensor]:
-    """Return the largest absolute activation of each feed-forward neuron, a tensor a layer.
-
-    Args:
-        model: The encoder classifier that the scorer runs.
-        scorer: It scores the pairs.
-        pairs: Pairs like those to be scored.
-    """
-    layers = model.base_model.encoder.layer
-    largest = [torch.zeros(layer.intermediate.dense.out_features) for layer in layers]
-
-    def watch(number: int) -> Any:
-        def note(_module: Any, _inputs: Any, activations: torch.Tensor) -> None:
-            now = activations.detach().abs().flatten(0, -2).amax(0)
-            largest[number] = torch.maximum(largest[number], now)
-
-        return note
-
-    watching = [
-        layer.intermediate.register_forward_hook(watch(number))
-        for number, layer in enumerate(layers)
-    ]
-    try:
-        scorer.score(pairs)
-    finally:
-        for hook in watching:
-            hook.remove()
-    return largest
-
-
-def with_outliers_apart(model: Any, largest: Sequence[torch.Tensor]) -> Any:
+def with_outliers_apart(model: Any, samples: Sequence[EncodedPair]) -> Any:
     """Return a copy of a classifier that computes each feed-forward, but the last layer's, as two.
 
     Args:
-        model: An encoder classifier of the BERT and RoBERTa family.
-        largest: The largest activation of each neuron, a tensor a layer.
+        model: An encoder classifier of the BERT and RoBERTa family, in float32.
+        samples: Pairs like those to be scored.
     """
     divided = copy.deepcopy(model)
-    for layer, activations in zip(divided.base_model.encoder.layer[:-1], largest, strict=False):
-        neurons = activations.argsort(descending=True)
+    layers = divided.base_model.encoder.layer[:-1]
+    seen = observe(Extremes, divided, [layer.output.dense for layer in layers], samples)
+    for layer, activations in zip(layers, seen, strict=True):
+        largest = torch.maximum(activations.highest, -activations.lowest)
+        neurons = largest.argsort(descending=True)
         apart = min(OUTLIERS, len(neurons) // 2)
         outliers, others = (part.sort().values for part in neurons.tensor_split([apart]))
         layer.intermediate = _Intermediate(layer.intermediate, others, outliers)

@@ -109,7 +109,7 @@ def _export(
         from bge_rerank.export.graph import check_architecture, export_graph
         from bge_rerank.export.logit_sum import with_logit_as_sum
         from bge_rerank.export.norms import with_norms_folded
-        from bge_rerank.export.outliers import largest_activations, with_outliers_apart
+        from bge_rerank.export.outliers import with_outliers_apart
         from bge_rerank.export.scaling import with_products_scaled
         from bge_rerank.scorers.torch import TorchScorer
     model = read_config(config)
@@ -119,9 +119,9 @@ def _export(
     classifier = with_norms_folded(scorer.model)
     if samples:
         encoder = PairEncoder(scorer.tokenizer.backend_tokenizer, scorer.max_length)
-        largest = largest_activations(scorer.model, scorer, samples)
-        classifier = with_outliers_apart(classifier, largest)
-        classifier = with_products_scaled(classifier, encoder.encode(samples))
+        encoded = encoder.encode(samples)
+        classifier = with_outliers_apart(classifier, encoded)
+        classifier = with_products_scaled(classifier, encoded)
     else:
         classifier = with_logit_as_sum(classifier)
     graph = staged / GRAPH_FOLDER / GRAPH_FILE

@@ -34,7 +34,7 @@ def with_products_scaled(model: Any, samples: Sequence[EncodedPair]) -> Any:
     """
     scaled = copy.deepcopy(model)
     groups = list(_groups(scaled))
-    seen = observe(scaled, [getattr(*group[0]) for group in groups], samples)
+    seen = observe(Activations, scaled, [getattr(*group[0]) for group in groups], samples)
     for group, activations in zip(groups, seen, strict=True):
         dense = [getattr(*place) for place in group]
         scaling = Scaling(activations, torch.cat([linear.weight.detach() for linear in dense]))

@@ -5,8 +5,10 @@ import pytest
 import torch
 
 from bge_rerank.config import ScorerConfig
-from bge_rerank.export.outliers import OUTLIERS, largest_activations, with_outliers_apart
+from bge_rerank.export.activations import Extremes, observe
+from bge_rerank.export.outliers import OUTLIERS, with_outliers_apart
 from bge_rerank.export.samples import sample_pairs
+from bge_rerank.pair_encoding import EncodedPair, PairEncoder
 from bge_rerank.scorers.torch import TorchScorer
 from bge_rerank.torch_encoder import FirstTokenClassifier
 
@@ -16,6 +18,10 @@ IDS = torch.arange(5, 45).view(2, 20)
 
 def torch_scorer(model: str | Path) -> TorchScorer:
     return TorchScorer(ScorerConfig(str(model), "torch", device="cpu", dtype="float32"))
+
+
+def samples(scorer: TorchScorer) -> list[EncodedPair]:
+    return PairEncoder(scorer.tokenizer.backend_tokenizer, scorer.max_length).encode(PAIRS)
 
 
 def logits(model: Any) -> list[float]:
@@ -38,7 +44,7 @@ def mini() -> TorchScorer:
 
 def test_a_model_with_its_outliers_apart_computes_the_same(mini: TorchScorer) -> None:
     before = logits(mini.model)
-    divided = with_outliers_apart(mini.model, largest_activations(mini.model, mini, PAIRS))
+    divided = with_outliers_apart(mini.model, samples(mini))
     assert logits(divided) == pytest.approx(before, abs=1e-5)
     assert [widths(layer) for layer in divided.base_model.encoder.layer] == [
         *[[OUTLIERS, 1536 - OUTLIERS]] * 5,
@@ -48,7 +54,7 @@ def test_a_model_with_its_outliers_apart_computes_the_same(mini: TorchScorer) ->
 
 def test_the_model_itself_stays_whole(mini: TorchScorer) -> None:
     before = logits(mini.model)
-    with_outliers_apart(mini.model, [torch.zeros(1536)] * 6)
+    with_outliers_apart(mini.model, samples(mini)[:1])
     assert logits(mini.model) == before
     assert [widths(layer) for layer in mini.model.base_model.encoder.layer] == [[1536]] * 6
 
@@ -56,8 +62,7 @@ def test_the_model_itself_stays_whole(mini: TorchScorer) -> None:
 def test_a_narrow_feed_forward_is_divided_in_halves_at_most(tiny_reranker: Path) -> None:
     scorer = torch_scorer(tiny_reranker)
     neurons = scorer.model.config.intermediate_size
-    largest = largest_activations(scorer.model, scorer, PAIRS)
-    divided = with_outliers_apart(scorer.model, largest)
+    divided = with_outliers_apart(scorer.model, samples(scorer))
     assert logits(divided) == pytest.approx(logits(scorer.model), abs=1e-5)
     apart = min(OUTLIERS, neurons // 2)
     first, *_ = divided.base_model.encoder.layer
@@ -69,23 +74,17 @@ def test_the_neurons_that_fire_most_are_the_ones_apart(tiny_reranker: Path) -> N
     dense = scorer.model.base_model.encoder.layer[0].intermediate.dense
     with torch.no_grad():
         dense.bias[[3, 17]] = 40.0
-    largest = largest_activations(scorer.model, scorer, PAIRS)
-    assert {3, 17} == set(largest[0].topk(2).indices.tolist())
-    divided = with_outliers_apart(scorer.model, largest)
+    divided = with_outliers_apart(scorer.model, samples(scorer))
     apart = divided.base_model.encoder.layer[0].intermediate._outliers
     assert (apart.bias == 40.0).sum() == 2
 
 
-def test_activations_of_all_pairs_count(mini: TorchScorer) -> None:
-    """The largest over several pairs is the larger of each alone."""
-    both, one, other = (
-        largest_activations(mini.model, mini, pairs) for pairs in (PAIRS[:2], PAIRS[:1], PAIRS[1:2])
+def test_extremes_of_all_samples_count(mini: TorchScorer) -> None:
+    """Those of several samples are the further ones of each alone."""
+    product = mini.model.base_model.encoder.layer[0].output.dense
+    one, other, *_ = samples(mini)
+    [both], [first], [second] = (
+        observe(Extremes, mini.model, [product], some) for some in ([one, other], [one], [other])
     )
-    for together, first, second in zip(both, one, other, strict=True):
-        assert torch.allclose(together, torch.maximum(first, second), atol=1e-4)
-
-
-def test_nothing_watches_the_model_afterwards(mini: TorchScorer) -> None:
-    largest_activations(mini.model, mini, PAIRS[:1])
-    layers = mini.model.base_model.encoder.layer
-    assert not any(layer.intermediate._forward_hooks for layer in layers)
+    assert torch.equal(both.highest, torch.maximum(first.highest, second.highest))
+    assert torch.equal(both.lowest, torch.minimum(first.lowest, second.lowest))
