@@ -19,7 +19,7 @@ from bge_rerank.scorers.torch import TorchScorer
 from bge_rerank.torch_encoder import FirstTokenClassifier
 
 PAIRS = sample_pairs(8)
-IDS = torch.arange(5, 45).view(2, 20)
+IDS = torch.randint(5, 45, (64, 20), generator=torch.Generator().manual_seed(3))
 
 
 def logits(model: Any) -> list[float]:
@@ -53,10 +53,10 @@ def test_the_rounding_changes_little_and_the_model_itself_nothing(
 ) -> None:
     model, samples = divided
     before = logits(model)
-    scaled = with_products_scaled(model, samples)
-    assert logits(scaled) != before
-    # The tiny model's random weights are large: rounding moves its logits by about 0.1, by chance up to 0.3.
-    assert logits(scaled) == pytest.approx(before, abs=0.5)
+    scaled = logits(with_products_scaled(model, samples))
+    assert scaled != before
+    # A single row of the tiny model, whose random weights are large, moves by chance up to 1.
+    assert (torch.tensor(scaled) - torch.tensor(before)).abs().median() < 0.15
     assert logits(model) == before
     assert scaled_products(model) == []
 
