@@ -74,6 +74,9 @@ def test_the_neurons_that_fire_most_are_the_ones_apart(tiny_reranker: Path) -> N
     dense = scorer.model.base_model.encoder.layer[0].intermediate.dense
     with torch.no_grad():
         dense.bias[[3, 17]] = 40.0
+    product = scorer.model.base_model.encoder.layer[0].output.dense
+    [seen] = observe(Extremes, scorer.model, [product], samples(scorer))
+    assert {3, 17} == set(seen.highest.topk(2).indices.tolist())
     divided = with_outliers_apart(scorer.model, samples(scorer))
     apart = divided.base_model.encoder.layer[0].intermediate._outliers
     assert (apart.bias == 40.0).sum() == 2

@@ -61,6 +61,15 @@ def test_the_rounding_changes_little_and_the_model_itself_nothing(
     assert scaled_products(model) == []
 
 
+@pytest.mark.parametrize("divided", ["BERT"], indirect=True)
+def test_the_rounding_moves_no_logit_of_a_trained_model_far(
+    divided: tuple[Any, Sequence[EncodedPair]],
+) -> None:
+    model, samples = divided
+    scaled = with_products_scaled(model, samples)
+    assert logits(scaled) == pytest.approx(logits(model), abs=0.2)
+
+
 def test_every_layer_s_products_are_scaled_but_the_first_feed_forward_s_and_the_last_token_s(
     divided: tuple[Any, Sequence[EncodedPair]],
 ) -> None:
