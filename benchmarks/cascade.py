@@ -22,9 +22,9 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import semantic_search
 
 from bge_rerank import Reranker, load_scorer
-from bge_rerank.demo.collection import demo_collection
-from bge_rerank.demo.measure import mean_quality
-from bge_rerank.quality import read_beir
+from bge_rerank.cli.demo.measure import mean_quality
+from bge_rerank.data.demo import demo_collection
+from bge_rerank.evaluation import read_beir
 
 Collection = tuple[dict[str, str], dict[str, str], dict[str, dict[str, int]]]
 """Texts, questions and judgements, each by id."""

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bge_rerank import Reranker, load_scorer
-from bge_rerank.bench.workload import make_workload
+from bge_rerank.cli.bench.workload import make_workload
 
 WARM_UP = 10
 """Calls that are not counted: the rate is being learned."""

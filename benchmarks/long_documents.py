@@ -18,8 +18,8 @@ from rich.progress import track
 from rich.table import Table
 
 from bge_rerank import Reranker
-from bge_rerank.demo.collection import demo_collection
-from bge_rerank.loading import load_scorer
+from bge_rerank.data.demo import demo_collection
+from bge_rerank.scoring.loading import load_scorer
 from bge_rerank.types import Scorer
 
 ANSWERS = 2

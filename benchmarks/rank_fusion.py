@@ -19,11 +19,11 @@ from rich.progress import track
 from rich.table import Table
 
 from bge_rerank import Reranker, load_scorer
-from bge_rerank.quality import BeirCollection, Bm25Retriever, Candidate, read_beir
-from bge_rerank.quality.beir import splits
-from bge_rerank.quality.measures import Values, measure_rankings
-from bge_rerank.quality.paired import bootstrap_interval
-from bge_rerank.rank_fusion import fused_ranking
+from bge_rerank.data.beir import splits
+from bge_rerank.evaluation import BeirCollection, Bm25Retriever, Candidate, read_beir
+from bge_rerank.evaluation.measures import Values, measure_rankings
+from bge_rerank.evaluation.paired import bootstrap_interval
+from bge_rerank.ranking.fusion import fused_ranking
 
 Find = Callable[[str], list[Candidate]]
 MEASURES = ("nDCG@10", "MRR@10")

@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 import bge_rerank_mini
-from bge_rerank.bench.workload import make_workload
+from bge_rerank.cli.bench.workload import make_workload
 
 TUTORIAL = """
 import sys

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bge_rerank import Reranker, load_scorer
-from bge_rerank.bench.workload import make_workload
+from bge_rerank.cli.bench.workload import make_workload
 from serving import free_port, running
 
 WORDS = 200

@@ -2,8 +2,7 @@
 
 import logging
 
-from bge_rerank.calibration import Calibration
-from bge_rerank.config import DEFAULT_MODEL
+from bge_rerank.calibration.calibration import Calibration
 from bge_rerank.errors import (
     CalibrationError,
     ConfigurationError,
@@ -21,10 +20,11 @@ from bge_rerank.errors import (
     ServerError,
     UnsupportedModelError,
 )
-from bge_rerank.loading import load_scorer
-from bge_rerank.ranking import Ranking
-from bge_rerank.reranker import Reranker
-from bge_rerank.tiers import Tier
+from bge_rerank.models.config import DEFAULT_MODEL
+from bge_rerank.ranking.reranker import Reranker
+from bge_rerank.ranking.result import Ranking
+from bge_rerank.ranking.tiers import Tier
+from bge_rerank.scoring.loading import load_scorer
 from bge_rerank.types import AsyncScorer, Ranked, Scorer
 
 __all__ = [

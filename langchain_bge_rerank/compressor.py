@@ -10,8 +10,8 @@ from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from typing_extensions import override
 
-from bge_rerank.passthrough import Unscored, rerank_metadata, without_rerank_metadata
-from bge_rerank.settings import RerankerSettings
+from bge_rerank.adapters.metadata import Unscored, rerank_metadata, without_rerank_metadata
+from bge_rerank.adapters.settings import RerankerSettings
 from bge_rerank.types import Ranked
 
 

@@ -1,4 +1,4 @@
-"""`first_stage`: a LangChain retriever as what `bge_rerank.quality.evaluate` asks for candidates."""
+"""`first_stage`: a LangChain retriever as what `bge_rerank.evaluation.evaluate` asks for candidates."""
 
 from __future__ import annotations
 

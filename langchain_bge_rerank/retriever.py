@@ -13,7 +13,7 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever, RetrieverLike
 from typing_extensions import override
 
-from bge_rerank.tiers import retriever_tier
+from bge_rerank.ranking.tiers import retriever_tier
 from langchain_bge_rerank.compressor import BGERerankerCompressor
 
 

@@ -15,9 +15,9 @@ from llama_index_instrumentation import get_dispatcher
 from pydantic import model_validator
 from typing_extensions import override
 
+from bge_rerank.adapters.metadata import Unscored, rerank_metadata, without_rerank_metadata
+from bge_rerank.adapters.settings import RerankerSettings
 from bge_rerank.inputs import checked_query
-from bge_rerank.passthrough import Unscored, rerank_metadata, without_rerank_metadata
-from bge_rerank.settings import RerankerSettings
 from bge_rerank.types import Ranked
 
 dispatcher = get_dispatcher(__name__)

@@ -9,7 +9,7 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.schema import NodeWithScore, QueryBundle
 from typing_extensions import override
 
-from bge_rerank.tiers import retriever_tier
+from bge_rerank.ranking.tiers import retriever_tier
 from llamaindex_bge_rerank.postprocessor import BGERerankerPostprocessor
 
 

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser
 import bge_rerank_mini
 from bge_rerank import DEFAULT_MODEL, load_scorer
 from bge_rerank.export import export_model
-from bge_rerank.manifest import Precision
+from bge_rerank.models.manifest import Precision
 from chromium import PATH, chromium
 from counted_scorer import Pairs
 from tiny_encoders import make_tiny_embedder, make_tiny_m3, make_tiny_reranker

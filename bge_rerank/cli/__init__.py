@@ -20,14 +20,14 @@ COMMANDS = {
     "calibrate": "probabilities and thresholds for a wanted precision, from labelled pairs",
     "drift": "whether a model still gives the scores that it gave once",
 }
-"""Name and summary; `bge_rerank.cli.<name>` has `add_arguments(parser)` and `run(arguments)`."""
+"""Name and summary; `bge_rerank.cli.commands.<name>` has `add_arguments(parser)` and `run(arguments)`."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0, 1 for one of our errors, 2 for wrong usage."""
     arguments = _parse(argv)
     try:
-        import_module(f"{__name__}.{arguments.command}").run(arguments)
+        import_module(f"{__name__}.commands.{arguments.command}").run(arguments)
     except RerankError as error:
         print(f"bge-rerank: {error}", file=sys.stderr)
         return 1
@@ -44,5 +44,5 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
-        import_module(f"{__name__}.{name}").add_arguments(command)
+        import_module(f"{__name__}.commands.{name}").add_arguments(command)
     return parser.parse_args(argv)

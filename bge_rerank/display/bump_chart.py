@@ -9,7 +9,7 @@ from bge_rerank.extras import needs_extra
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from bge_rerank.ranking import Ranking
+    from bge_rerank.ranking.result import Ranking
 
 LABEL_CHARACTERS = 40
 INCHES_A_TEXT = 0.28

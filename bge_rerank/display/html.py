@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bge_rerank.display.shown_text import moved, shown_text, tiers_line
 
 if TYPE_CHECKING:
-    from bge_rerank.ranking import Ranking
+    from bge_rerank.ranking.result import Ranking
     from bge_rerank.types import Ranked
 
 LEFT = "text-align:left;vertical-align:top"
@@ -19,7 +19,7 @@ BAR = "display:block;height:0.5em;background:currentColor;opacity:0.6"
 def ranking_html(ranking: Ranking) -> str:
     """Return a table, a row a text, best first; everything in it is escaped.
 
-    >>> from bge_rerank.ranking import Ranking
+    >>> from bge_rerank.ranking.result import Ranking
     >>> from bge_rerank.types import Ranked
     >>> "a &lt;b&gt;" in ranking_html(Ranking([Ranked(0, 0.5, 0.0)], "q", ["a <b>"]))
     True

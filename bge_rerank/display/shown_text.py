@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bge_rerank.types import Span
 
 if TYPE_CHECKING:
-    from bge_rerank.ranking import Ranking
+    from bge_rerank.ranking.result import Ranking
 
 CHARACTERS = 280
 """A few lines."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from bge_rerank.ranking import Ranking
+    from bge_rerank.ranking.result import Ranking
     from bge_rerank.types import Ranked
 
 BAR_WIDTH = 10

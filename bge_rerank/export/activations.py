@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import torch
 
-from bge_rerank.padding import padded
-from bge_rerank.pair_encoding import EncodedPair
-from bge_rerank.torch_encoder import FirstTokenClassifier
+from bge_rerank.backends.encoder.padding import padded
+from bge_rerank.backends.encoder.pairs import EncodedPair
+from bge_rerank.backends.torch.encoder import FirstTokenClassifier
 
 
 class Extremes:

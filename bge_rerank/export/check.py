@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bge_rerank.errors import ExportError
-from bge_rerank.manifest import Precision
+from bge_rerank.models.manifest import Precision
 from bge_rerank.types import Pair, Scorer
 
 

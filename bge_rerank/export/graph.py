@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
+from bge_rerank.backends.torch.encoder import MODEL_TYPES, FirstTokenClassifier
 from bge_rerank.errors import UnsupportedModelError
-from bge_rerank.torch_encoder import MODEL_TYPES, FirstTokenClassifier
 
 OPSET = 18
 PROTOBUF_LIMIT = 2 * 10**9

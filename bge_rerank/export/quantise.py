@@ -21,9 +21,9 @@ from nncf.onnx.quantization.backend_parameters import BackendParameters
 from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 from onnx.external_data_helper import load_external_data_for_model
 
+from bge_rerank.backends.encoder.padding import padded
+from bge_rerank.backends.encoder.pairs import EncodedPair
 from bge_rerank.export.half_table import with_table_in_half
-from bge_rerank.padding import padded
-from bge_rerank.pair_encoding import EncodedPair
 
 ACTIVATION_RANGES = RangeEstimatorParametersSet.MINMAX
 """Nothing that calibration met is clipped. On mini and 1,080 pairs of three collections the logit's root mean

@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from bge_rerank.config import ScorerConfig
+from bge_rerank.backends.encoder.pairs import PairEncoder
+from bge_rerank.backends.exported.files import read_export
 from bge_rerank.errors import ConfigurationError, MissingDependencyError
 from bge_rerank.export.check import Agreement, check_export
 from bge_rerank.export.samples import sample_pairs
-from bge_rerank.exported import read_export
 from bge_rerank.extras import needs_extra
-from bge_rerank.manifest import (
+from bge_rerank.models.config import ScorerConfig
+from bge_rerank.models.files import ModelConfig, read_config
+from bge_rerank.models.manifest import (
     GRAPH_FILE,
     GRAPH_FOLDER,
     MANIFEST_FILE,
@@ -24,9 +26,7 @@ from bge_rerank.manifest import (
     checksum,
     write_manifest,
 )
-from bge_rerank.model_files import ModelConfig, read_config
-from bge_rerank.pair_encoding import PairEncoder
-from bge_rerank.registry import RUNTIMES, is_installed, scorer_class
+from bge_rerank.models.registry import RUNTIMES, is_installed, scorer_class
 from bge_rerank.types import Pair, Scorer
 
 logger = logging.getLogger(__name__)
@@ -106,12 +106,12 @@ def _export(
     with needs_extra("export", "exporting a model"):
         import onnxscript  # noqa: F401 - torch's exporter needs it, and says so less clearly
 
+        from bge_rerank.backends.torch.scorer import TorchScorer
         from bge_rerank.export.graph import check_architecture, export_graph
         from bge_rerank.export.logit_sum import with_logit_as_sum
         from bge_rerank.export.norms import with_norms_folded
         from bge_rerank.export.outliers import with_outliers_apart
         from bge_rerank.export.scaling import with_products_scaled
-        from bge_rerank.scorers.torch import TorchScorer
     model = read_config(config)
     scorer = TorchScorer(config)
     check_architecture(scorer.model)

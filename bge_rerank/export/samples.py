@@ -6,7 +6,7 @@ import json
 import random
 from pathlib import Path
 
-from bge_rerank.demo.collection import demo_collection
+from bge_rerank.data.demo import demo_collection
 from bge_rerank.errors import InvalidInputError
 from bge_rerank.inputs import checked_query, checked_texts
 from bge_rerank.types import Pair

@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 
+from bge_rerank.backends.encoder.pairs import EncodedPair
 from bge_rerank.export.activations import Activations, observe
 from bge_rerank.export.rounding import rounded
-from bge_rerank.pair_encoding import EncodedPair
 
 SMOOTHING = 0.7
 """How much of the activations' spread goes into the weights (SmoothQuant's alpha)."""

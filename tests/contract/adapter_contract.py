@@ -22,11 +22,11 @@ from bge_rerank import (
     ServerError,
     load_scorer,
 )
-from bge_rerank.loading import _loaded
-from bge_rerank.rank_fusion import fused_score
-from bge_rerank.scored_by import ScoredBy
-from bge_rerank.selection import sigmoid
-from bge_rerank.settings import RerankerSettings
+from bge_rerank.adapters.settings import RerankerSettings
+from bge_rerank.ranking.fusion import fused_score
+from bge_rerank.ranking.selection import sigmoid
+from bge_rerank.scoring.identity import ScoredBy
+from bge_rerank.scoring.loading import _loaded
 from calibrations import calibration
 from conftest import PASSAGES, QUERY
 from counted_scorer import Counted

@@ -11,20 +11,20 @@ import pytest
 
 import bge_rerank_mini
 from bge_rerank import MissingDependencyError, RerankError, load_scorer
-from bge_rerank.bench import cuda_contenders, ours
-from bge_rerank.bench.contenders import REFERENCE, Contender, choose, server
-from bge_rerank.bench.cpu_contenders import OURS
-from bge_rerank.bench.files import Files
-from bge_rerank.bench.geometry import Geometry, make_random_reranker
-from bge_rerank.bench.growth import measure_growth
-from bge_rerank.bench.own_process import OwnProcess, in_own_process
-from bge_rerank.bench.rows import Row
-from bge_rerank.bench.run import compare
-from bge_rerank.bench.settings import Settings
-from bge_rerank.bench.summary import Figures, summarise
-from bge_rerank.bench.workload import make_workload
+from bge_rerank.backends.cores import usable_cores
 from bge_rerank.cli import main
-from bge_rerank.cores import usable_cores
+from bge_rerank.cli.bench import cuda_contenders, ours
+from bge_rerank.cli.bench.contenders import REFERENCE, Contender, choose, server
+from bge_rerank.cli.bench.cpu_contenders import OURS
+from bge_rerank.cli.bench.files import Files
+from bge_rerank.cli.bench.geometry import Geometry, make_random_reranker
+from bge_rerank.cli.bench.growth import measure_growth
+from bge_rerank.cli.bench.own_process import OwnProcess, in_own_process
+from bge_rerank.cli.bench.rows import Row
+from bge_rerank.cli.bench.run import compare
+from bge_rerank.cli.bench.settings import Settings
+from bge_rerank.cli.bench.summary import Figures, summarise
+from bge_rerank.cli.bench.workload import make_workload
 from conftest import PASSAGES, QUERY
 from fake_server import FakeServer, logit_of, running
 

@@ -12,7 +12,7 @@ from llama_index.core.schema import NodeWithScore, TextNode
 from llama_index.embeddings.huggingface import HuggingFaceEmbedding
 
 from bge_rerank import Ranking
-from bge_rerank.demo.collection import demo_collection
+from bge_rerank.data.demo import demo_collection
 from langchain_bge_rerank import BGERerankerCompressor
 from langchain_bge_rerank import BGERerankerRetriever as LangChainReranked
 from llamaindex_bge_rerank import BGERerankerPostprocessor

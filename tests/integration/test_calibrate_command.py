@@ -10,8 +10,8 @@ import pytest
 
 from bge_rerank import Calibration, load_scorer
 from bge_rerank.cli import main
-from bge_rerank.demo.collection import demo_collection
-from bge_rerank.scored_by import scored_by
+from bge_rerank.data.demo import demo_collection
+from bge_rerank.scoring.identity import scored_by
 
 MODEL = ["--model", "mini", "--max-length", "128"]
 

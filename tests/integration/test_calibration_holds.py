@@ -10,10 +10,10 @@ import pytest
 from scipy.stats import binom, binomtest
 
 from bge_rerank import CalibrationError, load_scorer
-from bge_rerank.quality import read_beir
-from bge_rerank.quality.calibrate import Calibrated, fit
-from bge_rerank.scored_by import scored_by
-from bge_rerank.scoring import score_pairs
+from bge_rerank.calibration.fit import Calibrated, fit
+from bge_rerank.evaluation import read_beir
+from bge_rerank.scoring.asking import score_pairs
+from bge_rerank.scoring.identity import scored_by
 from first_stage import first_stage
 
 CONFIDENCE = 0.95

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bge_rerank import load_scorer
-from bge_rerank.rank_fusion import fused_score
+from bge_rerank.ranking.fusion import fused_score
 from conftest import PASSAGES, QUERY
 
 

@@ -233,7 +233,7 @@ def test_the_context_leaves_out_what_is_no_source(tmp_path: Path) -> None:
         ".dockerignore",
         "Dockerfile",
         "pyproject.toml",
-        "bge_rerank/cli/serve.py",
+        "bge_rerank/cli/commands/serve.py",
         "mini/bge_rerank_mini/model/x",
     }
     unwanted = {

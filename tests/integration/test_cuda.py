@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from bge_rerank.bench.workload import make_workload
-from bge_rerank.config import Dtype, ScorerConfig
-from bge_rerank.scorers.torch import TorchScorer
-from bge_rerank.torch_device import tokens_that_fit
+from bge_rerank.backends.torch.device import tokens_that_fit
+from bge_rerank.backends.torch.scorer import TorchScorer
+from bge_rerank.cli.bench.workload import make_workload
+from bge_rerank.models.config import Dtype, ScorerConfig
 from tiny_encoders import make_tiny_reranker
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

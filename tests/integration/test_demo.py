@@ -6,8 +6,8 @@ from collections import Counter
 import pytest
 
 from bge_rerank import ModelLoadError
-from bge_rerank.demo.collection import demo_collection
-from bge_rerank.demo.run import run_demo
+from bge_rerank.cli.demo.run import run_demo
+from bge_rerank.data.demo import demo_collection
 
 
 def test_the_collection_is_whole() -> None:

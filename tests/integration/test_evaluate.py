@@ -20,10 +20,10 @@ import langchain_bge_rerank
 import llamaindex_bge_rerank
 from bge_rerank import InvalidInputError, Reranker, RetrievalError, Scorer, load_scorer
 from bge_rerank.cli import main
-from bge_rerank.demo.collection import demo_collection
-from bge_rerank.demo.measure import mean_quality
-from bge_rerank.quality import Bm25Retriever, LabelledQuery, evaluate, read_beir
-from bge_rerank.quality.measures import measure_rankings
+from bge_rerank.cli.demo.measure import mean_quality
+from bge_rerank.data.demo import demo_collection
+from bge_rerank.evaluation import Bm25Retriever, LabelledQuery, evaluate, read_beir
+from bge_rerank.evaluation.measures import measure_rankings
 from labelled_queries import labelled_queries
 
 

@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from bge_rerank.quality.report import write_reports
+from bge_rerank.evaluation.report.write import write_reports
 from evaluations import MARKUP, small_evaluation, with_depths, with_texts
 
 

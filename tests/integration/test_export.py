@@ -24,17 +24,17 @@ from bge_rerank import (
     UnsupportedModelError,
     load_scorer,
 )
-from bge_rerank import auto_backend as auto_backend_module
-from bge_rerank.auto_backend import choose_backend
+from bge_rerank.backends.exported import openvino as openvino_module
+from bge_rerank.backends.exported.openvino import OpenVinoScorer
+from bge_rerank.backends.torch.attention import EagerAttention
 from bge_rerank.cli import main
-from bge_rerank.config import ScorerConfig
 from bge_rerank.export import export_model
 from bge_rerank.export import graph as graph_module
 from bge_rerank.export.check import check_export
 from bge_rerank.export.samples import read_pairs, sample_pairs
-from bge_rerank.scorers import openvino as openvino_module
-from bge_rerank.scorers.openvino import OpenVinoScorer
-from bge_rerank.torch_attention import EagerAttention
+from bge_rerank.models import auto_backend as auto_backend_module
+from bge_rerank.models.auto_backend import choose_backend
+from bge_rerank.models.config import ScorerConfig
 from bge_rerank.types import Pair
 from tiny_encoders import make_tiny_reranker
 

@@ -15,8 +15,8 @@ from bge_rerank import (
     UnsupportedModelError,
     load_scorer,
 )
-from bge_rerank.config import ScorerConfig
-from bge_rerank.scorers.flag import FlagScorer
+from bge_rerank.backends.flag.scorer import FlagScorer
+from bge_rerank.models.config import ScorerConfig
 from conftest import PASSAGES, QUERY
 from tiny_encoders import make_tiny_reranker
 from tiny_llm_models import make_tiny_gemma, make_tiny_layerwise, make_tiny_lightweight

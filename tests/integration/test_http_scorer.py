@@ -18,8 +18,8 @@ import pytest
 import trustme
 
 from bge_rerank import ConfigurationError, Reranker, ServerError, load_scorer
-from bge_rerank.client import background_loop
-from bge_rerank.loading import LazyScorer
+from bge_rerank.backends.http import background_loop
+from bge_rerank.scoring.loading import LazyScorer
 from fake_server import (
     FakeServer,
     Fault,

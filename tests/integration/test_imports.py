@@ -29,25 +29,25 @@ def test_the_core_imports_no_heavy_package_and_no_framework() -> None:
 
 def test_the_command_line_imports_no_heavy_package_to_read_its_arguments() -> None:
     assert not modules_after(
-        "import bge_rerank.cli.rank, bge_rerank.cli.demo, bge_rerank.cli.evaluate"
+        "import bge_rerank.cli.commands.rank, bge_rerank.cli.commands.demo, bge_rerank.cli.commands.evaluate"
     ) & (HEAVY | FRAMEWORKS)
 
 
 def test_the_evaluation_loads_what_computes_when_it_is_asked_to() -> None:
-    assert not modules_after("import bge_rerank.quality") & (HEAVY | FRAMEWORKS | EVALUATING)
+    assert not modules_after("import bge_rerank.evaluation") & (HEAVY | FRAMEWORKS | EVALUATING)
 
 
 CALIBRATING = """
 import sys
 sys.modules.update(dict.fromkeys({packages!r}))  # as if none were installed
 from bge_rerank import MissingDependencyError
-from bge_rerank.cli import calibrate, drift
-from bge_rerank.quality.calibrate import fit
-from bge_rerank.quality.drift import make_reference, measure_drift
-from bge_rerank.quality.labelled_pairs import read_labelled_pairs
-from bge_rerank.quality.pair_progress import pair_progress
-from bge_rerank.quality.reliability_plot import draw_reliability
-from bge_rerank.scored_by import ScoredBy
+from bge_rerank.cli.commands import calibrate, drift
+from bge_rerank.calibration.fit import fit
+from bge_rerank.calibration.drift import make_reference, measure_drift
+from bge_rerank.data.pairs import read_labelled_pairs
+from bge_rerank.cli.commands.pair_progress import pair_progress
+from bge_rerank.calibration.reliability_plot import draw_reliability
+from bge_rerank.scoring.identity import ScoredBy
 from pathlib import Path
 
 class Length:
@@ -62,8 +62,8 @@ logits = [number % 7 + 3.0 * yes for number, yes in enumerate(relevant)]
 fitted = fit(logits, relevant, [str(number // 2) for number in range(80)], ScoredBy())
 draw_reliability("", {{"after": fitted.after[fitted.method]}}, Path({plot!r}))
 try:
-    import bge_rerank.quality
-    bge_rerank.quality.evaluate([], {{"m": Length()}})
+    import bge_rerank.evaluation
+    bge_rerank.evaluation.evaluate([], {{"m": Length()}})
 except MissingDependencyError as error:
     print(error)
 """
@@ -113,7 +113,7 @@ def test_a_calibration_is_applied_without_what_it_was_made_with(tmp_path: Path) 
 
 
 def test_calibrating_without_its_packages_says_which_extra_to_install() -> None:
-    code = "import sys\nsys.modules['sklearn'] = None\nimport bge_rerank.quality.calibrate"
+    code = "import sys\nsys.modules['sklearn'] = None\nimport bge_rerank.calibration.fit"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "calibrating needs sklearn" in done.stderr
     assert "pip install 'bge-rerank[calibrate]'" in done.stderr
@@ -121,8 +121,8 @@ def test_calibrating_without_its_packages_says_which_extra_to_install() -> None:
 
 def test_neither_core_nor_adapters_import_what_measures_quality() -> None:
     code = (
-        "import sys, langchain_bge_rerank, llamaindex_bge_rerank, bge_rerank.cli.rank\n"
-        "assert not [name for name in sys.modules if name.startswith('bge_rerank.quality')]"
+        "import sys, langchain_bge_rerank, llamaindex_bge_rerank, bge_rerank.cli.commands.rank\n"
+        "assert not [name for name in sys.modules if name.startswith('bge_rerank.evaluation')]"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -136,7 +136,7 @@ def test_the_core_imports_neither_adapter_but_for_the_demo() -> None:
     code = (
         "import pkgutil, importlib, sys, bge_rerank\n"
         "for module in pkgutil.walk_packages(bge_rerank.__path__, 'bge_rerank.'):\n"
-        "    if not module.name.startswith('bge_rerank.demo'):\n"
+        "    if not module.name.startswith('bge_rerank.cli.demo'):\n"
         "        importlib.import_module(module.name)\n"
         "assert not {'langchain_bge_rerank', 'llamaindex_bge_rerank', 'langchain_core',\n"
         "            'llama_index'} & set(sys.modules)"

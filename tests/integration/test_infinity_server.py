@@ -11,7 +11,7 @@ from langchain_core.documents import Document
 
 import bge_rerank_mini
 from bge_rerank import Scorer, ServerError, load_scorer
-from bge_rerank.client.dialects import DIALECTS
+from bge_rerank.backends.http.dialects import DIALECTS
 from conftest import PASSAGES, QUERY
 from environments import ROOT, environment
 from foreign_servers import LONGER_THAN_MINI, PAIRS, serving

@@ -12,8 +12,8 @@ from langchain_core.runnables import RunnableLambda
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
 from bge_rerank import Ranking, load_scorer
-from bge_rerank.demo.collection import demo_collection
-from bge_rerank.demo.pipelines import embedded_chroma, langchain_retriever
+from bge_rerank.cli.demo.pipelines import embedded_chroma, langchain_retriever
+from bge_rerank.data.demo import demo_collection
 from langchain_bge_rerank import BGECrossEncoder, BGERerankerCompressor, BGERerankerRetriever
 
 QUESTION_ID = "observatory-q4"

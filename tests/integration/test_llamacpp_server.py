@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 import bge_rerank_mini
 from bge_rerank import Reranker, ServerError, load_scorer
-from bge_rerank.loading import LazyScorer
+from bge_rerank.scoring.loading import LazyScorer
 from conftest import PASSAGES, QUERY
 from environments import ROOT, environment, run
 from foreign_servers import LONGER_THAN_MINI, PAIRS, serving

@@ -6,8 +6,8 @@ from llama_index.core.llms import MockLLM
 from llama_index.core.query_engine import RetrieverQueryEngine
 
 from bge_rerank import Ranking
-from bge_rerank.demo.collection import demo_collection
-from bge_rerank.demo.pipelines import embedded_chroma, llamaindex_index
+from bge_rerank.cli.demo.pipelines import embedded_chroma, llamaindex_index
+from bge_rerank.data.demo import demo_collection
 from llamaindex_bge_rerank import BGERerankerPostprocessor, BGERerankerRetriever
 
 QUESTION_ID = "observatory-q4"

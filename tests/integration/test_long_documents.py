@@ -3,8 +3,8 @@
 import pytest
 
 from bge_rerank import Reranker, load_scorer
-from bge_rerank.demo.collection import demo_collection
-from bge_rerank.encoder_scorer import EncoderScorer
+from bge_rerank.backends.encoder.scorer import EncoderScorer
+from bge_rerank.data.demo import demo_collection
 from long_documents import DEPTHS, planted, recall_by_depth, windowed
 
 

@@ -21,11 +21,11 @@ from bge_rerank import (
     UnsupportedModelError,
     load_scorer,
 )
-from bge_rerank.config import ScorerConfig
-from bge_rerank.loading import _loaded
-from bge_rerank.prefilter import Prefilter
-from bge_rerank.registry import scorer_class
-from bge_rerank.scorers.m3_sparse import M3SparseScorer
+from bge_rerank.backends.flag.m3_sparse import M3SparseScorer
+from bge_rerank.models.config import ScorerConfig
+from bge_rerank.models.registry import scorer_class
+from bge_rerank.ranking.prefilter import Prefilter
+from bge_rerank.scoring.loading import _loaded
 from conftest import PASSAGES, QUERY, REVISION
 
 PAIRS = [(query, passage) for query in (QUERY, "why does bread rise") for passage in PASSAGES]
@@ -201,6 +201,6 @@ async def test_it_is_the_lexical_tier_before_a_cross_encoder(tiny_m3: Path) -> N
 
 def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "FlagEmbedding", None)
-    monkeypatch.delitem(sys.modules, "bge_rerank.scorers.m3_sparse", raising=False)
+    monkeypatch.delitem(sys.modules, "bge_rerank.backends.flag.m3_sparse", raising=False)
     with pytest.raises(MissingDependencyError, match=r"pip install 'bge-rerank\[flag\]'"):
         scorer_class("m3-sparse")

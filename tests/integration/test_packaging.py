@@ -35,8 +35,8 @@ def test_the_main_wheel_is_small_and_holds_the_typed_packages_alone(built: Path)
     names = wheel_names(built, "bge_rerank")
     assert {name.split("/")[0] for name in names if "dist-info" not in name} == set(PACKAGES)
     assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)
-    assert "bge_rerank/demo/corpus/corpus.jsonl" in names
-    assert "bge_rerank/quality/report.html.jinja" in names
+    assert "bge_rerank/data/corpus/corpus.jsonl" in names
+    assert "bge_rerank/evaluation/report/report.html.jinja" in names
 
 
 @pytest.mark.long

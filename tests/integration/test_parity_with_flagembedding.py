@@ -8,7 +8,7 @@ from transformers import AutoTokenizer
 
 import bge_rerank_mini
 from bge_rerank import load_scorer
-from bge_rerank.demo.collection import demo_collection
+from bge_rerank.data.demo import demo_collection
 from tiny_encoders import SENTENCES, make_tiny_reranker
 
 BOUND = 1e-4

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from bge_rerank import Reranker, load_scorer
-from bge_rerank.demo.collection import demo_collection
-from bge_rerank.demo.measure import mean_quality, ndcg_by_question
-from bge_rerank.quality import read_beir
+from bge_rerank.cli.demo.measure import mean_quality, ndcg_by_question
+from bge_rerank.data.demo import demo_collection
+from bge_rerank.evaluation import read_beir
 from first_stage import first_stage
 
 DEPTH = 20

@@ -12,8 +12,8 @@ from langchain_core.vectorstores import InMemoryVectorStore, VectorStore
 from langchain_huggingface import HuggingFaceEmbeddings
 
 from bge_rerank import ConfigurationError, InvalidInputError
-from bge_rerank.demo.collection import demo_collection
-from bge_rerank.demo.pipelines import COSINE, embedded_chroma
+from bge_rerank.cli.demo.pipelines import COSINE, embedded_chroma
+from bge_rerank.data.demo import demo_collection
 from langchain_bge_rerank import BGERerankerCompressor, ScoredRetriever
 
 QUESTION = demo_collection().questions["observatory-q4"]

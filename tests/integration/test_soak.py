@@ -19,8 +19,8 @@ import psutil
 import pytest
 
 from bge_rerank import ServerError, load_scorer
-from bge_rerank.demo.collection import demo_collection
-from bge_rerank.scorers.http import HttpScorer
+from bge_rerank.backends.http.scorer import HttpScorer
+from bge_rerank.data.demo import demo_collection
 from served import free_port
 
 CLIENTS = 32

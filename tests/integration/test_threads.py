@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from langchain_core.documents import Document
 
-from bge_rerank.demo.collection import demo_collection
+from bge_rerank.data.demo import demo_collection
 from langchain_bge_rerank import BGERerankerCompressor
 
 THREADS, CALLS = 8, 200

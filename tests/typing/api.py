@@ -22,9 +22,9 @@ from bge_rerank import (
     Tier,
     load_scorer,
 )
-from bge_rerank.gathering import GatheringScorer
-from bge_rerank.quality import Evaluation, LabelledQuery, evaluate, read_jsonl
-from bge_rerank.rank_fusion import fused_ranking
+from bge_rerank.evaluation import Evaluation, LabelledQuery, evaluate, read_jsonl
+from bge_rerank.ranking.fusion import fused_ranking
+from bge_rerank.scoring.gathering import GatheringScorer
 from langchain_bge_rerank import (
     BGECrossEncoder,
     BGERerankerCompressor,

@@ -1,0 +1,79 @@
+"""What is left where scoring failed: the candidates in the order in which they came."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bge_rerank.errors import ScoringError
+from bge_rerank.types import Ranked
+from bge_rerank.windows import span_in_text
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Unscored:
+    """One text of a ranking that failed.
+
+    Attributes:
+        index: The text's place in the input, from 0.
+        error: Why it has no score, in a line.
+    """
+
+    index: int
+    error: str
+
+
+def first_stage_order(
+    places: Sequence[int], top_n: int | None, error: ScoringError
+) -> list[Unscored]:
+    """Return the first of the texts at some places, in their order, and log a warning.
+
+    >>> first_stage_order(range(3), 2, ScoringError("the server is away"))
+    [Unscored(index=0, error='the server is away'), Unscored(index=1, error='the server is away')]
+    """
+    logger.warning("not reranked, kept in first-stage order: %s", error)
+    return [Unscored(index, str(error)) for index in places[:top_n]]
+
+
+def rerank_metadata(ranked: Ranked | Unscored, passage: str, text: str) -> dict[str, Any]:
+    r"""Return what a ranking adds to the metadata of a document or node.
+
+    Args:
+        ranked: Its place in the ranking.
+        passage: What was scored.
+        text: What of it is the text of the document or node, that a span shall point into.
+
+    >>> rerank_metadata(Ranked(index=0, score=0.5, logit=0.0), "text", "text")
+    {'rerank_score': 0.5}
+    >>> rerank_metadata(Ranked(0, 0.5, 0.0, span=(3, 9)), "Title\ntext", "text")
+    {'rerank_score': 0.5, 'rerank_span': [0, 3]}
+    >>> rerank_metadata(Ranked(0, 0.5, 0.0, probability=0.8), "text", "text")
+    {'rerank_score': 0.5, 'rerank_probability': 0.8}
+    >>> rerank_metadata(Ranked(0, 0.5, 0.0, fused=0.03), "text", "text")
+    {'rerank_score': 0.5, 'rerank_fused': 0.03}
+    """
+    if isinstance(ranked, Unscored):
+        return {"rerank_error": ranked.error}
+    span = None if ranked.span is None else span_in_text(ranked.span, passage, text)
+    metadata: dict[str, Any] = {"rerank_score": ranked.score}
+    if ranked.probability is not None:
+        metadata["rerank_probability"] = ranked.probability
+    if ranked.fused is not None:
+        metadata["rerank_fused"] = ranked.fused
+    if span:
+        metadata["rerank_span"] = list(span)
+    return metadata
+
+
+def without_rerank_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return metadata without what an earlier reranking added.
+
+    >>> without_rerank_metadata({"title": "Tides", "rerank_score": 0.9})
+    {'title': 'Tides'}
+    """
+    ours = ("rerank_score", "rerank_probability", "rerank_fused", "rerank_error", "rerank_span")
+    return {key: value for key, value in metadata.items() if key not in ours}

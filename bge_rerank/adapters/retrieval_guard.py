@@ -1,0 +1,80 @@
+"""What a first stage found too weakly to be reranked: by the score that it gave, on its own scale."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import replace
+from numbers import Real
+
+from bge_rerank.errors import ConfigurationError, InvalidInputError
+from bge_rerank.inputs import checked_texts
+from bge_rerank.ranking.result import Ranking
+
+
+def check_min_retrieval_score(minimum: float | None) -> None:
+    """Refuse a minimum that nothing can be compared with.
+
+    Raises:
+        ConfigurationError: It is not finite.
+    """
+    if minimum is not None and not math.isfinite(minimum):
+        raise ConfigurationError(
+            f"min_retrieval_score is {minimum!r}; give a finite number on the retriever's scale, "
+            "or None to rerank all"
+        )
+
+
+def places_from(minimum: float, scores: Sequence[object], where: str) -> list[int]:
+    """Return the places of the candidates whose first-stage score is `minimum` or more, ascending.
+
+    Args:
+        minimum: On the scale of the scores; higher must be better.
+        scores: One a candidate, in first-stage order.
+        where: What the scores are read from, for the error's message.
+
+    Raises:
+        InvalidInputError: A score is missing, NaN or no number; it says whose.
+
+    >>> places_from(0.5, [0.7, 0.5, 0.2], "score")
+    [0, 1]
+    >>> places_from(0.5, [0.7, None], "score")
+    Traceback (most recent call last):
+    bge_rerank.errors.InvalidInputError: candidate 1 of 0..1 has None as its score, which cannot be compared with min_retrieval_score=0.5; give it a number, higher for better, or set min_retrieval_score=None
+    """
+    numbers = [_number(score) for score in scores]
+    if None in numbers:
+        place = numbers.index(None)
+        raise InvalidInputError(
+            f"candidate {place} of 0..{len(scores) - 1} has {scores[place]!r:.80} as its {where}, "
+            f"which cannot be compared with min_retrieval_score={minimum}; give it a number, higher "
+            "for better, or set min_retrieval_score=None"
+        )
+    return [
+        place for place, number in enumerate(numbers) if number is not None and number >= minimum
+    ]
+
+
+def among_all(ranking: Ranking, texts: Sequence[str], places: Sequence[int]) -> Ranking:
+    """Give what was ranked of the texts at some places its places among all texts.
+
+    >>> from bge_rerank.types import Ranked
+    >>> ranking = Ranking([Ranked(1, 0.9, 2.2)], "tides", ["bread", "the Moon"], unscored=[0])
+    >>> moved = among_all(ranking, ["banks", "bread", "rates", "the Moon"], [1, 3])
+    >>> moved[0].index, moved.texts[3], moved.unscored
+    (3, 'the Moon', [1])
+    """
+    moved = copy(ranking)
+    moved[:] = [replace(ranked, index=places[ranked.index]) for ranked in ranking]
+    moved.texts = checked_texts(texts)
+    moved.unscored = [places[index] for index in ranking.unscored]
+    return moved
+
+
+def _number(score: object) -> float | None:
+    """Return a score as a Python float; `None` if it is no number, or NaN."""
+    if isinstance(score, bool) or not isinstance(score, Real):
+        return None
+    number = float(score)
+    return None if math.isnan(number) else number

@@ -1,0 +1,102 @@
+"""An exported model's files, found and checked: what the torch-free backends read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from bge_rerank.backends.encoder.pairs import PairEncoder
+from bge_rerank.backends.encoder.scorer import check_threads
+from bge_rerank.errors import ConfigurationError, ModelLoadError
+from bge_rerank.models.config import ScorerConfig
+from bge_rerank.models.files import (
+    GRAPH_FILES,
+    ModelConfig,
+    choose_max_length,
+    loading_errors,
+    model_folder,
+    read_config,
+)
+from bge_rerank.models.manifest import (
+    GRAPH_FILE,
+    GRAPH_FOLDER,
+    Precision,
+    read_manifest,
+    verify,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedModel:
+    """A graph and what is needed to feed it.
+
+    Attributes:
+        graph: The ONNX file.
+        encoder: Makes its input.
+        pad_token_id: What rows are padded with.
+        precision: What it was exported for; `"fp32"` where another tool made it.
+        source_model: What it was made of; its own name where another tool made it.
+        source_revision: Of the hub repository that it was made of.
+    """
+
+    graph: Path
+    encoder: PairEncoder
+    pad_token_id: int
+    precision: Precision
+    source_model: str
+    source_revision: str | None
+
+
+def read_export(config: ScorerConfig) -> ExportedModel:
+    """Find a model's exported graph in a local folder or a hub repository, and check its files.
+
+    Raises:
+        ModelLoadError: There is no graph, or it is not the one that was exported.
+        ConfigurationError: An option does not fit the model, or cannot be had without torch.
+    """
+    _check_options(config)
+    model = read_config(config)
+    folder = model_folder(config, GRAPH_FILES)
+    graph = folder / GRAPH_FOLDER / GRAPH_FILE
+    if not graph.is_file():
+        raise ModelLoadError(
+            f"{config.model_name!r} has no {GRAPH_FOLDER}/{GRAPH_FILE}; make a folder with one by "
+            f"`bge-rerank export {config.model_name} FOLDER`, and give that"
+        )
+    manifest = read_manifest(graph.parent)
+    if manifest:
+        verify(manifest, graph.parent)
+    tokenizer = _tokenizer(folder, config.model_name)
+    return ExportedModel(
+        graph,
+        PairEncoder(tokenizer, choose_max_length(config, model)),
+        pad_token_id=_pad_token_id(model),
+        precision=manifest.precision if manifest else "fp32",
+        source_model=manifest.source_model if manifest else config.model_name,
+        source_revision=manifest.revision if manifest else config.revision,
+    )
+
+
+def _tokenizer(folder: Path, model_name: str) -> Tokenizer:
+    # The library raises plain exceptions.
+    with loading_errors(model_name, Exception):
+        return Tokenizer.from_file(str(folder / "tokenizer.json"))
+
+
+def _pad_token_id(model: ModelConfig) -> int:
+    return int(model.contents.get("pad_token_id") or 0)
+
+
+def _check_options(config: ScorerConfig) -> None:
+    if config.device not in (None, "cpu"):
+        raise ConfigurationError(
+            f"device is {config.device!r}; the {config.backend!r} backend computes on the CPU, "
+            "use backend='torch' for another device"
+        )
+    if config.cutoff_layers is not None:
+        raise ConfigurationError(
+            "cutoff_layers is for layerwise models; leave it out, or use backend='flag'"
+        )
+    check_threads(config.threads)

@@ -1,0 +1,108 @@
+"""The `onnx` backend: an exported graph on the CPU by ONNX Runtime, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import onnxruntime as ort
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+
+from bge_rerank.backends.cores import usable_cores
+from bge_rerank.backends.encoder.padding import padded
+from bge_rerank.backends.encoder.pairs import EncodedPair
+from bge_rerank.backends.encoder.scorer import (
+    CPU_BATCH_COST,
+    EncoderScorer,
+    chosen_max_batch_tokens,
+)
+from bge_rerank.backends.exported.files import ExportedModel, read_export
+from bge_rerank.errors import ConfigurationError, ModelLoadError, ScoringError
+from bge_rerank.models.config import ScorerConfig
+
+_ORT_ERRORS = (
+    ort_errors.EPFail,
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.NoSuchFile,
+    ort_errors.NotImplemented,
+    ort_errors.RuntimeException,
+)
+"""Its own have no base class but Exception."""
+
+MAX_BATCH_TOKENS = 512
+"""Its attention is the slower the larger the batch."""
+
+
+class OnnxScorer(EncoderScorer):
+    """Score pairs with an exported encoder: a batch on each core, at once."""
+
+    def __init__(self, config: ScorerConfig) -> None:
+        """Read the graph.
+
+        Raises:
+            ModelLoadError: There is no graph, or it is damaged.
+            ConfigurationError: An option does not fit the model or the backend.
+        """
+        exported = read_export(config)
+        precision = _precision(config, exported)
+        runner = OnnxRunner(exported)
+        super().__init__(
+            exported.encoder,
+            [runner] * (config.threads or usable_cores()),
+            chosen_max_batch_tokens(config, MAX_BATCH_TOKENS),
+            CPU_BATCH_COST,
+            precision,
+        )
+        self.config = config
+        self.source_model = exported.source_model
+        self.source_revision = exported.source_revision
+
+
+class OnnxRunner:
+    """Runs batches on the thread that asks; safe to ask from several."""
+
+    def __init__(self, exported: ExportedModel) -> None:
+        """Read the graph, for one thread a batch."""
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        try:
+            self._session = ort.InferenceSession(
+                exported.graph, options, providers=["CPUExecutionProvider"]
+            )
+        except _ORT_ERRORS as error:
+            raise ModelLoadError(
+                f"ONNX Runtime cannot read {str(exported.graph)!r}: {error}; export the model anew"
+            ) from error
+        self._inputs = [node.name for node in self._session.get_inputs()]
+        self._pad_token_id = exported.pad_token_id
+
+    def __call__(self, batch: Sequence[EncodedPair]) -> list[float]:
+        """Return the logits of a batch.
+
+        Raises:
+            ScoringError: The forward pass failed.
+        """
+        arrays = padded(batch, self._pad_token_id)
+        try:
+            [logits] = self._session.run(None, {name: arrays[name] for name in self._inputs})
+        except _ORT_ERRORS as error:
+            raise ScoringError(f"the forward pass failed in ONNX Runtime: {error}") from error
+        scores: list[float] = logits.reshape(-1).tolist()
+        return scores
+
+
+def _precision(config: ScorerConfig, exported: ExportedModel) -> str:
+    """Return what is computed in: ONNX Runtime has no bfloat16 on CPUs, and takes float32 for it.
+
+    Raises:
+        ConfigurationError: The export cannot be run in what was asked for.
+    """
+    own = "int8" if exported.precision == "int8" else "float32"
+    if config.dtype not in ("auto", own):
+        raise ConfigurationError(
+            f"dtype is {config.dtype!r}; the 'onnx' backend runs this export in {own}: leave dtype "
+            "out, or use backend='openvino'"
+        )
+    return own

@@ -1,0 +1,185 @@
+"""`DIALECTS`: how each kind of rerank server is asked, what it answers with, and what it takes.
+
+Read in the servers' sources and official clients in November 2026: Text Embeddings Inference 1.9, vLLM,
+Infinity, llama.cpp's server, Cohere's SDK; Jina's from its documentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bge_rerank.backends.http.server_info import (
+    ServerInfo,
+    gives_logits_on_request,
+    tei_info,
+    vllm_info,
+)
+
+Scale = Literal["logit", "sigmoid"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request, before it is put into a server's words.
+
+    Attributes:
+        model_name: What the server calls the model.
+        query: The words to rank by.
+        texts: The texts of this request.
+        max_length: The longest sequence in tokens; `None` is the server's own.
+        info: What the server says of itself.
+    """
+
+    model_name: str
+    query: str
+    texts: Sequence[str]
+    max_length: int | None
+    info: ServerInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How one kind of server speaks.
+
+    Attributes:
+        path: Where it reranks, below the base URL.
+        body: The JSON of a request.
+        score_field: What it calls a score.
+        results_field: Where the list of scores stands; `None` where the list is the answer.
+        scale: What its scores are, by what it says of itself.
+        max_texts: The most texts of a request, unless it says so itself; `None` is any number.
+        max_bytes: The largest body; `None` is any.
+        max_characters: The longest text; `None` is any. Longer ones are cut before they are sent.
+        info_path: Where it speaks of itself; `None` is nowhere.
+        read_info: Reads what it says there.
+        too_large: What its message says where a request is too large, lower case: a request of
+            several texts is halved, and a single text is cut. Status 413 says it without a word.
+        base_url: Where it is found unless somebody says otherwise.
+        key_variable: The environment variable that its own client takes the key from.
+    """
+
+    path: str
+    body: Callable[[Ask], dict[str, Any]]
+    score_field: Literal["score", "relevance_score"]
+    results_field: str | None
+    scale: Callable[[ServerInfo], Scale]
+    max_texts: int | None = None
+    max_bytes: int | None = None
+    max_characters: int | None = None
+    info_path: str | None = None
+    read_info: Callable[[Mapping[str, Any]], ServerInfo] = lambda _: ServerInfo()
+    too_large: tuple[str, ...] = ()
+    base_url: str | None = None
+    key_variable: str | None = None
+
+
+def _tei(ask: Ask) -> dict[str, Any]:
+    return {"query": ask.query, "texts": list(ask.texts), "raw_scores": True, "truncate": True}
+
+
+def _documents(ask: Ask) -> dict[str, Any]:
+    return {"model": ask.model_name, "query": ask.query, "documents": list(ask.texts)}
+
+
+def _vllm(ask: Ask) -> dict[str, Any]:
+    # -1 is the model's own length. The two names are of older and newer versions.
+    logits = {"activation": False, "use_activation": False}
+    return {
+        **_documents(ask),
+        "truncate_prompt_tokens": -1 if ask.max_length is None else ask.max_length,
+        **(logits if gives_logits_on_request(ask.info) else {}),
+    }
+
+
+def _infinity(ask: Ask) -> dict[str, Any]:
+    return {**_documents(ask), "raw_scores": True, "return_documents": False}
+
+
+def _cohere(ask: Ask) -> dict[str, Any]:
+    cut = {} if ask.max_length is None else {"max_tokens_per_doc": ask.max_length}
+    return {**_documents(ask), **cut}
+
+
+def _jina(ask: Ask) -> dict[str, Any]:
+    return {**_documents(ask), "return_documents": False}
+
+
+def _logit(_info: ServerInfo) -> Scale:
+    return "logit"
+
+
+def _sigmoid(_info: ServerInfo) -> Scale:
+    return "sigmoid"
+
+
+def _vllm_scale(info: ServerInfo) -> Scale:
+    return "logit" if gives_logits_on_request(info) else "sigmoid"
+
+
+DIALECTS = {
+    "tei": Dialect(
+        path="/rerank",
+        body=_tei,
+        score_field="score",
+        results_field=None,
+        scale=_logit,
+        max_texts=32,
+        max_bytes=2_000_000,
+        info_path="/info",
+        read_info=tei_info,
+        too_large=("batch size",),
+    ),
+    "vllm": Dialect(
+        path="/v1/rerank",
+        body=_vllm,
+        score_field="relevance_score",
+        results_field="results",
+        scale=_vllm_scale,
+        info_path="/version",
+        read_info=vllm_info,
+        too_large=("maximum context length",),
+    ),
+    "infinity": Dialect(
+        path="/rerank",
+        body=_infinity,
+        score_field="relevance_score",
+        results_field="results",
+        scale=_logit,
+        max_texts=2_048,
+        max_characters=122_880,
+        too_large=("list should have at most",),
+    ),
+    "llamacpp": Dialect(
+        path="/v1/rerank",
+        body=_documents,
+        score_field="relevance_score",
+        results_field="results",
+        scale=_logit,
+        too_large=("too large to process", "context size"),
+    ),
+    "cohere": Dialect(
+        path="/v2/rerank",
+        body=_cohere,
+        score_field="relevance_score",
+        results_field="results",
+        scale=_sigmoid,
+        max_texts=1_000,
+        base_url="https://api.cohere.com",
+        key_variable="CO_API_KEY",
+    ),
+    "jina": Dialect(
+        path="/v1/rerank",
+        body=_jina,
+        score_field="relevance_score",
+        results_field="results",
+        scale=_sigmoid,
+        max_texts=1_000,
+        base_url="https://api.jina.ai",
+        key_variable="JINA_API_KEY",
+    ),
+}
+"""By the backend's name. A sigmoid is made a logit again by its inverse, so `rerank_score` is the server's
+own score; one that has rounded to 0 or 1 ties with its like. Cohere advises against more than 1,000
+texts a request; Jina's limit is not known, and is taken to be the same."""

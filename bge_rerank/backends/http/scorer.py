@@ -1,0 +1,318 @@
+"""The backends that ask a server: `tei`, `vllm`, `infinity`, `llamacpp`, `cohere`, `jina`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import ssl
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+import stamina
+
+from bge_rerank.backends.http.addresses import Addresses
+from bge_rerank.backends.http.answers import UnusableAnswerError, read_scores
+from bge_rerank.backends.http.background_loop import run
+from bge_rerank.backends.http.base_urls import base_urls
+from bge_rerank.backends.http.dialects import DIALECTS, Ask
+from bge_rerank.backends.http.parts import split
+from bge_rerank.backends.http.scales import to_logit
+from bge_rerank.backends.http.server_info import ServerInfo
+from bge_rerank.backends.http.session import Session
+from bge_rerank.errors import ServerError
+from bge_rerank.models.config import ScorerConfig
+from bge_rerank.types import Pair, Span
+from bge_rerank.windows import UNKNOWN_MAX_LENGTH, estimated_offsets, fitting_windows
+
+logger = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+
+ATTEMPTS = 6
+FIRST_WAIT, LONGEST_WAIT, JITTER = 0.1, 5.0, 0.1
+"""Seconds before the second attempt, before any, and what is added by chance."""
+WORTH_ANOTHER_TRY = frozenset({429, 502, 503, 504})
+TOO_LARGE = 413
+SHORTEST_CUT = 16
+"""A text of so few characters is not what makes a request too large."""
+ENVELOPE_BYTES = 1_024
+"""What a body holds besides the query and the texts, at most."""
+
+
+class HttpScorer:
+    """Score pairs by asking a server; every answer is checked, and what is temporary is tried again.
+
+    Each query's texts go in parts that the server takes, side by side. Logits come back as the
+    server gives them, or as the inverse of its sigmoid (`bge_rerank.backends.http.dialects`).
+    """
+
+    def __init__(self, config: ScorerConfig) -> None:
+        """Keep how to ask; nothing is sent.
+
+        Raises:
+            ConfigurationError: `base_url` is missing, or no URL.
+        """
+        self.config = config
+        self._dialect = DIALECTS[config.backend]
+        self._addresses = Addresses(base_urls(config))
+        self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, Session] = WeakKeyDictionary()
+        self._info: dict[str, ServerInfo] = {}
+
+    def score(self, pairs: Sequence[Pair], /) -> list[float]:
+        """Return the logit of each pair, in input order.
+
+        Raises:
+            ServerError: No server gave a usable answer within `deadline` seconds.
+        """
+        return run(self.ascore(pairs)) if pairs else []
+
+    async def ascore(self, pairs: Sequence[Pair], /) -> list[float]:
+        """Score as `score` does, on the running event loop; a cancelled call cancels its requests."""
+        if not pairs:
+            return []
+        self._session()  # what is wrong with it is said before anything is sent
+        return await self._by_deadline(lambda limit: self._score(pairs, limit))
+
+    async def _by_deadline(
+        self, call: Callable[[asyncio.Timeout], Coroutine[Any, Any, Answer]]
+    ) -> Answer:
+        deadline = self.config.deadline
+        try:
+            async with asyncio.timeout(deadline) as limit:
+                return await call(limit)
+        except TimeoutError as error:
+            url = self._addresses.next() + self._dialect.path
+            raise ServerError(
+                url, f"not answered within deadline={deadline} seconds; give it longer, or less"
+            ) from error
+
+    def windows(self, query: str, texts: Sequence[str], tokens: int, /) -> list[list[Span]]:
+        """Cut each text into windows, by estimated tokens: the server's tokenizer is not here.
+
+        A pair is taken to be at most `max_length` tokens long, or as long as TEI says, or 512.
+
+        Raises:
+            ServerError: TEI was to be asked, and did not answer.
+        """
+        longest = self.config.max_length or run(self._told_max_length()) or UNKNOWN_MAX_LENGTH
+        return fitting_windows(query, texts, estimated_offsets, min(tokens, longest))
+
+    async def _told_max_length(self) -> int | None:
+        await self._by_deadline(lambda limit: self._max_texts(_Request("", [], limit)))
+        told = [info.max_length for info in self._info.values() if info.max_length is not None]
+        return min(told, default=None)
+
+    async def _score(self, pairs: Sequence[Pair], limit: asyncio.Timeout) -> list[float]:
+        places: dict[str, list[int]] = {}
+        for place, (query, _) in enumerate(pairs):
+            places.setdefault(query, []).append(place)
+        requests = [
+            self._parts(_Request(query, [pairs[place][1] for place in its], limit))
+            for query, its in places.items()
+        ]
+        logits = [0.0] * len(pairs)
+        for its, scored in zip(places.values(), await _together(requests), strict=True):
+            for place, logit in zip(its, scored, strict=True):
+                logits[place] = logit
+        return logits
+
+    async def _parts(self, request: _Request) -> list[float]:
+        """Score a query's texts, in as many parts as the server's limits ask for."""
+        max_texts = await self._max_texts(request)
+        max_bytes = self._dialect.max_bytes
+        if max_bytes is not None:
+            max_bytes = max(1, max_bytes - ENVELOPE_BYTES - 2 * len(request.query.encode()))
+        texts = [self._short_enough(text) for text in request.texts]
+        parts = split(texts, max_texts, max_bytes)
+        asked = [self._part(request.with_texts([texts[i] for i in part])) for part in parts]
+        return [logit for part in await _together(asked) for logit in part]
+
+    async def _part(self, request: _Request) -> list[float]:
+        """Score a part; where it is too large for the server, its halves."""
+        try:
+            return await self._tried(request, lambda base_url: self._ask(base_url, request))
+        except ServerError as error:
+            if not self._is_too_large(error):
+                raise
+            halves = [self._part(half) for half in self._halves(request, error)]
+        return [logit for half in await _together(halves) for logit in half]
+
+    async def _ask(self, base_url: str, request: _Request) -> list[float]:
+        url = base_url + self._dialect.path
+        info = await self._info_of(base_url)
+        model_name, max_length = self.config.model_name, self.config.max_length
+        ask = Ask(model_name, request.query, request.texts, max_length, info)
+        content = await self._session().post(url, self._dialect.body(ask))
+        try:
+            scores = read_scores(content, len(request.texts), self._dialect)
+            return [to_logit(score, self._dialect.scale(info)) for score in scores]
+        except UnusableAnswerError as error:
+            reason = f"{error}; is it a {self.config.backend} server that reranks?"
+            raise ServerError(url, reason, status=200) from error
+
+    async def _tried(
+        self, request: _Request, ask: Callable[[str], Coroutine[Any, Any, Answer]]
+    ) -> Answer:
+        """Ask one server after the other, until one answers or it is not worth another try."""
+        attempts = stamina.retry_context(
+            on=lambda error: _wait(error, request.seconds_left()),
+            attempts=ATTEMPTS,
+            timeout=None,
+            wait_initial=FIRST_WAIT,
+            wait_max=LONGEST_WAIT,
+            wait_jitter=JITTER,
+        )
+        async for attempt in attempts:
+            with attempt:
+                base_url = self._addresses.next()
+                try:
+                    answer = await ask(base_url)
+                except ServerError as error:
+                    if _is_temporary(error):
+                        self._addresses.failed(base_url)
+                    raise self._without_key(error) from error.__cause__
+                self._addresses.answered(base_url)
+                return answer
+        raise AssertionError  # the last attempt raises its own error
+
+    async def _max_texts(self, request: _Request) -> int | None:
+        """Return the most texts of a request: what the servers say, else what is known of their kind."""
+        if self._dialect.info_path is not None and not self._info:
+            await self._tried(request, self._info_of)
+        told = [info.max_texts for info in self._info.values() if info.max_texts is not None]
+        return min(told, default=self._dialect.max_texts)
+
+    async def _info_of(self, base_url: str) -> ServerInfo:
+        """Return what a server says of itself, asked once; some say nothing.
+
+        Raises:
+            ServerError: It cannot be reached, or is not ready.
+        """
+        path = self._dialect.info_path
+        if path is None:
+            return ServerInfo()
+        session = self._session()
+        async with session.asking_info:
+            if base_url not in self._info:
+                self._info[base_url] = await self._read_info(session, base_url + path)
+        return self._info[base_url]
+
+    async def _read_info(self, session: Session, url: str) -> ServerInfo:
+        try:
+            return self._dialect.read_info(json.loads(await session.get(url)))
+        except ServerError as error:
+            if _is_temporary(error):
+                raise
+            reason = str(error)
+        except (ValueError, AttributeError) as error:
+            reason = f"{url}: {error}"
+        logger.info("a server says nothing of itself: %s", reason)
+        return ServerInfo()
+
+    def _session(self) -> Session:
+        loop = asyncio.get_running_loop()
+        if loop not in self._sessions:
+            self._sessions[loop] = Session(self.config, self._api_key())
+        return self._sessions[loop]
+
+    def _api_key(self) -> str | None:
+        if self.config.api_key is not None:
+            return self.config.api_key
+        variable = self._dialect.key_variable
+        return None if variable is None else os.environ.get(variable)
+
+    def _without_key(self, error: ServerError) -> ServerError:
+        """Return the error without the key, which some servers repeat."""
+        key = self._api_key()
+        reason = error.reason.replace(key, "***") if key else error.reason
+        return ServerError(error.url, reason, error.status, error.retry_after)
+
+    def _is_too_large(self, error: ServerError) -> bool:
+        message = error.reason.lower()
+        return error.status == TOO_LARGE or (
+            error.status is not None and any(part in message for part in self._dialect.too_large)
+        )
+
+    def _halves(self, request: _Request, error: ServerError) -> list[_Request]:
+        """Return a part's halves, or its only text cut to half.
+
+        Raises:
+            ServerError: There is nothing left to cut.
+        """
+        texts = request.texts
+        if len(texts) > 1:
+            middle = len(texts) // 2
+            return [request.with_texts(texts[:middle]), request.with_texts(texts[middle:])]
+        half = texts[0][: len(texts[0]) // 2]
+        if len(half) < SHORTEST_CUT:
+            raise error
+        logger.warning("%s; a text of %d characters is cut to %d", error, len(texts[0]), len(half))
+        return [request.with_texts([half])]
+
+    def _short_enough(self, text: str) -> str:
+        longest = self._dialect.max_characters
+        if longest is None or len(text) <= longest:
+            return text
+        logger.warning(
+            "a text of %d characters is cut to %d, the most that %s servers take",
+            *(len(text), longest, self.config.backend),
+        )
+        return text[:longest]
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A query's texts, and when the whole call has to be over."""
+
+    query: str
+    texts: Sequence[str]
+    limit: asyncio.Timeout
+
+    def with_texts(self, texts: Sequence[str]) -> _Request:
+        return _Request(self.query, texts, self.limit)
+
+    def seconds_left(self) -> float:
+        until = self.limit.when()
+        return float("inf") if until is None else until - asyncio.get_running_loop().time()
+
+
+async def _together(
+    coroutines: Iterable[Coroutine[Any, Any, list[float]]],
+) -> list[list[float]]:
+    """Run coroutines side by side; the first error cancels the others."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(coroutine) for coroutine in coroutines]
+    except* ServerError as errors:
+        first: BaseException = errors
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        failure = first
+    else:
+        return [task.result() for task in tasks]
+    raise failure
+
+
+def _is_temporary(error: ServerError) -> bool:
+    if error.status is None:
+        return not isinstance(_first_cause(error), ssl.SSLCertVerificationError)
+    return error.status in WORTH_ANOTHER_TRY
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return error
+
+
+def _wait(error: Exception, seconds_left: float) -> bool | float:
+    """Say whether to try again, or after how many seconds where the server says so."""
+    if not isinstance(error, ServerError) or not _is_temporary(error):
+        return False
+    if error.retry_after is None:
+        return True
+    return error.retry_after if error.retry_after < seconds_left else False

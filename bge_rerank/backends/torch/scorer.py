@@ -1,0 +1,233 @@
+"""The `torch` backend: BGE's encoder rerankers through transformers, batched by this package."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from bge_rerank.backends.encoder.padding import coarse_length, padded
+from bge_rerank.backends.encoder.pairs import EncodedPair, PairEncoder
+from bge_rerank.backends.encoder.scorer import (
+    CPU_BATCH_COST,
+    EncoderScorer,
+    check_threads,
+    chosen_max_batch_tokens,
+)
+from bge_rerank.backends.quiet import without_loading_bars
+from bge_rerank.backends.torch.device import (
+    choose_devices,
+    choose_dtype,
+    default_max_batch_tokens,
+    is_out_of_memory,
+    keeps_every_shape,
+)
+from bge_rerank.backends.torch.encoder import FirstTokenClassifier
+from bge_rerank.errors import (
+    ConfigurationError,
+    OutOfMemoryError,
+    ScoringError,
+    UnsupportedModelError,
+)
+from bge_rerank.models.config import DEFAULT_MODEL, ScorerConfig
+from bge_rerank.models.files import choose_max_length, loading_errors, model_folder, read_config
+
+logger = logging.getLogger(__name__)
+
+PACKING_CAPABILITY = (8, 0)
+"""The first compute capability that FlashAttention runs on: Ampere's."""
+
+RUNNERS_A_CUDA_DEVICE = 2
+"""While one waits for its scores, the other prepares and hands over the next batch."""
+
+
+class TorchScorer(EncoderScorer):
+    """Score pairs with a sequence-classification encoder, in one process, on the devices asked for.
+
+    On CUDA, sequences are packed end to end without padding where the architecture and torch allow.
+
+    Attributes:
+        model: The classifier of transformers, on the first device.
+        tokenizer: Its tokenizer, of transformers.
+    """
+
+    def __init__(self, config: ScorerConfig, *, packs: bool | None = None) -> None:
+        """Load tokenizer and weights.
+
+        Args:
+            config: What to load, where, and how.
+            packs: Whether to pack sequences end to end; `None` does where that is fast.
+
+        Raises:
+            ModelLoadError: The files are not there, or hold no safetensors.
+            UnsupportedModelError: The model has no trained classification head with one output.
+            ConfigurationError: An option does not fit the model or the machine.
+        """
+        if config.cutoff_layers is not None:
+            raise ConfigurationError(
+                "cutoff_layers is for layerwise models; leave it out, or use backend='flag'"
+            )
+        check_threads(config.threads)
+        devices = choose_devices(config.device)
+        dtype = choose_dtype(config.dtype, devices[0])
+        max_length = choose_max_length(config, read_config(config))
+        folder = model_folder(config)
+        with loading_errors(config.model_name, SafetensorError), without_loading_bars():
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, trust_remote_code=config.trust_remote_code
+            )
+            model = load_classifier(config, folder).to(devices[0], dtype).eval()
+            replicas = [model, *(copy.deepcopy(model).to(device) for device in devices[1:])]
+        if config.threads is not None:
+            torch.set_num_threads(config.threads)
+        if packs is None:
+            packs = all(map(can_pack, replicas))
+        max_batch_tokens = chosen_max_batch_tokens(
+            config, default_max_batch_tokens(devices[0], model.config, dtype.itemsize)
+        )
+        super().__init__(
+            PairEncoder(tokenizer.backend_tokenizer, max_length),
+            [
+                runner
+                for replica, device in zip(replicas, devices, strict=True)
+                for runner in [TorchRunner(replica, device, tokenizer, max_length, packs=packs)]
+                * (RUNNERS_A_CUDA_DEVICE if device.type == "cuda" else 1)
+            ],
+            max_batch_tokens,
+            # On other devices as much as a whole batch: few and full ones, as long as that pads little.
+            CPU_BATCH_COST if devices[0].type == "cpu" else max_batch_tokens,
+            precision=str(dtype).removeprefix("torch."),
+            shares=len(devices),
+            coarse_lengths=keeps_every_shape(devices[0], dtype),
+            packs=packs,
+        )
+        self.config = config
+        self.model = model
+        self.tokenizer = tokenizer
+
+
+class TorchRunner:
+    """Runs batches through a model on one device, in halves where its memory does not take them."""
+
+    def __init__(
+        self, model: Any, device: torch.device, tokenizer: Any, max_length: int, *, packs: bool
+    ) -> None:
+        """Take a model that is on its device, and say whether batches are packed or padded."""
+        self._max_length = max_length
+        self._coarse_lengths = keeps_every_shape(device, model.dtype)
+        self._device = device
+        self._takes_type_ids = "token_type_ids" in tokenizer.model_input_names
+        self._pad_token_id = int(tokenizer.pad_token_id)
+        self._packs = packs
+        first_token = FirstTokenClassifier.supports(model)
+        joins = device.type == "cuda"
+        self._model = FirstTokenClassifier(model, joins=joins) if first_token else model
+
+    def __call__(self, batch: Sequence[EncodedPair]) -> list[float]:
+        """Return the logits of a batch.
+
+        Raises:
+            OutOfMemoryError: A single pair does not fit into the device's memory.
+            ScoringError: The forward pass failed.
+        """
+        try:
+            return self._forward(batch)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise ScoringError(f"the forward pass failed on {self._device}: {error}") from error
+            if len(batch) == 1:
+                raise OutOfMemoryError(
+                    f"a pair of {len(batch[0].ids)} tokens does not fit into the memory of {self._device}; "
+                    "lower max_length, or choose another device or dtype"
+                ) from error
+        half = len(batch) // 2
+        logger.warning("out of memory on %s: %d pairs in halves", self._device, len(batch))
+        return self(batch[:half]) + self(batch[half:])
+
+    def _forward(self, batch: Sequence[EncodedPair]) -> list[float]:
+        with torch.inference_mode():
+            logits = self._packed(batch) if self._packs else self._padded(batch)
+            scores: list[float] = logits.view(-1).float().tolist()
+        return scores
+
+    def _padded(self, batch: Sequence[EncodedPair]) -> torch.Tensor:
+        longest = max(len(pair.ids) for pair in batch)
+        if self._coarse_lengths:
+            longest = coarse_length(longest, self._max_length)
+        arrays = padded(batch, self._pad_token_id, longest)
+        if arrays["attention_mask"].all():
+            del arrays["attention_mask"]
+        if not self._takes_type_ids:
+            del arrays["token_type_ids"]
+        logits = self._model(**{name: self._to_device(array) for name, array in arrays.items()})
+        out: torch.Tensor = getattr(logits, "logits", logits)
+        return out
+
+    def _packed(self, batch: Sequence[EncodedPair]) -> torch.Tensor:
+        lengths = [len(pair.ids) for pair in batch]
+        type_ids = np.concatenate([pair.type_ids for pair in batch], dtype=np.int64)
+        logits: torch.Tensor = self._model.packed(
+            self._to_device(np.concatenate([pair.ids for pair in batch], dtype=np.int64)),
+            self._to_device(np.array(lengths)),
+            max(lengths),
+            self._to_device(type_ids) if self._takes_type_ids else None,
+        )
+        return logits
+
+    def _to_device(self, array: np.ndarray[Any, np.dtype[np.int64]]) -> torch.Tensor:
+        tensor = torch.from_numpy(array)
+        if self._device.type == "cuda":
+            tensor = tensor.pin_memory()
+        return tensor.to(self._device, non_blocking=True)
+
+
+def can_pack(model: Any) -> bool:
+    """Say whether torch's kernel for packed sequences takes this model, on its device and in its precision.
+
+    It is FlashAttention's: for CUDA devices from Ampere on, half precisions, heads of a multiple of 8.
+    """
+    try:
+        import torch.nn.attention.varlen
+    except ImportError:
+        return False
+    return (
+        FirstTokenClassifier.supports(model)
+        and model.config.hidden_size // model.config.num_attention_heads % 8 == 0
+        and model.dtype in (torch.float16, torch.bfloat16)
+        and model.device.type == "cuda"
+        and torch.version.cuda is not None  # on AMD's GPUs torch calls the device so too
+        and torch.cuda.get_device_capability(model.device) >= PACKING_CAPABILITY
+    )
+
+
+def load_classifier(config: ScorerConfig, folder: Path) -> Any:
+    """Load the weights, from safetensors only, and make sure that the head is among them.
+
+    Raises:
+        UnsupportedModelError: The model has no trained classification head with one output.
+    """
+    model, report = AutoModelForSequenceClassification.from_pretrained(
+        folder,
+        trust_remote_code=config.trust_remote_code,
+        use_safetensors=True,
+        output_loading_info=True,
+    )
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise UnsupportedModelError(
+            f"{config.model_name!r} has no trained classification head (no weights for "
+            f"{', '.join(missing)}), so its scores would be random; use a reranker such as {DEFAULT_MODEL!r}"
+        )
+    if model.config.num_labels != 1:
+        raise UnsupportedModelError(
+            f"{config.model_name!r} classifies into {model.config.num_labels} labels; "
+            f"use a reranker, which has one, such as {DEFAULT_MODEL!r}"
+        )
+    return model

@@ -1,0 +1,89 @@
+"""How far probabilities are from shares: the reliability table, and the figures made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.metrics import log_loss
+
+from bge_rerank.calibration.bounds import Bools, Floats
+
+BINS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Pairs of about the same probability.
+
+    Attributes:
+        lower: The bin's lowest probability (0..1).
+        upper: Its highest; the next bin starts there.
+        pairs: How many there are, from 1 on.
+        probability: Their mean probability.
+        share: How many of them are relevant, 0..1.
+    """
+
+    lower: float
+    upper: float
+    pairs: int
+    probability: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """How well probabilities say what is relevant.
+
+    Attributes:
+        bins: The reliability table: bins of equal width that hold a pair, from 0 to 1.
+        calibration_error: The expected calibration error (`calibration_error`), 0..1.
+        log_loss: The mean of minus the natural logarithm of what the outcome was given, from 0 on.
+    """
+
+    bins: tuple[Bin, ...]
+    calibration_error: float
+    log_loss: float
+
+
+def reliability(probabilities: Floats, relevant: Bools) -> Reliability:
+    """Measure probabilities (0..1) against outcomes, pair by pair.
+
+    >>> measured = reliability(np.array([0.25, 0.25, 0.75, 0.75]), np.array([False, True, True, True]))
+    >>> [(bin.pairs, bin.share) for bin in measured.bins], measured.calibration_error
+    ([(2, 0.5), (2, 1.0)], 0.25)
+    """
+    bins = reliability_bins(probabilities, relevant)
+    return Reliability(
+        bins,
+        calibration_error(bins),
+        float(log_loss(relevant, probabilities, labels=[False, True])),
+    )
+
+
+def reliability_bins(probabilities: Floats, relevant: Bools) -> tuple[Bin, ...]:
+    """Put pairs into `BINS` bins of equal width by their probability, and leave out empty ones."""
+    places = np.minimum((probabilities * BINS).astype(int), BINS - 1)
+    return tuple(
+        Bin(
+            lower=int(place) / BINS,
+            upper=(int(place) + 1) / BINS,
+            pairs=int((places == place).sum()),
+            probability=float(probabilities[places == place].mean()),
+            share=float(relevant[places == place].mean()),
+        )
+        for place in np.unique(places)
+    )
+
+
+def calibration_error(bins: Sequence[Bin]) -> float:
+    """Return the expected calibration error, 0..1: by how much shares miss probabilities on average.
+
+    Naeini, Cooper, Hauskrecht 2015, "Obtaining well calibrated probabilities using Bayesian binning".
+
+    >>> calibration_error([Bin(0.0, 0.5, 3, 0.25, 0.25), Bin(0.5, 1.0, 1, 0.75, 0.25)])
+    0.125
+    """
+    pairs = sum(each.pairs for each in bins)
+    return sum(each.pairs * abs(each.probability - each.share) for each in bins) / pairs

@@ -1,0 +1,90 @@
+"""What the figures were measured on: machine, versions, command."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from bge_rerank.backends.cores import usable_cores
+from bge_rerank.cli.bench.own_process import in_own_process
+
+PACKAGES = (
+    "bge-rerank",
+    "FlagEmbedding",
+    "langchain-classic",
+    "langchain-community",
+    "llama-index-core",
+    "onnxruntime",
+    "openvino",
+    "optimum",
+    "optimum-intel",
+    "optimum-onnx",
+    "rerankers",
+    "sentence-transformers",
+    "tokenizers",
+    "torch",
+    "transformers",
+)
+"""Those whose version makes a difference to a row."""
+
+_CPU_INFO = Path("/proc/cpuinfo")
+
+
+def describe_machine(device: str) -> dict[str, Any]:
+    """Return the machine, the versions of what runs, and the command line, as JSON takes them.
+
+    Args:
+        device: Where contenders compute: a GPU is named too.
+    """
+    return {
+        "cpu": _cpu_info("model name") or platform.processor() or platform.machine(),
+        **({} if device == "cpu" else {"gpu": _gpu_name(device)}),
+        "cores": usable_cores(),
+        "memory_bytes": memory(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "packages": {package: _version(package) for package in PACKAGES},
+        "command": ["bge-rerank", *sys.argv[1:]],
+    }
+
+
+def memory() -> int:
+    """Return the machine's memory in bytes."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def cpu_flags() -> frozenset[str]:
+    """Return the names of the CPU's instruction sets, as Linux calls them; elsewhere none."""
+    return frozenset(_cpu_info("flags").split())
+
+
+@cache
+def _gpu_name(device: str) -> str:
+    name: str = in_own_process(_cuda_name, device, threads=usable_cores(), sees_gpus=True)
+    return name
+
+
+def _cuda_name(device: str) -> str:
+    import torch
+
+    return torch.cuda.get_device_name(device)
+
+
+def _cpu_info(field: str) -> str:
+    if not _CPU_INFO.exists():
+        return ""
+    found = re.search(rf"^{field}\s*:\s*(.*)$", _CPU_INFO.read_text(encoding="utf-8"), re.MULTILINE)
+    return found[1] if found else ""
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

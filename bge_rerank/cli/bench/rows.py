@@ -1,0 +1,153 @@
+"""Measuring all contenders on one workload: in turn, one at a time, each in a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from statistics import median
+
+from bge_rerank.cli.bench.contenders import Contender
+from bge_rerank.cli.bench.files import Files, failure_of
+from bge_rerank.cli.bench.machine import memory
+from bge_rerank.cli.bench.own_process import OwnProcess
+from bge_rerank.cli.bench.progress import progress
+from bge_rerank.cli.bench.settings import Settings
+from bge_rerank.cli.bench.subject import Peak, Run, Subject
+from bge_rerank.cli.bench.workload import Workload
+from bge_rerank.errors import RerankError
+
+PROCESS_BYTES = 400 * 2**20
+"""What a process takes without weights, roughly."""
+WEIGHTS_A_PROCESS = 2
+"""How often a process holds them, roughly: as it loads, or packed anew for its own kernels."""
+SHARE_OF_MEMORY = 0.6
+
+
+@dataclass(slots=True)
+class Row:
+    """What was measured of one contender on one workload.
+
+    Attributes:
+        contender: Who.
+        failure: Why nothing, or not all, was measured.
+        batch_size: The best batch size, where it was looked for.
+        cold_starts: Seconds that its starts took, a process each.
+        runs: Its timed calls.
+        peaks: Memory, after each turn.
+    """
+
+    contender: Contender
+    failure: str | None = None
+    batch_size: int | None = None
+    cold_starts: list[float] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+    peaks: list[Peak] = field(default_factory=list)
+    _process: OwnProcess | None = None
+
+    def take_turn(
+        self, settings: Settings, files: Files, workload: Workload, timings: int, *, stays: bool
+    ) -> None:
+        """Time some calls, in the process that is there or in a new one; note what goes wrong."""
+        if self.failure:
+            return
+        try:
+            if not self._process:
+                self._process = self._start(settings, files, workload)
+            self.runs += [self._process.ask("run") for _ in range(timings)]
+            self.peaks.append(self._process.ask("peak"))
+        except RerankError as error:
+            self.failure = failure_of(error)
+        if self.failure or not stays:
+            self.close()
+
+    def close(self) -> None:
+        """End the process, if there is one."""
+        if self._process:
+            self._process.close()
+            self._process = None
+
+    def _start(self, settings: Settings, files: Files, workload: Workload) -> OwnProcess:
+        def subject(batch_size: int | None = None) -> OwnProcess:
+            return OwnProcess(
+                partial(Subject, batch_size=batch_size),
+                self.contender,
+                files.folder(self.contender),
+                files.max_length,
+                workload,
+                settings.device,
+                threads=settings.threads,
+                sees_gpus=settings.device != "cpu",
+            )
+
+        if self.contender.batch_sizes and self.batch_size is None:
+            # In a process that is thrown away: what large batches leave would hide what others take.
+            with subject() as tried:
+                self.batch_size = tried.ask("best_batch_size", self.contender.batch_sizes)
+        process = subject(self.batch_size)
+        self.cold_starts.append(process.ask("cold_start"))
+        return process
+
+
+def measure_rows(
+    settings: Settings,
+    contenders: Sequence[Contender],
+    workload: Workload,
+    files: Files,
+    measure_rates: Callable[[], Mapping[str, float]],
+) -> tuple[list[Row], dict[str, float]]:
+    """Let all contenders take turns, every second time in the opposite order.
+
+    Their processes stay for all rounds where memory holds them all; otherwise each is started anew
+    for each half of the rounds.
+
+    Args:
+        settings: Of the run.
+        contenders: Who takes part.
+        workload: What is ranked.
+        files: What they read.
+        measure_rates: Measures the matrix-multiply rates; called after all have had a turn.
+
+    Returns:
+        A row a contender, in order, and the median of the matrix-multiply rates by precision.
+    """
+    rows = [Row(contender, files.failures.get(contender.export)) for contender in contenders]
+    stays = fit_together(len(rows), files)
+    passes = timings_by_pass(settings.rounds, stays=stays)
+    rates: list[Mapping[str, float]] = []
+    try:
+        with progress(len(passes) * len(rows)) as tick:
+            for number, timings in enumerate(passes):
+                for row in rows if number % 2 == 0 else rows[::-1]:
+                    tick(f"{workload.name}: {row.contender.name}")
+                    row.take_turn(settings, files, workload, timings, stays=stays)
+                rates.append(measure_rates())
+    finally:
+        for row in rows:
+            row.close()
+    return rows, _medians(rates)
+
+
+def timings_by_pass(rounds: int, *, stays: bool) -> list[int]:
+    """Return how many timed calls each contender has in each pass over all of them.
+
+    >>> timings_by_pass(5, stays=True), timings_by_pass(5, stays=False)
+    ([1, 1, 1, 1, 1], [3, 2])
+    """
+    if stays or rounds == 1:
+        return [1] * rounds
+    return [rounds - rounds // 2, rounds // 2]
+
+
+def fit_together(processes: int, files: Files) -> bool:
+    """Say whether the machine's memory holds all contenders at once."""
+    needed = processes * (PROCESS_BYTES + WEIGHTS_A_PROCESS * files.bytes_of_weights)
+    return needed <= SHARE_OF_MEMORY * memory()
+
+
+def _medians(measured: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    rates: dict[str, list[float]] = {}
+    for measurement in measured:
+        for precision, rate in measurement.items():
+            rates.setdefault(precision, []).append(rate)
+    return {precision: median(values) for precision, values in rates.items()}

@@ -1,0 +1,117 @@
+"""`Subject`: a contender that is loaded, warmed up and timed. It lives in the contender's own process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from bge_rerank.cli.bench.contenders import Contender
+from bge_rerank.cli.bench.memory import memory_of
+from bge_rerank.cli.bench.workload import Workload
+
+WARM_UP_DOCUMENTS = 8
+TRIES = {"cpu": 1, "cuda": 2}
+"""Calls of each batch size that is tried, by the kind of device, of which the fastest counts: on CUDA the
+first call of a size makes room and loads kernels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One timed call: its wall time, and its scores in input order."""
+
+    seconds: float
+    scores: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """Memory in bytes: the most of the process, loading included, and what the calls took on top.
+
+    Attributes:
+        total: The most that was held at a time, on the device where the contender computes.
+        above_weights: The most that was held during calls, less what was held after the first
+            answer: weights and libraries.
+    """
+
+    total: int
+    above_weights: int
+
+
+class Subject:
+    """A contender that is loaded and ready to rank one workload."""
+
+    def __init__(
+        self,
+        contender: Contender,
+        folder: Path,
+        max_length: int,
+        workload: Workload,
+        device: str,
+        *,
+        batch_size: int | None = None,
+    ) -> None:
+        """Load, answer, warm up.
+
+        Args:
+            contender: What to run.
+            folder: The weights, or the export that it reads.
+            max_length: The longest sequence in tokens.
+            workload: What it will rank.
+            device: Where it computes.
+            batch_size: What it runs with; `None` is its own default.
+
+        Raises:
+            ImportError: A module that it needs is not there.
+        """
+        self._workload = workload
+        self._tries = TRIES[device.partition(":")[0]]
+        self._options = {} if batch_size is None else {"batch_size": batch_size}
+        started = time.perf_counter()
+        for module in contender.modules:
+            import_module(module)
+        self._rank = contender.build(folder, max_length, device)
+        self._rank_first(1)
+        self._cold_start = time.perf_counter() - started
+        self._memory = memory_of(device)
+        self._loading_peak = self._memory.peak()
+        self._memory.forget_peak()
+        self._before = self._memory.held()
+        self._rank_first(WARM_UP_DOCUMENTS)
+
+    def cold_start(self) -> float:
+        """Return the seconds from importing its libraries to its first answer, of one document."""
+        return self._cold_start
+
+    def best_batch_size(self, batch_sizes: Sequence[int]) -> int:
+        """Return the batch size with which the first documents take least; leaves memory in disorder.
+
+        They are enough to fill the largest batch twice.
+        """
+
+        def seconds(batch_size: int) -> float:
+            self._options = {"batch_size": batch_size}
+            return min(self._seconds(2 * max(batch_sizes)) for _ in range(self._tries))
+
+        return min(batch_sizes, key=seconds)
+
+    def run(self) -> Run:
+        """Rank the whole workload once."""
+        started = time.perf_counter()
+        scores = self._rank_first(len(self._workload.documents))
+        return Run(time.perf_counter() - started, [float(score) for score in scores])
+
+    def peak(self) -> Peak:
+        """Return the memory that loading and the calls so far took."""
+        calls = self._memory.peak()
+        return Peak(max(self._loading_peak, calls), max(0, calls - self._before))
+
+    def _seconds(self, count: int) -> float:
+        started = time.perf_counter()
+        self._rank_first(count)
+        return time.perf_counter() - started
+
+    def _rank_first(self, count: int) -> list[float]:
+        return self._rank(self._workload.query, self._workload.documents[:count], **self._options)

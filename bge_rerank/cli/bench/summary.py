@@ -1,0 +1,147 @@
+"""From what was measured to the figures of a table: rates, ratios, shares, agreement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from bge_rerank.cli.bench.agreement import kendall, largest_difference, logits_of
+from bge_rerank.cli.bench.contenders import REFERENCE
+from bge_rerank.cli.bench.rows import Row
+
+REFERENCES = (REFERENCE, "bge-rerank torch float32")
+"""Whose scores the others' are compared with: the first of these that was measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One row of the table; `None` where there is no such figure.
+
+    Attributes:
+        name: The contender.
+        is_ours: Whether it is this package.
+        precision: What it computes in.
+        failure: Why it was not measured: "not installed: …" or "failed: …".
+        batch_size: The best batch size, where it was looked for.
+        seconds: Every timed call.
+        rate: Pairs a second: the median.
+        slowest: Pairs a second: the slowest call.
+        fastest: Pairs a second: the fastest call.
+        to_reference: The rate in multiples of `FlagReranker`'s.
+        to_fastest_peer: The rate in multiples of the fastest other package's, in any precision.
+        matmul_share: The operations of the forward pass a second, of the rate that the machine
+            multiplies matrices with in the same precision (0..1).
+        peak_bytes: The most memory of its process; of a server it is not known.
+        above_weights_bytes: The most that the calls took on top of what was held before them.
+        cold_start: Seconds from importing its libraries to the first answer.
+        difference: The largest difference of a logit from the reference's, in any call.
+        tau: Kendall's tau of its order and the reference's: the lowest of any call.
+    """
+
+    name: str
+    is_ours: bool
+    precision: str | None
+    failure: str | None = None
+    batch_size: int | None = None
+    seconds: tuple[float, ...] = ()
+    rate: float | None = None
+    slowest: float | None = None
+    fastest: float | None = None
+    to_reference: float | None = None
+    to_fastest_peer: float | None = None
+    matmul_share: float | None = None
+    peak_bytes: int | None = None
+    above_weights_bytes: int | None = None
+    cold_start: float | None = None
+    difference: float | None = None
+    tau: float | None = None
+
+
+def summarise(rows: Sequence[Row], flops: int, rates: Mapping[str, float]) -> list[Figures]:
+    """Compute the figures of all rows of a workload.
+
+    Args:
+        rows: What was measured.
+        flops: The operations of a forward pass over the workload.
+        rates: The machine's operations a second, by precision.
+    """
+    measured = [row for row in rows if not row.failure]
+    reference = _scores_of_reference(measured)
+    seconds = {row.contender.name: _median_seconds(row) for row in measured}
+    peers = [seconds[row.contender.name] for row in measured if not row.contender.is_ours]
+    return [
+        _failed(row)
+        if row.failure
+        else _figures(
+            row,
+            flops,
+            rates,
+            reference_seconds=seconds.get(REFERENCE),
+            peer_seconds=min(peers, default=None),
+            reference=reference,
+        )
+        for row in rows
+    ]
+
+
+def _failed(row: Row) -> Figures:
+    contender = row.contender
+    return Figures(contender.name, contender.is_ours, contender.precision, failure=row.failure)
+
+
+def _figures(
+    row: Row,
+    flops: int,
+    rates: Mapping[str, float],
+    *,
+    reference_seconds: float | None,
+    peer_seconds: float | None,
+    reference: Sequence[float] | None,
+) -> Figures:
+    contender, typical = row.contender, _median_seconds(row)
+    seconds = tuple(run.seconds for run in row.runs)
+    depth = len(row.runs[0].scores)
+    rate = rates.get(contender.precision or "")
+    peaks = [] if contender.is_server else row.peaks
+    return Figures(
+        name=contender.name,
+        is_ours=contender.is_ours,
+        precision=contender.precision,
+        batch_size=row.batch_size,
+        seconds=seconds,
+        rate=depth / typical,
+        slowest=depth / max(seconds),
+        fastest=depth / min(seconds),
+        to_reference=reference_seconds and reference_seconds / typical,
+        to_fastest_peer=peer_seconds and peer_seconds / typical,
+        matmul_share=rate and flops / typical / rate,
+        peak_bytes=max((peak.total for peak in peaks), default=None),
+        above_weights_bytes=max((peak.above_weights for peak in peaks), default=None),
+        cold_start=median(row.cold_starts),
+        difference=_difference(row, reference),
+        tau=_tau(row, reference),
+    )
+
+
+def _difference(row: Row, reference: Sequence[float] | None) -> float | None:
+    scale = row.contender.scale
+    if reference is None:
+        return None
+    return max(largest_difference(logits_of(run.scores, scale), reference) for run in row.runs)
+
+
+def _tau(row: Row, reference: Sequence[float] | None) -> float | None:
+    if reference is None:
+        return None
+    taus = [kendall(run.scores, reference) for run in row.runs]
+    return min((tau for tau in taus if tau is not None), default=None)
+
+
+def _median_seconds(row: Row) -> float:
+    return median(run.seconds for run in row.runs)
+
+
+def _scores_of_reference(measured: Sequence[Row]) -> list[float] | None:
+    by_name = {row.contender.name: row for row in measured}
+    return next((by_name[name].runs[-1].scores for name in REFERENCES if name in by_name), None)

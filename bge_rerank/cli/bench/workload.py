@@ -1,0 +1,71 @@
+"""What is ranked: one query and documents of a given length, from the demo collection's words."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from bge_rerank.data.demo import demo_collection
+from bge_rerank.errors import ConfigurationError
+
+LENGTHS = {"short": (10, 60), "mixed": (10, 450), "long": (300, 450)}
+"""Words of the shortest and of the longest document."""
+
+SEED = 20
+"""Another than that of the pairs which int8 exports are calibrated with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One call to a reranker.
+
+    Attributes:
+        length: A name of `LENGTHS`.
+        query: What is asked.
+        documents: What is ranked; no two are equal.
+    """
+
+    length: str
+    query: str
+    documents: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Say what it is."""
+        return f"{len(self.documents):,} {self.length} documents"
+
+
+def make_workload(length: str, depth: int) -> Workload:
+    """Draw documents: running words of the demo collection's passages, lengths even on a log scale.
+
+    The same each time, and the documents of a lower depth are the first of a greater one.
+
+    Args:
+        length: A name of `LENGTHS`.
+        depth: How many documents.
+
+    Raises:
+        ConfigurationError: There is no such length, or no such depth.
+
+    >>> workload = make_workload("short", depth=20)
+    >>> workload.name, len(set(workload.documents))
+    ('20 short documents', 20)
+    """
+    if length not in LENGTHS:
+        raise ConfigurationError(f"unknown length {length!r}; choose one of {', '.join(LENGTHS)}")
+    if depth < 1:
+        raise ConfigurationError(f"depth is {depth}; give 1 or more documents")
+    collection = demo_collection()
+    words = " ".join(passage.text for passage in collection.passages).split()
+    draw = random.Random(SEED)  # noqa: S311 - samples, no secrets
+    documents: dict[str, None] = {}
+    # A document that came twice would be scored once by some and twice by others.
+    while len(documents) < depth:
+        documents[_running_words(words, *LENGTHS[length], draw)] = None
+    return Workload(length, next(iter(collection.questions.values())), tuple(documents))
+
+
+def _running_words(words: list[str], shortest: int, longest: int, draw: random.Random) -> str:
+    count = round(shortest * (longest / shortest) ** draw.random())
+    start = draw.randrange(len(words) - count + 1)
+    return " ".join(words[start : start + count])

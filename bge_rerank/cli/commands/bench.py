@@ -1,0 +1,127 @@
+"""`bge-rerank bench`: this package beside others, on one machine in one run."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from bge_rerank.backends.cores import usable_cores
+from bge_rerank.cli.bench import cpu_contenders, cuda_contenders
+from bge_rerank.cli.bench.contenders import Contender, choose, server
+from bge_rerank.cli.bench.geometry import GEOMETRIES
+from bge_rerank.cli.bench.settings import Settings
+from bge_rerank.cli.bench.workload import LENGTHS, make_workload
+from bge_rerank.errors import ConfigurationError
+from bge_rerank.extras import needs_extra
+from bge_rerank.models.registry import BACKENDS, asks_server
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    _add_server_arguments(parser)
+    add = parser.add_argument
+    add("--model", default="mini", help="hub name, folder or 'mini' (default: %(default)s)")
+    add(
+        "--geometry",
+        choices=GEOMETRIES,
+        help="in place of a model: this architecture with random weights",
+    )
+    add("--depth", type=int, nargs="+", default=[100], metavar="N", help="documents (default: 100)")
+    add(
+        "--length",
+        nargs="+",
+        default=["mixed"],
+        choices=LENGTHS,
+        help="of documents (default: mixed)",
+    )
+    add(
+        "--contenders",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="names or parts of names (default: all)",
+    )
+    add("--rounds", type=int, default=5, metavar="N", help="timed calls (default: %(default)s)")
+    add("--threads", type=int, metavar="N", help="cores for each contender (default: all)")
+    add("--device", default="cpu", help="where: cpu, cuda or cuda:N (default: %(default)s)")
+    add("--max-length", type=int, metavar="TOKENS", help="cut longer pairs (default: the model's)")
+    add(
+        "--growth",
+        type=int,
+        nargs="*",
+        metavar="N",
+        help="how ours grow with the number of pairs, in place of the comparison "
+        "(default sizes: 10 100 1000 10000)",
+    )
+    add(
+        "--output",
+        type=Path,
+        default=Path("benchmarks"),
+        metavar="DIR",
+        help="folder for JSON and picture (default: %(default)s)",
+    )
+
+
+def _add_server_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--url", help="the address of a running server to measure too")
+    add(
+        "--dialect",
+        choices=sorted(filter(asks_server, BACKENDS)),
+        default="tei",
+        help="how that server is asked (default: %(default)s)",
+    )
+    add(
+        "--served-model", metavar="NAME", help="what that server calls the model (default: --model)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Measure, print, write.
+
+    Raises:
+        RerankError: A setting cannot work, or the model could not be found, read or built.
+    """
+    with needs_extra("bench", "the benchmark"):
+        from bge_rerank.cli.bench.growth import SIZES
+        from bge_rerank.cli.bench.run import compare, grow
+    settings = _settings(arguments)
+    if arguments.growth is not None:
+        sizes = arguments.growth or SIZES
+        grow(settings, _contenders(arguments, ours_alone=True), arguments.length[0], sizes)
+        return
+    workloads = [
+        make_workload(length, depth) for length in arguments.length for depth in arguments.depth
+    ]
+    compare(settings, _contenders(arguments), workloads)
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    threads = usable_cores() if arguments.threads is None else arguments.threads
+    if arguments.rounds < 1:
+        raise ConfigurationError(f"rounds is {arguments.rounds}; give 1 or more")
+    if not 1 <= threads <= usable_cores():
+        raise ConfigurationError(f"threads is {threads}; this machine has 1 to {usable_cores()}")
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", arguments.device):
+        raise ConfigurationError(f"device is {arguments.device!r}; give cpu, cuda or cuda:N")
+    return Settings(
+        model_name=arguments.model,
+        geometry=arguments.geometry,
+        max_length=arguments.max_length,
+        rounds=arguments.rounds,
+        threads=threads,
+        output=arguments.output,
+        device=arguments.device,
+    )
+
+
+def _contenders(arguments: argparse.Namespace, *, ours_alone: bool = False) -> list[Contender]:
+    all_there = cpu_contenders if arguments.device == "cpu" else cuda_contenders
+    if ours_alone:
+        return choose(all_there.OURS, arguments.contenders)
+    chosen = choose([*all_there.OURS, *all_there.PEERS], arguments.contenders)
+    if arguments.url is None:
+        return chosen
+    served_model = arguments.served_model or arguments.model
+    return [*chosen, server(arguments.url, arguments.dialect, served_model)]

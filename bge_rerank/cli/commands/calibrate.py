@@ -1,0 +1,177 @@
+"""`bge-rerank calibrate DATA`: probabilities and thresholds from labelled pairs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bge_rerank.calibration.calibration import Calibration
+from bge_rerank.cli.commands.scorer_arguments import add_scorer_arguments, scorer_of
+from bge_rerank.errors import CalibrationError, ConfigurationError
+from bge_rerank.extras import needs_extra
+from bge_rerank.ranking.selection import sigmoid
+
+if TYPE_CHECKING:
+    from bge_rerank.calibration.fit import Calibrated
+    from bge_rerank.calibration.reliability import Reliability
+
+METHODS = ("auto", "isotonic", "platt")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add = parser.add_argument
+    add(
+        "data",
+        metavar="DATA",
+        type=Path,
+        help="JSONL: 'query', 'passage', 'label' (0 or 1) a line, or 'query', 'candidates', 'relevant'",
+    )
+    add_scorer_arguments(parser)
+    add(
+        "--output",
+        type=Path,
+        default=Path("calibration.json"),
+        metavar="FILE",
+        help="what to write; the plot lies next to it (default: %(default)s)",
+    )
+    add("--plot", choices=["png", "svg", "none"], default="png", help="(default: %(default)s)")
+    add("--method", choices=METHODS, default="auto", help="(default: %(default)s)")
+    add(
+        "--confidence",
+        type=float,
+        default=0.95,
+        help="of the thresholds' bounds, one-sided (default: %(default)s)",
+    )
+    for what, of in (("precision", "of what is kept"), ("recall", "of what is relevant")):
+        add(
+            f"--min-{what}",
+            type=float,
+            nargs="+",
+            default=[0.9],
+            metavar="P",
+            help=f"to print thresholds for, {of} (default: 0.9)",
+        )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Score, calibrate, write the file and the plot, and print what was found.
+
+    Raises:
+        RerankError: The data or a setting cannot work, or the model could not be loaded.
+    """
+    with needs_extra("calibrate", "calibrating"):
+        from bge_rerank.calibration.fit import calibrate
+        from bge_rerank.cli.commands.pair_progress import pair_progress
+    from bge_rerank.data.pairs import read_labelled_pairs
+
+    _check_output(arguments.output, arguments.plot)
+    pairs = read_labelled_pairs(arguments.data)
+    with pair_progress(len(pairs)) as scored:
+        calibrated = calibrate(
+            scorer_of(arguments),
+            pairs,
+            method=arguments.method,
+            confidence=arguments.confidence,
+            progress=scored,
+        )
+    try:
+        _write(calibrated, arguments.output, arguments.plot)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot write {str(arguments.output)!r} ({error.strerror}); choose another --output"
+        ) from error
+    _report(calibrated, arguments)
+
+
+def _check_output(output: Path, plot: str) -> None:
+    """Refuse what could not be written, before the work of scoring."""
+    if not output.absolute().parent.is_dir():
+        raise ConfigurationError(f"there is no folder for {str(output)!r}; make it first")
+    if output.suffix == f".{plot}":
+        raise ConfigurationError(
+            f"--output is {str(output)!r}, where the plot would lie; let it end in .json"
+        )
+
+
+def _write(calibrated: Calibrated, output: Path, plot: str) -> None:
+    calibrated.calibration.save(output)
+    if plot == "none":
+        return
+    with needs_extra("calibrate", "the reliability plot"):
+        from bge_rerank.calibration.reliability_plot import draw_reliability
+    measured = {
+        "before": calibrated.before,
+        calibrated.method: calibrated.after[calibrated.method],
+    }
+    title = f"{calibrated.calibration.made_for.model_name}: {calibrated.calibration.pairs} pairs"
+    draw_reliability(title, measured, output.with_suffix(f".{plot}"))
+
+
+def _report(calibrated: Calibrated, arguments: argparse.Namespace) -> None:
+    calibration, after = calibrated.calibration, calibrated.after
+    made_for = calibration.made_for
+    print(
+        f"{arguments.output}: {calibrated.method}, from {calibration.pairs} pairs of "
+        f"{calibration.queries} queries, {calibration.relevant} relevant"
+    )
+    print(
+        f"for {made_for.model_name}, revision {made_for.revision}, {made_for.precision}, "
+        f"max_length {made_for.max_length}"
+    )
+    losses = ", ".join(f"{method} {after[method].log_loss:.4f}" for method in after)
+    print(f"log loss: before {calibrated.before.log_loss:.4f}, {losses} (cross-validated)")
+    chosen = after[calibrated.method]
+    print(
+        f"expected calibration error: before {calibrated.before.calibration_error:.4f}, "
+        f"after {chosen.calibration_error:.4f}"
+    )
+    _table("before", calibrated.before)
+    _table("after", chosen)
+    print(f"thresholds, each with {calibration.confidence:.0%} confidence:")
+    for wanted in arguments.min_precision:
+        _threshold(calibration, f"precision {wanted}", calibration.precision_logit, wanted)
+    for wanted in arguments.min_recall:
+        _threshold(calibration, f"recall {wanted}", calibration.recall_logit, wanted)
+    print("thresholds by what was seen (precision_by='estimate'):")
+    for wanted in arguments.min_precision:
+        _estimate(calibration, wanted)
+
+
+def _table(name: str, measured: Reliability) -> None:
+    print(f"{name}: probability, pairs, mean probability, share of relevant pairs")
+    for each in measured.bins:
+        print(
+            f"  {each.lower:.1f} to {each.upper:.1f} {each.pairs:7d} "
+            f"{each.probability:8.3f} {each.share:8.3f}"
+        )
+
+
+def _threshold(
+    calibration: Calibration, name: str, find: Callable[[float], float], wanted: float
+) -> None:
+    try:
+        print(f"  {name}: {_scales(calibration, find(wanted))}")
+    except CalibrationError as error:
+        print(f"  {name}: none ({error})")
+
+
+def _estimate(calibration: Calibration, wanted: float) -> None:
+    try:
+        found = calibration.precision_estimate(wanted)
+    except CalibrationError as error:
+        print(f"  precision {wanted}: none ({error})")
+        return
+    print(
+        f"  precision {wanted}: {_scales(calibration, found.logit)}; {found.precision:.3f} seen, "
+        f"not below {found.bound:.3f} with {calibration.confidence:.0%} confidence"
+    )
+
+
+def _scales(calibration: Calibration, logit: float) -> str:
+    return (
+        f"logit {logit:.4f}, rerank_score {sigmoid(logit):.4f}, "
+        f"rerank_probability {calibration.probability(logit):.4f}"
+    )

@@ -1,0 +1,22 @@
+"""`bge-rerank demo`: the whole job on a small collection."""
+
+from __future__ import annotations
+
+import argparse
+
+from bge_rerank.extras import needs_extra
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add = parser.add_argument
+    add("--model", default="mini", help="hub name, folder or 'mini' (default: %(default)s)")
+    add("--show", type=int, default=3, metavar="N", help="questions to show (default: %(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Retrieve, rerank through both frameworks, show and measure."""
+    with needs_extra("demo", "the demo"):
+        from bge_rerank.cli.demo.run import run_demo
+
+        run_demo(arguments.model, arguments.show)

@@ -1,0 +1,122 @@
+"""`bge-rerank drift REFERENCE`: whether a model still gives the scores that it gave once."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bge_rerank.cli.commands.scorer_arguments import add_scorer_arguments, scorer_of
+from bge_rerank.errors import ConfigurationError, DriftError
+from bge_rerank.extras import needs_extra
+from bge_rerank.models.config import DEFAULT_MODEL
+from bge_rerank.scoring.identity import MAIN, ScoredBy, differences
+
+if TYPE_CHECKING:
+    from bge_rerank.calibration.drift import Drift, Reference
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add = parser.add_argument
+    add("reference", metavar="REFERENCE", type=Path, help="the JSON file of pairs and logits")
+    add(
+        "--write",
+        metavar="DATA",
+        type=Path,
+        help="write REFERENCE from these pairs (JSONL, as for `calibrate`) in place of checking it",
+    )
+    add(
+        "--tolerance",
+        type=float,
+        metavar="LOGIT",
+        help="with --write: how far a logit may move (default: 0.001 in float32, else 0.25)",
+    )
+    add(
+        "--changed-first",
+        type=float,
+        metavar="SHARE",
+        help="with --write: of the queries, how many may have another first passage (default: 0.02)",
+    )
+    add_scorer_arguments(parser, default_model=None)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write a reference, or score it again and print how far its scores moved.
+
+    Raises:
+        DriftError: They moved further than the reference tolerates, or it cannot be read.
+        RerankError: The data cannot be read, or the model could not be loaded.
+    """
+    if arguments.write:
+        _write(arguments)
+    elif arguments.tolerance is not None or arguments.changed_first is not None:
+        raise ConfigurationError(
+            "--tolerance and --changed-first are written into the reference; give --write with them"
+        )
+    else:
+        _check(arguments)
+
+
+def _write(arguments: argparse.Namespace) -> None:
+    with needs_extra("calibrate", "measuring drift"):
+        from bge_rerank.calibration.drift import default_tolerance, make_reference
+    from bge_rerank.data.pairs import read_labelled_pairs
+
+    arguments.model = arguments.model or DEFAULT_MODEL
+    pairs = [labelled.pair for labelled in read_labelled_pairs(arguments.write)]
+    reference = make_reference(scorer_of(arguments), pairs)
+    given = {"largest": arguments.tolerance, "changed_first": arguments.changed_first}
+    tolerance = replace(
+        default_tolerance(reference.scored_by),
+        **{name: value for name, value in given.items() if value is not None},
+    )
+    try:
+        replace(reference, tolerance=tolerance).save(arguments.reference)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot write {str(arguments.reference)!r} ({error.strerror}); choose another place"
+        ) from error
+    print(
+        f"{arguments.reference}: {len(reference.pairs)} pairs of {len(reference.queries)} queries, "
+        f"tolerance {tolerance.largest:g} of a logit and {tolerance.changed_first:.1%} of the first "
+        "passages"
+    )
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    with needs_extra("calibrate", "measuring drift"):
+        from bge_rerank.calibration.drift import Reference, measure_drift
+
+    reference = Reference.load(arguments.reference)
+    _as_it_was(arguments, reference.scored_by)
+    drift = measure_drift(reference, scorer_of(arguments))
+    _report(reference, drift)
+    faults = drift.faults(reference.tolerance)
+    if faults:
+        raise DriftError(f"the scores moved: {' and '.join(faults)}")
+
+
+def _as_it_was(arguments: argparse.Namespace, made_by: ScoredBy) -> None:
+    """Run what the reference was made with, where the arguments say nothing else."""
+    if arguments.model is None:
+        arguments.model = made_by.model_name or DEFAULT_MODEL
+        if arguments.revision is None and made_by.revision != MAIN:
+            arguments.revision = made_by.revision
+    if arguments.max_length is None:
+        arguments.max_length = made_by.max_length
+
+
+def _report(reference: Reference, drift: Drift) -> None:
+    for name, (before, now) in differences(drift.expected, drift.actual).items():
+        print(f"{name}: {before} in the reference, {now} now")
+    tolerance = reference.tolerance
+    print(f"pairs: {len(reference.pairs)} of {len(reference.queries)} queries")
+    print(f"largest difference of a logit: {drift.largest:.6f} (tolerated: {tolerance.largest:g})")
+    print(f"mean difference: {drift.mean:.6f}")
+    print(f"rank correlation: {drift.rank_correlation:.6f}")
+    print(
+        f"changed first passages: {drift.changed_first:.1%} "
+        f"(tolerated: {tolerance.changed_first:.1%})"
+    )

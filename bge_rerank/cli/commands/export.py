@@ -1,0 +1,46 @@
+"""`bge-rerank export MODEL DIR`: a folder that the torch-free backends read."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import get_args
+
+from bge_rerank.models.manifest import Precision
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="hub name, folder or 'mini'")
+    add("folder", metavar="DIR", type=Path, help="where to write; must not exist, or be empty")
+    add("--precision", choices=get_args(Precision), default="fp32", help="(default: %(default)s)")
+    add(
+        "--calibrate",
+        metavar="DATA",
+        type=Path,
+        help="for int8: JSONL with 'query' and 'text' like yours (default: pairs of the demo)",
+    )
+    add("--revision", help="a branch, tag or commit of the hub repository")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Export, check, and say how closely the graph agrees with the model.
+
+    Raises:
+        RerankError: As `bge_rerank.export.export_model` does.
+    """
+    from bge_rerank.export import export_model
+    from bge_rerank.export.samples import read_pairs
+
+    agreement = export_model(
+        arguments.model,
+        arguments.folder,
+        arguments.precision,
+        calibrate=read_pairs(arguments.calibrate) if arguments.calibrate else None,
+        revision=arguments.revision,
+    )
+    print(
+        f"{arguments.folder}: {arguments.precision}, differs from torch float32 by "
+        f"{agreement.difference:.2g} and with the batch by {agreement.batch:.2g} of the logits' spread"
+    )

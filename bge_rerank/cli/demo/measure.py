@@ -1,0 +1,43 @@
+"""Ranking quality over a test collection: nDCG@10 and MRR@10."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from statistics import fmean
+
+from bge_rerank.evaluation.measures import Values, measure_rankings
+
+Rankings = Mapping[str, Iterable[str]]
+"""Question id to passage ids, best first."""
+
+ANSWERS = 2
+"""The grade that counts for MRR: a passage that only helps partly does not."""
+
+
+def mean_quality(
+    judgements: Mapping[str, Mapping[str, int]], rankings: Rankings
+) -> dict[str, float]:
+    """Return nDCG@10 and MRR@10, each the mean over the questions, 0..1.
+
+    >>> mean_quality({"q": {"a": 2, "b": 0}}, {"q": ["b", "a"]})["MRR@10"]
+    0.5
+    """
+    measured = [_measured(judgements, rankings, question) for question in judgements]
+    return {name: fmean(values[name] for values in measured) for name in ("nDCG@10", "MRR@10")}
+
+
+def ndcg_by_question(
+    judgements: Mapping[str, Mapping[str, int]], rankings: Rankings
+) -> dict[str, float]:
+    """Return nDCG@10 of each question, 0..1."""
+    return {
+        question: _measured(judgements, rankings, question)["nDCG@10"] for question in judgements
+    }
+
+
+def _measured(
+    judgements: Mapping[str, Mapping[str, int]], rankings: Rankings, question: str
+) -> Values:
+    """Measure one question; without a ranking each measure is 0."""
+    ranking = list(rankings.get(question, ()))
+    return measure_rankings(judgements[question], [ranking], lowest_grade=ANSWERS)[0]

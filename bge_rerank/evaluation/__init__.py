@@ -1,0 +1,47 @@
+"""Does reranking help here? `evaluate` measures it on labelled queries of your own.
+
+Built on the core, which knows nothing of it. Needs the extra `evaluate`, which is missed when something
+is evaluated: what calibrates and measures drift lies here too, and has an extra of its own.
+
+>>> from bge_rerank.evaluation import LabelledQuery, evaluate, read_beir, read_frame, read_jsonl
+"""
+
+from bge_rerank.data.beir import read_beir
+from bge_rerank.data.bm25_retriever import Bm25Retriever
+from bge_rerank.data.collection import LabelledCollection
+from bge_rerank.data.frames import read_frame
+from bge_rerank.data.irds import read_irds
+from bge_rerank.data.jsonl import read_jsonl
+from bge_rerank.data.labelled import Candidate, LabelledQuery, Retriever
+from bge_rerank.evaluation.evaluate import evaluate
+from bge_rerank.evaluation.result import (
+    Change,
+    DepthPoint,
+    Evaluation,
+    Latency,
+    Loss,
+    ModelResult,
+    Shown,
+    Verdict,
+)
+
+__all__ = [
+    "Bm25Retriever",
+    "Candidate",
+    "Change",
+    "DepthPoint",
+    "Evaluation",
+    "LabelledCollection",
+    "LabelledQuery",
+    "Latency",
+    "Loss",
+    "ModelResult",
+    "Retriever",
+    "Shown",
+    "Verdict",
+    "evaluate",
+    "read_beir",
+    "read_frame",
+    "read_irds",
+    "read_jsonl",
+]

@@ -1,0 +1,151 @@
+"""The depths that an evaluation compares: which they are, and the order at each of them.
+
+A cross-encoder's logit is the pair's own. So the order at a smaller depth follows from the one ranking
+at the whole depth, without scoring again: the first candidates in the order of that ranking, the others
+behind them as they came. (Up to rounding: some backends round by what else is in the batch.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count, takewhile
+
+from bge_rerank.backends.bm25 import Bm25Scorer
+from bge_rerank.errors import ConfigurationError
+from bge_rerank.ranking.reranker import Reranker
+from bge_rerank.scoring.cache import CachedScorer
+from bge_rerank.scoring.loading import LazyScorer
+from bge_rerank.types import Scorer
+
+SMALLEST_DEPTH = 5
+
+
+@dataclass(frozen=True, slots=True)
+class DepthPlan:
+    """Which depths are compared, and for which models that can be done.
+
+    Attributes:
+        depths: Ascending; the last one is the whole depth.
+        without_curve: Why there is only the whole depth, by model.
+        without_cost: The models whose scorers keep scores: a second ranking would look them up.
+    """
+
+    depths: tuple[int, ...]
+    without_curve: Mapping[str, str]
+    without_cost: frozenset[str]
+
+    @property
+    def smaller(self) -> tuple[int, ...]:
+        """The depths below the whole one."""
+        return self.depths[:-1]
+
+    def has_curve(self, model: str) -> bool:
+        """Say whether the order at a smaller depth follows from the whole one."""
+        return model not in self.without_curve
+
+    def has_cost(self, model: str) -> bool:
+        """Say whether a second ranking shows what a smaller depth takes."""
+        return self.has_curve(model) and model not in self.without_cost
+
+
+def plan_depths(
+    rerankers: Mapping[str, Reranker], depths: Sequence[int] | None, whole: int
+) -> DepthPlan:
+    """Decide what is compared.
+
+    Args:
+        rerankers: By the names of their models.
+        depths: The depths asked for; `None` for `default_depths`.
+        whole: The most candidates that are reranked.
+
+    Raises:
+        ConfigurationError: A depth is no whole number from 1 to `whole`.
+    """
+    reasons = {name: why_no_curve(reranker) for name, reranker in rerankers.items()}
+    return DepthPlan(
+        default_depths(whole) if depths is None else checked_depths(depths, whole),
+        {name: reason for name, reason in reasons.items() if reason},
+        frozenset(name for name, reranker in rerankers.items() if keeps_scores(reranker.scorer)),
+    )
+
+
+def default_depths(whole: int) -> tuple[int, ...]:
+    """Return 5, 10, 20, 50, 100, 200 and so on below the whole depth, and that depth.
+
+    >>> default_depths(100), default_depths(5)
+    ((5, 10, 20, 50, 100), (5,))
+    """
+    return (*takewhile(lambda depth: depth < whole, _series()), whole)
+
+
+def checked_depths(depths: Sequence[int], whole: int) -> tuple[int, ...]:
+    """Return the depths asked for, ascending, with the whole one.
+
+    Raises:
+        ConfigurationError: One is no whole number from 1 to `whole`.
+
+    >>> checked_depths([20, 10], 50)
+    (10, 20, 50)
+    """
+    for depth in depths:
+        if type(depth) is not int or not 1 <= depth <= whole:
+            raise ConfigurationError(
+                f"depths has {depth!r}; give whole numbers from 1 to {whole}, the depth itself"
+            )
+    return tuple(sorted({*depths, whole}))
+
+
+def order_at(depth: int, whole_order: Sequence[int]) -> list[int]:
+    """Return the order in which only the first candidates are reranked.
+
+    Args:
+        depth: How many of the first candidates that is.
+        whole_order: The places of all candidates, best first.
+
+    >>> order_at(2, [3, 1, 0, 2])
+    [1, 0, 2, 3]
+    """
+    return [place for place in whole_order if place < depth] + [*range(depth, len(whole_order))]
+
+
+def why_no_curve(reranker: Reranker) -> str | None:
+    """Say what keeps the order at a smaller depth from following, or nothing.
+
+    A fused order depends on the ranks among all that were scored.
+
+    >>> from bge_rerank import load_scorer
+    >>> why_no_curve(Reranker(load_scorer("mini"), top_n=3))
+    'top_n may leave candidates out'
+    """
+    if isinstance(reranker.scorer, Bm25Scorer):
+        return "scorer compares the candidates with one another"
+    if reranker.fusion is not None:
+        return "fusion ranks the candidates among one another"
+    settings = {
+        "top_n": reranker.top_n,
+        "score_threshold": reranker.score_threshold,
+        "min_precision": reranker.min_logit,
+        "prefilter": reranker.prefilter,
+        "latency_budget_ms": reranker.latency_budget_ms,
+    }
+    given = [name for name, value in settings.items() if value is not None]
+    return f"{', '.join(given)} may leave candidates out" if given else None
+
+
+def keeps_scores(scorer: Scorer) -> bool:
+    """Say whether a pair that was scored before is looked up, so that its time says nothing.
+
+    >>> from bge_rerank import load_scorer
+    >>> keeps_scores(load_scorer("mini")), keeps_scores(load_scorer("mini", score_cache="memory"))
+    (False, True)
+    """
+    if isinstance(scorer, LazyScorer):
+        return scorer.config.score_cache is not None
+    return isinstance(scorer, CachedScorer)
+
+
+def _series() -> Iterator[int]:
+    """Give 5, 10, 20, 50, 100 and so on."""
+    steps = (digit * 10**power for power in count() for digit in (1, 2, 5))
+    return (step for step in steps if step >= SMALLEST_DEPTH)

@@ -1,0 +1,216 @@
+"""`Measuring`: one query at a time through the first stage and the rerankers, to its numbers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice, repeat
+
+from bge_rerank.data.labelled import Candidate, LabelledQuery, Retriever, check_candidates
+from bge_rerank.errors import InvalidInputError, RetrievalError
+from bge_rerank.evaluation.agreement import query_agreement
+from bge_rerank.evaluation.depths import DepthPlan, order_at
+from bge_rerank.evaluation.keyword_queries import is_keywords
+from bge_rerank.evaluation.measures import measure_names, measure_rankings
+from bge_rerank.evaluation.records import Record
+from bge_rerank.evaluation.result import Agreement, Loss, Shown
+from bge_rerank.evaluation.tally import SAME
+from bge_rerank.inputs import without_lone_surrogates
+from bge_rerank.ranking.reranker import Reranker
+
+SHOWN_CHARACTERS = 300
+"""How much of a text is kept of a query that was lost."""
+FIRST_TIMED = 20
+"""So many queries are ranked at each smaller depth too, to see how long that takes."""
+TIMED_EVERY = 10
+"""And of the queries after those one in so many: it adds a tenth to the whole, at most."""
+
+Measured = tuple[float, ...]
+"""Numbers of a query: several measures of a ranking, or one number at several depths."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measuring:
+    """What queries are measured with.
+
+    Attributes:
+        rerankers: By the names of their models.
+        retriever: The first stage, for queries that come without candidates.
+        depth: The most candidates of a query that are reranked.
+        k: How many of the first passages the measures look at.
+        plan: Which depths are compared.
+    """
+
+    rerankers: Mapping[str, Reranker]
+    retriever: Retriever | None
+    depth: int
+    k: int
+    plan: DepthPlan
+
+    def records(self, queries: Iterable[LabelledQuery], earlier: int = 0) -> Iterator[Record]:
+        """Measure one query after the other.
+
+        Before the first one each model ranks a passage, so that loading its weights is not timed.
+        What smaller depths take is measured on the queries that `is_timed` names.
+
+        Args:
+            queries: Those to measure.
+            earlier: How many were measured before.
+
+        Raises:
+            InvalidInputError: A query has no candidates, and there is no retriever.
+            RetrievalError: The retriever failed; it names the query.
+            ScoringError: A model failed.
+        """
+        warm = False
+        for number, labelled in enumerate(queries, earlier):
+            candidates = self._candidates(labelled)[: self.depth]
+            if candidates and not warm:
+                self._warm_up(labelled.query, candidates[0][1])
+                warm = True
+            yield self._record(labelled, candidates, timed=is_timed(number))
+
+    def _candidates(self, labelled: LabelledQuery) -> Sequence[Candidate]:
+        if labelled.candidates is not None:
+            return labelled.candidates
+        if self.retriever is None:
+            raise InvalidInputError(
+                f"query {labelled.id!r:.80} has no candidates; give some, or a retriever"
+            )
+        return _retrieved(self.retriever, labelled)
+
+    def _warm_up(self, query: str, text: str) -> None:
+        for reranker in self.rerankers.values():
+            reranker.rerank(query, [text])
+
+    def _record(
+        self, labelled: LabelledQuery, candidates: Sequence[Candidate], *, timed: bool
+    ) -> Record:
+        orders: dict[str, list[int]] = {}
+        milliseconds: dict[str, float] = {}
+        agreement: dict[str, Agreement] = {}
+        depth_milliseconds: dict[str, tuple[float, ...]] = {}
+        texts = [text for _, text in candidates]
+        for name, reranker in self.rerankers.items():
+            orders[name], milliseconds[name] = _ranked(reranker, labelled.query, texts)
+            agreement[name] = query_agreement(orders[name], len(candidates))
+            if timed and self.plan.has_cost(name):
+                depth_milliseconds[name] = self._depth_milliseconds(
+                    reranker, labelled.query, texts, milliseconds[name]
+                )
+        before, after, depths = self._measured(labelled.relevant, candidates, orders)
+        relevant = {id_ for id_, grade in labelled.relevant.items() if grade > 0}
+        return Record(
+            id=labelled.id,
+            relevant=len(relevant),
+            found=len(relevant & {id_ for id_, _ in candidates}),
+            before=before,
+            after=after,
+            milliseconds=milliseconds,
+            losses={
+                name: _loss(labelled, after[name][0] - before[0], candidates, order)
+                for name, order in orders.items()
+                if after[name][0] - before[0] < -SAME
+            },
+            agreement=agreement,
+            keywords=is_keywords(labelled.query),
+            candidates=len(candidates),
+            depths=depths,
+            depth_milliseconds=depth_milliseconds,
+        )
+
+    def _depth_milliseconds(
+        self, reranker: Reranker, query: str, texts: Sequence[str], whole: float
+    ) -> Measured:
+        """Rank once more at each smaller depth; with no more candidates it is the same work as before."""
+        return tuple(
+            _ranked(reranker, query, texts[:depth])[1] if depth < len(texts) else whole
+            for depth in self.plan.smaller
+        )
+
+    def _measured(
+        self,
+        relevant: Mapping[str, int],
+        candidates: Sequence[Candidate],
+        orders: Mapping[str, Sequence[int]],
+    ) -> tuple[Measured, dict[str, Measured], dict[str, Measured]]:
+        """Return the measures before and, by model, after; and nDCG at each smaller depth."""
+        curved = [name for name in orders if self.plan.has_curve(name)]
+        shallow = [depth for depth in self.plan.smaller if depth < len(candidates)]
+        rankings = [range(len(candidates)), *orders.values()]
+        cut = [order_at(depth, orders[name]) for name in curved for depth in shallow]
+        # In one call: most of what it costs is the same for one ranking and for many.
+        before, *measured = self._values(relevant, candidates, [*rankings, *cut])
+        after = dict(zip(orders, measured, strict=False))
+        ndcg = iter(values[0] for values in measured[len(orders) :])
+        deep = len(self.plan.smaller) - len(shallow)
+        depths = {
+            name: (*islice(ndcg, len(shallow)), *repeat(after[name][0], deep)) for name in curved
+        }
+        return before, after, depths
+
+    def _values(
+        self,
+        relevant: Mapping[str, int],
+        candidates: Sequence[Candidate],
+        orders: Sequence[Sequence[int]],
+    ) -> list[Measured]:
+        ids = [[candidates[place][0] for place in order] for order in orders]
+        names = measure_names(self.k)
+        return [
+            tuple(values[name] for name in names)
+            for values in measure_rankings(relevant, ids, self.k)
+        ]
+
+
+def is_timed(number: int) -> bool:
+    """Say whether a query is ranked at the smaller depths too: the first ones, then some of them.
+
+    >>> [number for number in range(45) if is_timed(number)][18:]
+    [18, 19, 20, 30, 40]
+    """
+    return number < FIRST_TIMED or number % TIMED_EVERY == 0
+
+
+def _ranked(reranker: Reranker, query: str, texts: Sequence[str]) -> tuple[list[int], float]:
+    """Return the places of the texts kept, best first, and how many milliseconds it took."""
+    started = time.perf_counter()
+    ranking = reranker.rerank(query, texts)
+    milliseconds = 1e3 * (time.perf_counter() - started)
+    return [ranked.index for ranked in ranking], milliseconds
+
+
+def _retrieved(retriever: Retriever, labelled: LabelledQuery) -> list[Candidate]:
+    what = f"the first stage failed for query {labelled.id!r:.80} ({labelled.query!r:.80})"
+    try:
+        found = list(retriever(labelled.query))
+        check_candidates(found, "what it found")
+    except Exception as error:
+        raise RetrievalError(f"{what}: {type(error).__name__}: {error}") from error
+    return found
+
+
+def _loss(
+    labelled: LabelledQuery,
+    difference: float,
+    candidates: Sequence[Candidate],
+    order: Sequence[int],
+) -> Loss:
+    return Loss(
+        labelled.id,
+        _beginning(labelled.query),
+        difference,
+        _shown(candidates[0]),
+        _shown(candidates[order[0]]) if order else None,
+    )
+
+
+def _shown(candidate: Candidate) -> Shown:
+    id_, text = candidate
+    return Shown(id_, _beginning(text))
+
+
+def _beginning(text: str) -> str:
+    """Return what a report can hold of a text, in any encoding of Unicode."""
+    return without_lone_surrogates(text[:SHOWN_CHARACTERS])

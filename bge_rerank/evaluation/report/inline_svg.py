@@ -1,0 +1,75 @@
+"""`inline_svg`: a drawing as SVG that stands in a page, and takes the page's colours and letters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from io import StringIO
+from typing import Any
+
+import matplotlib as mpl
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bge_rerank.evaluation.report.palette import light, themed
+
+STYLE: dict[Any, Any] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": light("soft"),
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.labelcolor": light("ink"),
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 11.0,
+    "grid.color": light("thin"),
+    "svg.fonttype": "none",  # letters stay letters: found, copied, and in the page's font
+    "svg.hashsalt": "bge-rerank",
+    "xtick.color": light("soft"),
+    "xtick.labelcolor": light("ink"),
+    "ytick.color": light("soft"),
+    "ytick.labelcolor": light("ink"),
+}
+NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+"""With a date, no two reports would be the same."""
+_STYLE_SHEET = re.compile(r"<defs>\s*<style.*?</style>\s*</defs>", re.DOTALL)
+_ID = re.compile(r' id="([^"]+)"')
+_REFERENCE = re.compile(r'((?:href="|url\()#)([^")]+)')
+
+
+def inline_svg(draw: Callable[[Axes], None], name: str, size: tuple[float, float]) -> Markup:
+    """Draw a picture, as an element that clashes with nothing else in the page.
+
+    The same drawing gives the same text, whatever matplotlib is set to elsewhere.
+
+    Args:
+        draw: Draws on the axes, in colours of `light`, and writes nothing that is in the data.
+        name: What its ids begin with; no other picture of the page has it.
+        size: Width and height, in inches of 72 units; letters are 11 units high.
+    """
+    file = StringIO()
+    # How SVG is written can be set globally alone: it is, for as long as this takes.
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)
+        figure = Figure(figsize=size, layout="constrained")
+        draw(figure.subplots())
+        figure.savefig(file, format="svg", transparent=True, metadata=NO_METADATA)
+    svg = file.getvalue()
+    # A style sheet inside a picture would hold for the whole page.
+    element = _STYLE_SHEET.sub("", svg[svg.index("<svg") :].rstrip())
+    return Markup(themed(with_own_ids(element, name)))  # noqa: S704 - drawn, not given
+
+
+def with_own_ids(svg: str, name: str) -> str:
+    """Number the ids that something refers to, behind a name, and drop the others.
+
+    >>> with_own_ids('<g id="a"><path id="b"/><use xlink:href="#b"/></g>', "plot")
+    '<g><path id="plot-1"/><use xlink:href="#plot-1"/></g>'
+    """
+    referred = dict.fromkeys(found for _, found in _REFERENCE.findall(svg))
+    own = {id_: f"{name}-{number}" for number, id_ in enumerate(referred, 1)}
+    renamed = _ID.sub(lambda found: f' id="{own[found[1]]}"' if found[1] in own else "", svg)
+    return _REFERENCE.sub(lambda found: f"{found[1]}{own[found[2]]}", renamed)

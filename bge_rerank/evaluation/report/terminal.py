@@ -1,0 +1,61 @@
+"""An evaluation in the terminal: a table, and a verdict for each model."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bge_rerank.evaluation.report.story import ModelStory, Story, tell
+from bge_rerank.evaluation.report.wording import DEPTH_HEADINGS, HEADINGS
+from bge_rerank.evaluation.result import Evaluation
+
+
+def print_evaluation(evaluation: Evaluation, console: Console) -> None:
+    """Print what was found."""
+    story = tell(evaluation)
+    console.print(story.data)
+    if any(model.rows for model in story.models):
+        console.print(_rows(story))
+    for model in story.models:
+        _print_model(model, console)
+    for note in story.notes:
+        console.print(escape(note))
+    console.print(f"\n[bold]{escape(story.answer)}[/]")
+
+
+def _rows(story: Story) -> Table:
+    """Show the measures before and after, a section for each model."""
+    table = Table()
+    table.add_column("model")
+    for heading in HEADINGS:
+        table.add_column(heading, justify="left" if heading == "" else "right", no_wrap=True)
+    for model in story.models:
+        names = [escape(model.name), *[""] * (len(model.rows) - 1)]
+        for name, row in zip(names, model.rows, strict=True):
+            table.add_row(name, *row, end_section=row is model.rows[-1])
+    return table
+
+
+def _depth_rows(model: ModelStory) -> Table:
+    """Show quality and latency by depth."""
+    table = Table()
+    for heading in DEPTH_HEADINGS:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in model.depth_rows:
+        table.add_row(*row, style="bold" if row[-1] else None)
+    return table
+
+
+def _print_model(model: ModelStory, console: Console) -> None:
+    console.print(f"\n[bold]{escape(model.name)}[/]: {escape(model.verdict)}")
+    console.print(model.counts)
+    if model.agreement:
+        console.print(model.agreement)
+    if model.depth_rows:
+        console.print(_depth_rows(model))
+        console.print(model.depths)
+    for loss in model.losses:
+        console.print(f"  lost: {escape(loss.query)} ({loss.change})")
+        for what, passage in loss.passages:
+            console.print(f"    [dim]{what}: {escape(passage)}[/]")

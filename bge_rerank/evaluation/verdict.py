@@ -1,0 +1,150 @@
+"""`decide`: from the figures to "rerank", "do not rerank" or "not enough data", with the reasons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bge_rerank.errors import ConfigurationError
+from bge_rerank.evaluation.result import Gain, Latency, Verdict
+
+ENOUGH_QUERIES = 30
+"""With fewer, no mean and no interval is given."""
+SMALLEST_GAIN = 0.05
+"""Of nDCG@k, in parts of what it was: less is not worth a model."""
+TIGHT_BUDGET_MS = 50.0
+"""A budget that few cross-encoders keep."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What reranking is measured against.
+
+    Attributes:
+        target: The nDCG@k (0..1) that is enough; `None` for none.
+        latency_budget_ms: What the 95th percentile of reranking a query may take, in milliseconds;
+            `None` for no limit.
+        corpus_size: How many passages there are to search; `None` where nobody knows.
+    """
+
+    target: float | None = None
+    latency_budget_ms: float | None = None
+    corpus_size: int | None = None
+
+    def check(self) -> None:
+        """Refuse demands that cannot be met or compared.
+
+        Raises:
+            ConfigurationError: `target` lies outside 0..1, or the budget is not above 0.
+        """
+        if self.target is not None and not 0.0 < self.target <= 1.0:
+            raise ConfigurationError(
+                f"target is {self.target!r}; it is compared with nDCG, so give a number above 0, up to 1"
+            )
+        if self.latency_budget_ms is not None and not self.latency_budget_ms > 0:
+            raise ConfigurationError(
+                f"latency_budget_ms is {self.latency_budget_ms!r}; give milliseconds above 0"
+            )
+
+
+def too_little_data(queries: int, found: int) -> str | None:
+    """Say why no figure can be given, or nothing where there is enough data.
+
+    Args:
+        queries: How many were measured.
+        found: How many relevant passages were among their candidates.
+    """
+    if queries < ENOUGH_QUERIES:
+        return f"queries: {queries}, and fewer than {ENOUGH_QUERIES} carry no mean; label more"
+    if found == 0:
+        return (
+            "no relevant passage is among the candidates of any query: "
+            "check that labels and candidates have the same ids"
+        )
+    return None
+
+
+def decide(
+    ndcg: Gain,
+    latency: Latency | None,
+    k: int,
+    demands: Demands,
+    *,
+    keywords: str | None = None,
+    smaller_depths: bool = False,
+) -> Verdict:
+    """Decide by the change of nDCG@k and by what it costs, at one depth.
+
+    Args:
+        ndcg: Before and after, over enough queries.
+        latency: Of reranking a query; `None` where it was not measured, which keeps any budget.
+        k: How many of the first passages count.
+        demands: What the figures are measured against.
+        keywords: Why the queries are not worth it (`why_not_keywords`); `None` where they are.
+        smaller_depths: Whether smaller depths were measured too, so that less depth is no advice.
+
+    Returns:
+        "do not rerank" with each reason that there is against it, else "rerank" with the gain.
+    """
+    against = [
+        *([keywords] if keywords else ()),
+        *_needless(ndcg, k, demands),
+        *_gain_too_small(ndcg),
+        *(_too_slow(latency, demands, smaller_depths=smaller_depths) if latency else ()),
+    ]
+    if against:
+        return Verdict("do not rerank", tuple(against))
+    took = f"; {_took(latency)}" if latency else ""
+    return Verdict("rerank", (f"{gain(ndcg)}{took}",))
+
+
+def gain(change: Gain) -> str:
+    """Say how a measure changed.
+
+    >>> gain(Gain("nDCG@10", 0.5, 0.6, 0.1, 0.05, 0.15))
+    'nDCG@10 goes from 0.500 to 0.600 (+20.0 %; 95 % interval of the difference +0.050 to +0.150)'
+    """
+    return (
+        f"{change.measure} goes from {change.before:.3f} to {change.after:.3f} "
+        f"({_relative(change)}95 % interval of the difference {change.low:+.3f} to {change.high:+.3f})"
+    )
+
+
+def _needless(ndcg: Gain, k: int, demands: Demands) -> list[str]:
+    reasons = []
+    if demands.target is not None and ndcg.before >= demands.target:
+        reasons.append(
+            f"the first stage is at the target: {ndcg.measure} is {ndcg.before:.3f}, "
+            f"and {demands.target:.3f} is enough"
+        )
+    if demands.corpus_size is not None and demands.corpus_size <= k:
+        reasons.append(
+            f"the corpus is small: all of its {demands.corpus_size} passages are among the first {k} "
+            "in any order"
+        )
+    return reasons
+
+
+def _gain_too_small(ndcg: Gain) -> list[str]:
+    if ndcg.high < 0:
+        return [f"it makes the ranking worse: {gain(ndcg)}"]
+    if ndcg.low <= 0:
+        return [f"the change is inside the noise: {gain(ndcg)}"]
+    if ndcg.difference < SMALLEST_GAIN * ndcg.before:
+        return [f"the gain is under {SMALLEST_GAIN:.0%} of what it was: {gain(ndcg)}"]
+    return []
+
+
+def _too_slow(latency: Latency, demands: Demands, *, smaller_depths: bool) -> list[str]:
+    budget = demands.latency_budget_ms
+    if budget is None or latency.p95 <= budget:
+        return []
+    advice = "a smaller model or int8" if smaller_depths else "a smaller model, int8, or less depth"
+    return [f"it is too slow: {_took(latency)}, and the budget is {budget:g} ms; try {advice}"]
+
+
+def _took(latency: Latency) -> str:
+    return f"{latency.p95:.1f} ms a query at the 95th percentile"
+
+
+def _relative(change: Gain) -> str:
+    return "" if change.before == 0 else f"{100 * change.difference / change.before:+.1f} %; "

@@ -1,0 +1,199 @@
+"""Where a model's files are, and what its config says it is."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from bge_rerank.errors import ConfigurationError, MissingDependencyError, ModelLoadError
+from bge_rerank.extras import needs_extra
+from bge_rerank.models.config import ScorerConfig
+
+Architecture = Literal["encoder", "decoder", "layerwise", "lightweight"]
+"""The four kinds of BGE rerankers. All but the encoders are LLM-based."""
+
+RECOMMENDED_MAX_LENGTH = 1024
+"""BAAI's recommendation for v2-m3 and its LLM-based rerankers; shorter models are used in full."""
+
+WEIGHT_FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
+"""What transformers needs of a repository: weights as safetensors only."""
+M3_FILES = ("sparse_linear.pt", "colbert_linear.pt", "pytorch_model.bin")
+"""What the lexical weights of BGE-M3 need besides; pickles, read without running code of theirs."""
+GRAPH_FILES = (
+    "config.json",
+    "tokenizer.json",
+    "onnx/model.onnx",
+    "onnx/model.onnx*data",
+    "onnx/bge_rerank.json",
+)
+"""What an exported model consists of."""
+
+_HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """A model's `config.json`, and what it says.
+
+    Attributes:
+        contents: The file, parsed.
+    """
+
+    contents: dict[str, Any]
+
+    @property
+    def architecture(self) -> Architecture:
+        """Which kind of reranker it describes.
+
+        The class names are those in BAAI's own code. What is no causal language model
+        counts as an encoder: whether it has a head is seen when the weights are loaded.
+        """
+        classes = self.contents.get("auto_map") or {}
+        names = " ".join([*(self.contents.get("architectures") or []), *map(str, classes.values())])
+        if "LayerWise" in names:
+            return "layerwise"
+        if "CostWise" in names:
+            return "lightweight"
+        return "decoder" if "CausalLM" in names else "encoder"
+
+    @property
+    def positions(self) -> int:
+        """The longest sequence that the position embeddings allow.
+
+        RoBERTa and its relatives number positions from `pad_token_id + 1` on, so that the first
+        embeddings are never used (`create_position_ids_from_input_ids` in transformers).
+        """
+        embeddings = int(self.contents.get("max_position_embeddings", RECOMMENDED_MAX_LENGTH))
+        if "roberta" not in str(self.contents.get("model_type")):
+            return embeddings
+        return embeddings - int(self.contents.get("pad_token_id") or 0) - 1
+
+
+def choose_max_length(config: ScorerConfig, model: ModelConfig) -> int:
+    """Return the longest sequence in tokens: what was asked for, or what BAAI recommends.
+
+    Raises:
+        ConfigurationError: The model has no positions for the length asked for.
+    """
+    if config.max_length is None:
+        return min(model.positions, RECOMMENDED_MAX_LENGTH)
+    if not 1 <= config.max_length <= model.positions:
+        raise ConfigurationError(
+            f"max_length is {config.max_length}; {config.model_name!r} takes 1 to {model.positions}"
+        )
+    return config.max_length
+
+
+def read_config(config: ScorerConfig) -> ModelConfig:
+    """Find a model by its name and read its `config.json`, from the hub if it is no folder.
+
+    Raises:
+        ModelLoadError: There is no such folder, or the hub does not have it or cannot be reached.
+        MissingDependencyError: `"mini"` was asked for and is not installed.
+    """
+    folder = _local_folder(config.model_name)
+    path = (folder or _from_hub(config, ["config.json"])) / "config.json"
+    try:
+        contents = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelLoadError(
+            f"cannot read {str(path)!r} ({error}); give a folder with a model in transformers' layout"
+        ) from error
+    return ModelConfig(contents)
+
+
+def model_folder(config: ScorerConfig, files: Sequence[str] = WEIGHT_FILES) -> Path:
+    """Return the folder of a model's files, fetched from the hub if it is no local one.
+
+    Of a hub repository only `files` are fetched, and code only where `trust_remote_code` asks for
+    it.
+
+    Raises:
+        ModelLoadError: As `read_config` does.
+        MissingDependencyError: As `read_config` does.
+    """
+    return _local_folder(config.model_name) or _from_hub(config, files)
+
+
+@contextmanager
+def loading_errors(model_name: str, *others: type[Exception]) -> Iterator[None]:
+    """Turn what `huggingface_hub` and `transformers` raise into one line that says what to do.
+
+    Args:
+        model_name: What is loaded.
+        others: What else the block raises when it cannot load.
+    """
+    from huggingface_hub import errors as hub
+
+    unreadable: tuple[type[Exception], ...] = (
+        OSError,
+        ValueError,
+        RuntimeError,
+        hub.EntryNotFoundError,
+        *others,
+    )
+    try:
+        yield
+    except hub.GatedRepoError as error:
+        raise ModelLoadError(
+            f"access to {model_name!r} is restricted; log in with `hf auth login`"
+        ) from error
+    except (hub.RepositoryNotFoundError, hub.HFValidationError) as error:
+        raise ModelLoadError(
+            f"no folder and no hub repository is named {model_name!r}; check the name, or log in if it is private"
+        ) from error
+    except hub.RevisionNotFoundError as error:
+        raise ModelLoadError(f"{model_name!r} has no such revision; check `revision`") from error
+    except hub.LocalEntryNotFoundError as error:
+        raise ModelLoadError(
+            f"{model_name!r} is not in the local cache and the hub was not reached; go online once, "
+            "or give a local folder, or model_name='mini' (pip install bge-rerank-mini)"
+        ) from error
+    except unreadable as error:
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelLoadError(f"cannot load {model_name!r}: {first_line}") from error
+
+
+def _local_folder(model_name: str) -> Path | None:
+    if model_name == "mini":
+        return _mini()
+    folder = Path(model_name).expanduser()
+    if folder.is_dir():
+        return folder
+    if not _HUB_NAME.fullmatch(model_name):
+        raise ModelLoadError(f"there is no folder {model_name!r}; check the path")
+    return None
+
+
+def _mini() -> Path:
+    try:
+        import bge_rerank_mini
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            "the model 'mini' is a package of its own; pip install bge-rerank-mini "
+            "(for a folder of that name, give './mini')"
+        ) from error
+    return bge_rerank_mini.path()
+
+
+def _from_hub(config: ScorerConfig, files: Sequence[str]) -> Path:
+    """Fetch some of a repository's files and return the folder they lie in, in the hub's cache."""
+    with needs_extra("torch", "loading a model"):
+        from huggingface_hub import snapshot_download
+
+    code = ["*.py"] if config.trust_remote_code else []
+    with loading_errors(config.model_name):
+        return Path(
+            snapshot_download(
+                config.model_name,
+                revision=config.revision,
+                cache_dir=config.cache_dir,
+                local_files_only=config.local_files_only,
+                allow_patterns=[*files, *code],
+            )
+        )

@@ -1,0 +1,92 @@
+"""The backends by name: which class scores, and which extra installs what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+
+from bge_rerank.errors import ConfigurationError
+from bge_rerank.extras import needs_extra
+from bge_rerank.models.config import ScorerConfig
+from bge_rerank.types import Scorer
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """Where a backend's class lives, the library it stands on, and the extra that installs it."""
+
+    module: str
+    class_name: str
+    library: str
+    extra: str
+    is_server: bool = False
+
+
+def _server() -> Backend:
+    return Backend(
+        "bge_rerank.backends.http.scorer", "HttpScorer", "httpx", extra="http", is_server=True
+    )
+
+
+BACKENDS = {
+    "torch": Backend("bge_rerank.backends.torch.scorer", "TorchScorer", "torch", extra="torch"),
+    "openvino": Backend(
+        "bge_rerank.backends.exported.openvino", "OpenVinoScorer", "openvino", extra="openvino"
+    ),
+    "onnx": Backend("bge_rerank.backends.exported.onnx", "OnnxScorer", "onnxruntime", extra="onnx"),
+    "flag": Backend("bge_rerank.backends.flag.scorer", "FlagScorer", "FlagEmbedding", extra="flag"),
+    "m3-sparse": Backend(
+        "bge_rerank.backends.flag.m3_sparse", "M3SparseScorer", "FlagEmbedding", extra="flag"
+    ),
+    "tei": _server(),
+    "vllm": _server(),
+    "infinity": _server(),
+    "llamacpp": _server(),
+    "cohere": _server(),
+    "jina": _server(),
+}
+"""Each class takes a `ScorerConfig` whose backend is decided, and loads the weights, or asks a server."""
+
+RUNTIMES = ("openvino", "onnx")
+"""The backends that read an exported graph, the faster first."""
+
+
+def is_installed(name: str) -> bool:
+    """Say whether a backend's library is there, without importing it."""
+    return find_spec(BACKENDS[name].library) is not None
+
+
+def asks_server(name: str) -> bool:
+    """Say whether a backend asks a server, in place of running a model.
+
+    >>> asks_server("tei"), asks_server("torch"), asks_server("auto")
+    (True, False, False)
+    """
+    return name in BACKENDS and BACKENDS[name].is_server
+
+
+def check_backend(name: str) -> None:
+    """Refuse a backend that does not exist.
+
+    >>> check_backend("tensorflow")
+    Traceback (most recent call last):
+    bge_rerank.errors.ConfigurationError: unknown backend 'tensorflow'; choose one of auto, cohere, ...
+    """
+    known = sorted(["auto", *BACKENDS])
+    if name not in known:
+        raise ConfigurationError(f"unknown backend {name!r}; choose one of {', '.join(known)}")
+
+
+def scorer_class(name: str) -> Callable[[ScorerConfig], Scorer]:
+    """Import the class of a backend.
+
+    Raises:
+        MissingDependencyError: Something that it imports is not installed.
+    """
+    backend = BACKENDS[name]
+    with needs_extra(backend.extra, f"the {name!r} backend"):
+        module = import_module(backend.module)
+    constructor: Callable[[ScorerConfig], Scorer] = getattr(module, backend.class_name)
+    return constructor

@@ -1,0 +1,106 @@
+"""`Prefilter`: a cheaper scorer that leaves the best candidates to the main one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import chain, islice
+
+from bge_rerank.backends.bm25 import Bm25Scorer
+from bge_rerank.errors import ConfigurationError
+from bge_rerank.scoring.asking import ascore_pairs, score_pairs
+from bge_rerank.scoring.loading import load_scorer
+from bge_rerank.types import Pair, Scorer
+
+
+class Prefilter:
+    """Choose the candidates of each request that the main scorer shall see.
+
+    >>> class Lengths:
+    ...     def score(self, pairs, /):
+    ...         return [len(passage) for _, passage in pairs]
+    >>> Prefilter(Lengths(), keep=2).kept([[("q", "a"), ("q", "ccc"), ("q", "bb")], [("r", "a")]])
+    [[1, 2], [0]]
+    """
+
+    def __init__(self, scorer: Scorer | str, keep: int) -> None:
+        """Keep a scorer and how many it leaves; nothing is loaded.
+
+        Args:
+            scorer: A scorer, `"bm25"`, `"bge-m3"` for the lexical weights of BAAI's embedder, or the
+                name of a model for `load_scorer`.
+            keep: How many candidates of a request are left, from 1 on.
+        """
+        self.scorer = _scorer(scorer)
+        self.keep = keep
+
+    def kept(self, requests: Sequence[Sequence[Pair]]) -> list[list[int]]:
+        """Score the requests of more than `keep` candidates, and choose.
+
+        Returns:
+            The places of the candidates left, for each request, ascending.
+
+        Raises:
+            ScoringError: The scorer failed.
+        """
+        return self._choose(requests, [score_pairs(self.scorer, p) for p in self._passes(requests)])
+
+    async def akept(self, requests: Sequence[Sequence[Pair]]) -> list[list[int]]:
+        """Choose as `kept` does, without blocking the event loop."""
+        passes = self._passes(requests)
+        return self._choose(requests, [await ascore_pairs(self.scorer, p) for p in passes])
+
+    def _passes(self, requests: Sequence[Sequence[Pair]]) -> list[Sequence[Pair]]:
+        """Return what is scored together: everything, or a request for BM25, which compares within."""
+        crowded = [pairs for pairs in requests if len(pairs) > self.keep]
+        return crowded if isinstance(self.scorer, Bm25Scorer) else [[*chain.from_iterable(crowded)]]
+
+    def _choose(
+        self, requests: Sequence[Sequence[Pair]], logits: Iterable[Iterable[float]]
+    ) -> list[list[int]]:
+        scores = chain.from_iterable(logits)
+        return [
+            best_places(list(islice(scores, len(pairs))), self.keep)
+            if len(pairs) > self.keep
+            else list(range(len(pairs)))
+            for pairs in requests
+        ]
+
+
+def best_places(scores: Sequence[float], keep: int) -> list[int]:
+    """Return the places of the `keep` highest scores, ascending; of equal ones the first are kept.
+
+    >>> best_places([0.5, 2.0, 0.5, 1.0], keep=3)
+    [0, 1, 3]
+    """
+    order = sorted(range(len(scores)), key=lambda place: -scores[place])
+    return sorted(order[:keep])
+
+
+def check_prefilter(prefilter: object, keep: int, top_n: int | None) -> None:
+    """Refuse a cascade that cannot work.
+
+    Raises:
+        ConfigurationError: `prefilter` is neither a scorer nor a string, `keep` is no whole number
+            from 1 on, or fewer texts would be left than `top_n`.
+    """
+    if type(keep) is not int or keep < 1:
+        raise ConfigurationError(f"keep is {keep!r}; give a whole number from 1 on")
+    if prefilter is None:
+        return
+    if not isinstance(prefilter, str | Scorer):
+        raise ConfigurationError(
+            f"prefilter is {prefilter!r:.80}, which has no score(pairs) method; "
+            "give a scorer, 'bm25', 'bge-m3', the name of a model, or None"
+        )
+    if top_n is not None and top_n > keep:
+        raise ConfigurationError(
+            f"top_n is {top_n}, and the prefilter leaves keep={keep}; give a keep of {top_n} or more"
+        )
+
+
+def _scorer(scorer: Scorer | str) -> Scorer:
+    if not isinstance(scorer, str):
+        return scorer
+    if scorer == "bm25":
+        return Bm25Scorer()
+    return load_scorer("BAAI/bge-m3", "m3-sparse") if scorer == "bge-m3" else load_scorer(scorer)

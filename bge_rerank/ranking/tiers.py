@@ -1,0 +1,71 @@
+"""`Tier`: what one step of a cascade was given, what it kept, and how long it took."""
+
+from __future__ import annotations
+
+from collections.abc import Sized
+from dataclasses import dataclass
+from time import perf_counter
+
+from bge_rerank.backends.bm25 import Bm25Scorer
+from bge_rerank.scoring.cache import CachedScorer
+from bge_rerank.scoring.gathering import GatheringScorer
+from bge_rerank.types import Scorer
+
+WHOLE_MILLISECONDS_FROM = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """One step on the way from all texts to the few that are kept.
+
+    Attributes:
+        name: `"retriever"`, `"bm25"`, the name of a model, or the class of a scorer of your own.
+        received: How many texts it scored; `None` where nobody says, as with a retriever.
+        kept: How many of them it left.
+        seconds: What it took, as the caller waited: loading on first use, and waiting for a shared
+            pass, are part of it.
+
+    >>> print(Tier("bm25", 200, 50, 0.0031))
+    bm25 kept 50 of 200 in 3.1 ms
+    >>> print(Tier("retriever", None, 200, 0.0124))
+    retriever found 200 in 12 ms
+    """
+
+    name: str
+    received: int | None
+    kept: int
+    seconds: float
+
+    def __str__(self) -> str:
+        of_received = "" if self.received is None else f" of {self.received}"
+        verb = "found" if self.received is None else "kept"
+        return f"{self.name} {verb} {self.kept}{of_received} in {_milliseconds(self.seconds)}"
+
+
+def retriever_tier(found: Sized, started: float) -> Tier:
+    """Return the tier of a retriever that began at a `perf_counter` time and has just answered."""
+    return Tier("retriever", None, len(found), perf_counter() - started)
+
+
+def scorer_name(scorer: Scorer) -> str:
+    """Return the name of a scorer's tier. Nothing is loaded.
+
+    >>> from bge_rerank import load_scorer
+    >>> scorer_name(load_scorer("mini")), scorer_name(Bm25Scorer())
+    ('mini', 'bm25')
+    """
+    if isinstance(scorer, Bm25Scorer):
+        return "bm25"
+    if isinstance(scorer, GatheringScorer | CachedScorer):
+        return scorer_name(scorer.scorer)
+    for named in (scorer, getattr(scorer, "config", None)):
+        name = getattr(named, "model_name", None)
+        if isinstance(name, str):
+            return name
+    return type(scorer).__name__
+
+
+def _milliseconds(seconds: float) -> str:
+    milliseconds = 1_000 * seconds
+    decimals = 1 if milliseconds < WHOLE_MILLISECONDS_FROM else 0
+    return f"{milliseconds:,.{decimals}f} ms"

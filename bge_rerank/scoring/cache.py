@@ -1,0 +1,218 @@
+"""`CachedScorer`: a pair that was scored before is looked up, in this process or in a folder."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import math
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Protocol
+
+from bge_rerank.errors import ConfigurationError
+from bge_rerank.extras import needs_extra
+from bge_rerank.models.config import ScorerConfig
+from bge_rerank.models.files import GRAPH_FILES, M3_FILES, WEIGHT_FILES, model_folder
+from bge_rerank.models.registry import asks_server
+from bge_rerank.scoring.asking import ascore_with, logit_by_pair
+from bge_rerank.types import Pair, Scorer, Span
+from bge_rerank.windows import windows
+
+MEMORY_SCORES = 100_000
+"""Scores that `"memory"` holds; those not asked for the longest make room."""
+
+
+class ScoreCache(Protocol):
+    """Logits by key, bounded, safe to share between threads."""
+
+    def get(self, keys: Sequence[bytes]) -> dict[bytes, float]:
+        """Return the logits of those keys that are there."""
+        ...
+
+    def put(self, logits: Mapping[bytes, float]) -> None:
+        """Keep logits, and let others go where there is no room."""
+        ...
+
+
+class MemoryCache:
+    """Logits in this process's memory, the least recently used going first."""
+
+    def __init__(self, size: int = MEMORY_SCORES) -> None:
+        """Make room for `size` logits.
+
+        Raises:
+            MissingDependencyError: `cachetools` is not installed.
+        """
+        with needs_extra("cache", "score_cache='memory'"):
+            from cachetools import LRUCache
+        self._logits: LRUCache[bytes, float] = LRUCache(size)
+        self._lock = threading.Lock()
+
+    def get(self, keys: Sequence[bytes]) -> dict[bytes, float]:
+        """Return the logits of those keys that are there."""
+        with self._lock:
+            return {key: self._logits[key] for key in keys if key in self._logits}
+
+    def put(self, logits: Mapping[bytes, float]) -> None:
+        """Keep logits, and let others go where there is no room."""
+        with self._lock:
+            self._logits.update(logits)
+
+
+class CachedScorer:
+    """A scorer that is asked only for the pairs which a cache does not have, in one call.
+
+    Logits come back as they were given, to the last bit. A logit that is not finite is not kept.
+
+    >>> class Lengths:
+    ...     def score(self, pairs, /):
+    ...         print(f"{len(pairs)} pairs")
+    ...         return [float(len(passage)) for _, passage in pairs]
+    >>> scorer = CachedScorer(Lengths(), MemoryCache(), ["Lengths", 1])
+    >>> scorer.score([("q", "a")])
+    1 pairs
+    [1.0]
+    >>> scorer.score([("q", "a"), ("q", "bb"), ("q", "ccc")])
+    2 pairs
+    [1.0, 2.0, 3.0]
+    """
+
+    def __init__(self, scorer: Scorer, cache: ScoreCache, key_prefix: Sequence[object]) -> None:
+        """Put a cache in front of a scorer.
+
+        Args:
+            scorer: What scores the pairs that are missing.
+            cache: Where logits are kept; several scorers may share it.
+            key_prefix: What tells this scorer's logits from those of others, fit for JSON.
+        """
+        self.scorer = scorer
+        self._cache = cache
+        self._key_prefix = list(key_prefix)
+
+    def score(self, pairs: Sequence[Pair], /) -> list[float]:
+        """Return the logit of each pair, in input order, from the cache or from the scorer.
+
+        Raises:
+            ScoringError: The scorer failed, or gave another number of scores than it was asked for.
+        """
+        known = self._look_up(pairs)
+        missing = _missing(pairs, known)
+        if missing:
+            known |= self._keep(missing, self.scorer.score(missing))
+        return [known[pair] for pair in pairs]
+
+    async def ascore(self, pairs: Sequence[Pair], /) -> list[float]:
+        """Score as `score` does, without blocking the event loop."""
+        known = await asyncio.to_thread(self._look_up, pairs)
+        missing = _missing(pairs, known)
+        if missing:
+            logits = await ascore_with(self.scorer, missing)
+            known |= await asyncio.to_thread(self._keep, missing, logits)
+        return [known[pair] for pair in pairs]
+
+    @property
+    def max_length(self) -> int | None:
+        """The scorer's longest pair in tokens, where it knows it."""
+        return getattr(self.scorer, "max_length", None)
+
+    def windows(self, query: str, texts: Sequence[str], tokens: int, /) -> list[list[Span]]:
+        """Cut texts as the scorer does."""
+        return windows(self.scorer, query, texts, tokens)
+
+    def _look_up(self, pairs: Sequence[Pair]) -> dict[Pair, float]:
+        keys = {pair: score_key(self._key_prefix, pair) for pair in pairs}
+        logits = self._cache.get(list(keys.values()))
+        return {pair: logits[key] for pair, key in keys.items() if key in logits}
+
+    def _keep(self, pairs: Sequence[Pair], logits: Sequence[float]) -> dict[Pair, float]:
+        fresh = logit_by_pair(pairs, logits)
+        self._cache.put(
+            {
+                score_key(self._key_prefix, pair): logit
+                for pair, logit in fresh.items()
+                if math.isfinite(logit)
+            }
+        )
+        return fresh
+
+
+def with_cache(scorer: Scorer, config: ScorerConfig) -> Scorer:
+    """Put the cache that a configuration names in front of its loaded scorer.
+
+    Args:
+        scorer: The backend's scorer.
+        config: With the backend decided.
+
+    Raises:
+        ConfigurationError: The cache's folder cannot be opened or written.
+        MissingDependencyError: A package of the extra `cache` is not installed.
+    """
+    if config.score_cache is None:
+        return scorer
+    return CachedScorer(scorer, open_cache(config.score_cache), key_prefix(scorer, config))
+
+
+def open_cache(place: str) -> ScoreCache:
+    """Return the cache at a place, `"memory"` or a folder: the same one for everybody who asks.
+
+    Raises:
+        ConfigurationError: The folder cannot be opened or written.
+        MissingDependencyError: A package of the extra `cache` is not installed.
+    """
+    if not place:
+        raise ConfigurationError("score_cache is ''; give a folder, 'memory', or None for no cache")
+    return _memory() if place == "memory" else _folder(Path(place).expanduser().resolve())
+
+
+def score_key(prefix: Sequence[object], pair: Pair) -> bytes:
+    """Return the key of a pair's logit: a SHA-256, from which the texts cannot be read.
+
+    >>> score_key(["mini"], ("tides", "The Moon.")).hex()[:8]
+    'a559eb27'
+    """
+    return hashlib.sha256(json.dumps([*prefix, *pair]).encode()).digest()
+
+
+def key_prefix(scorer: Scorer, config: ScorerConfig) -> list[object]:
+    """Return what a logit depends on besides its pair: the model, its files, and how it is run."""
+    if asks_server(config.backend):
+        return [config.backend, config.base_url, config.model_name, config.max_length]
+    # What was just loaded is there: nothing is fetched to be looked at.
+    folder = model_folder(replace(config, local_files_only=True), ["config.json"])
+    return [
+        config.model_name,
+        config.revision,
+        fingerprint(folder),
+        config.backend,
+        getattr(scorer, "precision", config.dtype),
+        getattr(scorer, "max_length", config.max_length),
+        config.cutoff_layers,
+    ]
+
+
+def fingerprint(folder: Path) -> list[tuple[str, int, int]]:
+    """Return name, size and time (in ns) of each file in a folder that a score depends on."""
+    patterns = (*WEIGHT_FILES, *M3_FILES, *GRAPH_FILES, "*.py")
+    paths = {path for pattern in patterns for path in folder.glob(pattern)}
+    status = {path.relative_to(folder).as_posix(): path.stat() for path in paths}
+    return sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in status.items())
+
+
+def _missing(pairs: Sequence[Pair], known: Mapping[Pair, float]) -> list[Pair]:
+    return [pair for pair in dict.fromkeys(pairs) if pair not in known]
+
+
+@cache
+def _memory() -> ScoreCache:
+    return MemoryCache()
+
+
+@cache
+def _folder(folder: Path) -> ScoreCache:
+    with needs_extra("cache", "a score_cache in a folder"):
+        from bge_rerank.scoring.cache_folder import FolderCache
+    return FolderCache(folder)

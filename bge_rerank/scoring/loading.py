@@ -1,0 +1,186 @@
+"""`load_scorer`: weights on first use, once a process for one configuration."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from bge_rerank.backends.http.checks import checked_server
+from bge_rerank.models.auto_backend import choose_backend
+from bge_rerank.models.config import DEFAULT_MODEL, Dtype, ScorerConfig
+from bge_rerank.models.registry import asks_server, check_backend, scorer_class
+from bge_rerank.scoring.asking import ascore_with
+from bge_rerank.scoring.cache import with_cache
+from bge_rerank.scoring.gathering import GatheringScorer, check_wait
+from bge_rerank.types import Pair, Scorer, Span
+from bge_rerank.windows import windows
+
+logger = logging.getLogger(__name__)
+
+_loaded: dict[ScorerConfig, Scorer] = {}
+_gathering: dict[ScorerConfig, GatheringScorer] = {}
+_loading = threading.Lock()
+
+
+def load_scorer(
+    model_name: str = DEFAULT_MODEL,
+    backend: str = "auto",
+    *,
+    revision: str | None = None,
+    cache_dir: str | None = None,
+    local_files_only: bool = False,
+    device: str | Sequence[str] | None = None,
+    dtype: Dtype = "auto",
+    max_length: int | None = None,
+    max_batch_tokens: int | None = None,
+    threads: int | None = None,
+    trust_remote_code: bool = False,
+    cutoff_layers: Sequence[int] | None = None,
+    batch_wait_ms: float = 2.0,
+    score_cache: str | None = None,
+    base_url: str | Sequence[str] | None = None,
+    api_key: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    timeout: float = 30.0,
+    deadline: float = 60.0,
+    verify: bool | str = True,
+    max_concurrent_requests: int = 8,
+) -> LazyScorer:
+    """Return a scorer whose weights are loaded, or whose server is asked, when it first scores.
+
+    All scorers of one configuration share one set of weights, whichever thread or adapter asks
+    first, and the passes of an event loop. The parameters are described at
+    `bge_rerank.models.config.ScorerConfig`.
+
+    Raises:
+        ConfigurationError: There is no such backend, `batch_wait_ms` is negative or not finite, or
+            what concerns servers cannot work. Everything else shows on first use.
+
+    >>> load_scorer("mini").score([("what causes tides", "The Moon's gravity raises the tides.")])
+    [...]
+    """
+    check_backend(backend)
+    check_wait("batch_wait_ms", batch_wait_ms)
+    return LazyScorer(
+        checked_server(
+            ScorerConfig(
+                model_name=model_name,
+                backend=backend,
+                revision=revision,
+                cache_dir=cache_dir,
+                local_files_only=local_files_only,
+                device=device if device is None or isinstance(device, str) else tuple(device),
+                dtype=dtype,
+                max_length=max_length,
+                max_batch_tokens=max_batch_tokens,
+                threads=threads,
+                trust_remote_code=trust_remote_code,
+                cutoff_layers=None if cutoff_layers is None else tuple(cutoff_layers),
+                batch_wait_ms=batch_wait_ms,
+                score_cache=score_cache,
+                base_url=base_url
+                if base_url is None or isinstance(base_url, str)
+                else tuple(base_url),
+                api_key=api_key,
+                headers=None if headers is None else tuple(headers.items()),
+                timeout=timeout,
+                deadline=deadline,
+                verify=verify,
+                max_concurrent_requests=max_concurrent_requests,
+            )
+        )
+    )
+
+
+class LazyScorer:
+    """A configuration that becomes a loaded scorer when it is asked to score.
+
+    It holds no weights itself, so it is cheap to copy, to compare and to pickle.
+    """
+
+    def __init__(self, config: ScorerConfig) -> None:
+        """Keep the configuration; nothing is loaded."""
+        self.config = config
+
+    def score(self, pairs: Sequence[Pair], /) -> list[float]:
+        """Score pairs as `Scorer.score` does; the first call loads the weights.
+
+        Raises:
+            ModelLoadError: The model could not be loaded.
+            MissingDependencyError: A package of the backend is not installed.
+            ScoringError: The backend failed.
+        """
+        return self.loaded().score(pairs) if pairs else []
+
+    async def ascore(self, pairs: Sequence[Pair], /) -> list[float]:
+        """Score as `score` does, without blocking the event loop.
+
+        Calls that come within `batch_wait_ms` share a pass, whichever `LazyScorer` of an equal
+        configuration they come through. A server gathers by itself: it is asked at once.
+        """
+        if asks_server(self.config.backend):
+            return await _LoadedOnFirstPass(self).ascore(pairs) if pairs else []
+        if self.config not in _gathering:
+            gathering = GatheringScorer(_LoadedOnFirstPass(self), self.config.batch_wait_ms)
+            # The first of several threads stays.
+            _gathering.setdefault(self.config, gathering)
+        return await _gathering[self.config].ascore(pairs)
+
+    @property
+    def max_length(self) -> int | None:
+        """The longest pair in tokens; `None` before the weights are loaded, and where a server is asked."""
+        return getattr(_loaded.get(self.config), "max_length", None)
+
+    def windows(self, query: str, texts: Sequence[str], tokens: int, /) -> list[list[Span]]:
+        """Cut each text into windows that make pairs of at most `tokens` tokens with the query.
+
+        The first call loads the weights, which bring their tokenizer.
+        """
+        return windows(self.loaded(), query, texts, tokens)
+
+    def loaded(self) -> Scorer:
+        """Return the process's one scorer for this configuration, loading it if need be.
+
+        With `score_cache`, it is the backend's with the cache in front of it.
+        """
+        if self.config not in _loaded:
+            with _loading:
+                _load(self.config)
+        return _loaded[self.config]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LazyScorer) and self.config == other.config
+
+    def __hash__(self) -> int:
+        return hash(self.config)
+
+    def __repr__(self) -> str:
+        return f"LazyScorer({self.config})"
+
+
+class _LoadedOnFirstPass:
+    """What calls on event loops gather for: the calls that wait for the weights share a pass too."""
+
+    def __init__(self, lazy: LazyScorer) -> None:
+        self.score = lazy.score
+        self._lazy = lazy
+
+    async def ascore(self, pairs: Sequence[Pair], /) -> list[float]:
+        ready = self._lazy.config in _loaded
+        scorer = self._lazy.loaded() if ready else await asyncio.to_thread(self._lazy.loaded)
+        return list(await ascore_with(scorer, pairs))
+
+
+def _load(config: ScorerConfig) -> None:
+    """Load a configuration; those that differ only in what lies in front of the weights share them."""
+    if config in _loaded:
+        return
+    backend = config.backend if config.backend != "auto" else choose_backend(config)
+    decided = replace(config, backend=backend)
+    weights = replace(decided, batch_wait_ms=0.0, score_cache=None)
+    if weights not in _loaded:
+        _loaded[weights] = scorer_class(backend)(weights)
+    _loaded[config] = with_cache(_loaded[weights], decided)

@@ -1,0 +1,58 @@
+"""`PiecewiseScorer`: a large request takes its turn piece by piece, so that small ones get theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bge_rerank.scoring.asking import ascore_with
+from bge_rerank.types import Pair, Scorer
+
+
+class PiecewiseScorer:
+    """A scorer that asks another for a few pairs at a time, one piece after the other.
+
+    Pairs of like length go together, so that cutting costs no padding.
+
+    >>> class Lengths:
+    ...     def score(self, pairs, /):
+    ...         print(f"{len(pairs)} pairs")
+    ...         return [float(len(passage)) for _, passage in pairs]
+    >>> PiecewiseScorer(Lengths(), piece=2).score([("q", "a"), ("q", "bbb"), ("q", "cc")])
+    2 pairs
+    1 pairs
+    [1.0, 3.0, 2.0]
+    """
+
+    def __init__(self, scorer: Scorer, piece: int) -> None:
+        """Wrap a scorer; `piece` is the most pairs that it is asked for at once."""
+        self.scorer = scorer
+        self.piece = piece
+
+    def score(self, pairs: Sequence[Pair], /) -> list[float]:
+        """Return the wrapped scorer's logits, in input order."""
+        return _in_order(
+            {
+                place: logit
+                for places in self._pieces(pairs)
+                for place, logit in zip(
+                    places, self.scorer.score([pairs[place] for place in places]), strict=True
+                )
+            }
+        )
+
+    async def ascore(self, pairs: Sequence[Pair], /) -> list[float]:
+        """Score as `score` does, without blocking the event loop."""
+        logits: dict[int, float] = {}
+        for places in self._pieces(pairs):
+            scored = await ascore_with(self.scorer, [pairs[place] for place in places])
+            logits.update(zip(places, scored, strict=True))
+        return _in_order(logits)
+
+    def _pieces(self, pairs: Sequence[Pair]) -> Iterator[list[int]]:
+        order = sorted(range(len(pairs)), key=lambda place: -len(pairs[place][1]))
+        for start in range(0, len(order), self.piece):
+            yield order[start : start + self.piece]
+
+
+def _in_order(logits: dict[int, float]) -> list[float]:
+    return [logits[place] for place in sorted(logits)]

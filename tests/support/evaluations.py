@@ -1,0 +1,64 @@
+"""Evaluations to report on: one on queries made by rule, and one made of a text that is markup."""
+
+from dataclasses import replace
+
+from bge_rerank.evaluation import (
+    DepthPoint,
+    Evaluation,
+    Latency,
+    Loss,
+    ModelResult,
+    Shown,
+    evaluate,
+)
+from counted_scorer import Counted
+from labelled_queries import Told, labelled_queries
+
+MARKUP = "</script></svg><img src=//elsewhere onerror='document.title = 1'>&amp; {{ 7 * 7 }} $x^2$"
+
+
+def shortest_first(passage: str) -> float:
+    """Be wrong: what answers says so in a longer word than the others."""
+    return -float(len(passage))
+
+
+def small_evaluation(queries: int = 40) -> Evaluation:
+    models = {"told": Told(), "short": Counted(shortest_first)}
+    return evaluate(labelled_queries(queries), models, k=3, latency_budget_ms=20, depths=[])
+
+
+def with_depths(evaluation: Evaluation) -> Evaluation:
+    """Give each model a curve of three depths; how long they took is known of one alone."""
+    return replace(evaluation, models=tuple(map(_with_depths, evaluation.models)))
+
+
+def _with_depths(model: ModelResult) -> ModelResult:
+    change, parts = model.changes[0], ((2, 0.4), (3, 0.8), (6, 1.0))
+    depths = [
+        DepthPoint(
+            depth,
+            change.before + part * change.difference,
+            part * change.low,
+            part * change.high,
+            Latency(1.5, 2.5) if depth == 2 else None,
+        )
+        for depth, part in parts
+    ]
+    return replace(model, depths=tuple(depths), recommended_depth=3)
+
+
+def with_texts(evaluation: Evaluation, text: str) -> Evaluation:
+    """Put a text wherever one can come from outside."""
+    shown = Shown(text, text)
+    loss = Loss(text, text, -0.5, shown, shown)
+    models = [
+        replace(
+            model,
+            name=f"{text}{number}",
+            worst=(loss, replace(loss, after=None)),
+            verdict=replace(model.verdict, reasons=(text,)),
+        )
+        for number, model in enumerate(evaluation.models)
+    ]
+    settings = {text: {text: text}, "models": {model.name: {text: text} for model in models}}
+    return replace(evaluation, settings=settings, notes=(text,), models=tuple(models))

@@ -1,0 +1,163 @@
+"""A rerank server on loopback that speaks each dialect, and does wrong when it is told to."""
+
+import json
+import ssl
+import threading
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from bge_rerank.ranking.selection import sigmoid
+
+Fault = Callable[[BaseHTTPRequestHandler], None]
+
+
+def logit_of(query: str, text: str) -> float:
+    """The logit of a pair: its own, whichever request it comes in."""
+    return (zlib.crc32(f"{query}\0{text}".encode()) % 1_000) / 100 - 5
+
+
+@dataclass
+class FakeServer:
+    """What was asked, and what goes wrong: each fault is for one request, in turn."""
+
+    dialect: str
+    info: dict[str, Any] | None = None
+    max_texts: int | None = None
+    max_characters: int | None = None
+    seconds: float = 0.0
+    url: str = ""
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    connections: set[Any] = field(default_factory=set)
+    info_requests: int = 0
+    running: int = 0
+    most_at_once: int = 0
+    faults: deque[Fault] = field(default_factory=deque)
+    always: Fault | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def answer(self, body: dict[str, Any]) -> tuple[int, Any]:
+        texts = body.get("texts", body.get("documents"))
+        if self.max_texts is not None and len(texts) > self.max_texts:
+            message = f"batch size {len(texts)} > maximum allowed batch size {self.max_texts}"
+            return 422, {"error": message, "error_type": "Validation"}
+        if self.max_characters is not None and max(map(len, texts)) > self.max_characters:
+            message = "input is too large to process. increase the physical batch size"
+            return 500, {"error": {"code": 500, "message": message}}
+        logits = [logit_of(body["query"], text) for text in texts]
+        in_logits = self.dialect in ("tei", "infinity", "llamacpp") or "use_activation" in body
+        scores = logits if in_logits else [sigmoid(logit) for logit in logits]
+        name = "score" if self.dialect == "tei" else "relevance_score"
+        results = [{"index": index, name: score} for index, score in enumerate(scores)]
+        results.sort(key=lambda result: -result[name])
+        return 200, results if self.dialect == "tei" else {"model": "m", "results": results}
+
+
+@contextmanager
+def running(server: FakeServer, tls: ssl.SSLContext | None = None) -> Iterator[FakeServer]:
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), _handler(server))
+    httpd.daemon_threads = True
+    scheme = "http"
+    if tls is not None:
+        scheme, httpd.socket = "https", tls.wrap_socket(httpd.socket, server_side=True)
+    server.url = f"{scheme}://127.0.0.1:{httpd.server_address[1]}"
+    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server
+    finally:
+        httpd.shutdown()
+        thread.join()
+        httpd.server_close()
+
+
+def send(
+    handler: BaseHTTPRequestHandler,
+    status: int,
+    body: Any,
+    content_type: str = "application/json",
+    **headers: str,
+) -> None:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    handler.send_response(status)
+    handler.send_header("Content-Type", content_type)
+    handler.send_header("Content-Length", str(len(content)))
+    for name, value in headers.items():
+        handler.send_header(name.replace("_", "-"), value)
+    handler.end_headers()
+    handler.wfile.write(content)
+
+
+def status(code: int, body: Any = None, **headers: str) -> Fault:
+    """A fault: another status."""
+    return lambda handler: send(handler, code, body or {"error": f"status {code}"}, **headers)
+
+
+def says(body: Any, content_type: str = "application/json") -> Fault:
+    """A fault: status 200 with another body."""
+    return lambda handler: send(handler, 200, body, content_type)
+
+
+def cut_body(handler: BaseHTTPRequestHandler) -> None:
+    """A fault: the connection ends in the middle of the body."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.wfile.write(b'[{"index": 0, "sco')
+    handler.close_connection = True
+
+
+def hang_up(handler: BaseHTTPRequestHandler) -> None:
+    """A fault: the connection ends without an answer."""
+    handler.close_connection = True
+
+
+def silent_for(seconds: float) -> Fault:
+    """A fault: nothing for a while, then the connection ends."""
+
+    def wait(handler: BaseHTTPRequestHandler) -> None:
+        threading.Event().wait(seconds)
+        handler.close_connection = True
+
+    return wait
+
+
+def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            if self.path not in ("/info", "/version") or server.info is None:
+                send(self, 404, {"error": "Not Found"})
+                return
+            server.info_requests += 1
+            send(self, 200, server.info)
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            with server.lock:
+                server.running += 1
+                server.most_at_once = max(server.most_at_once, server.running)
+                server.asked.append({"path": self.path, **body})
+                server.headers.append({name.lower(): value for name, value in self.headers.items()})
+                server.connections.add(self.client_address)
+                fault = server.faults.popleft() if server.faults else server.always
+            try:
+                if fault is None:
+                    threading.Event().wait(server.seconds)
+                    send(self, *server.answer(body))
+                else:
+                    fault(self)
+            finally:
+                with server.lock:
+                    server.running -= 1
+
+        def log_message(self, *arguments: Any) -> None:
+            """Keep quiet."""
+
+    return Handler

@@ -1,0 +1,47 @@
+"""What is left where scoring failed keeps its order, and says what happened."""
+
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bge_rerank import ServerError
+from bge_rerank.adapters.metadata import (
+    Unscored,
+    first_stage_order,
+    rerank_metadata,
+    without_rerank_metadata,
+)
+
+ERROR = ServerError("http://host/rerank", "no memory", status=500)
+
+
+@given(st.integers(0, 50), st.none() | st.integers(1, 60))
+def test_the_first_are_kept_in_the_order_they_came(count: int, top_n: int | None) -> None:
+    kept = first_stage_order(range(count), top_n, ERROR)
+    assert [left.index for left in kept] == list(range(count))[:top_n]
+
+
+def test_a_warning_says_why(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    first_stage_order(range(3), None, ERROR)
+    assert "http://host/rerank answered 500: no memory" in caplog.text
+
+
+def test_metadata_holds_the_error_in_place_of_a_score() -> None:
+    [left] = first_stage_order([4], None, ERROR)
+    assert left == Unscored(4, "http://host/rerank answered 500: no memory")
+    assert rerank_metadata(left, "text", "text") == {"rerank_error": left.error}
+
+
+def test_nothing_but_our_own_metadata_is_taken_away() -> None:
+    metadata = {
+        "rerank_score": 0.5,
+        "rerank_probability": 0.9,
+        "rerank_error": "x",
+        "retrieval_score": 0.1,
+        "score": 1,
+    }
+    assert without_rerank_metadata(metadata) == {"retrieval_score": 0.1, "score": 1}
+    assert len(metadata) == 5

@@ -1,0 +1,91 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer
+
+import bge_rerank_mini
+from bge_rerank import ConfigurationError
+from bge_rerank.backends.encoder.pairs import PairEncoder, PairTemplate
+from tiny_encoders import SENTENCES, tokenizer
+
+WORDS = " ".join(SENTENCES.values()).split()
+sentences = st.lists(st.sampled_from(WORDS), max_size=60).map(" ".join)
+
+MINI = str(bge_rerank_mini.path() / "tokenizer.json")
+TOKENIZERS = {"XLM-RoBERTa": tokenizer, "BERT": lambda: Tokenizer.from_file(MINI)}
+
+
+@pytest.fixture(params=TOKENIZERS.values(), ids=TOKENIZERS, scope="module")
+def tokenizer_of_a_kind(request: pytest.FixtureRequest) -> Tokenizer:
+    made: Tokenizer = request.param()
+    made.no_truncation()
+    made.no_padding()
+    return made
+
+
+@given(pair=st.tuples(sentences, sentences))
+@settings(deadline=None, max_examples=50)
+def test_a_pair_that_fits_is_encoded_as_the_tokenizer_does_it(
+    tokenizer_of_a_kind: Tokenizer, pair: tuple[str, str]
+) -> None:
+    [encoded] = PairEncoder(tokenizer_of_a_kind, max_length=10_000).encode([pair])
+    expected = tokenizer_of_a_kind.encode(*pair)
+    assert encoded.ids.tolist() == expected.ids
+    assert encoded.type_ids.tolist() == expected.type_ids
+    assert encoded.cut == 0
+
+
+@given(pair=st.tuples(sentences, sentences), max_length=st.integers(20, 80))
+@settings(deadline=None, max_examples=50)
+def test_a_long_pair_is_cut_to_the_rule_and_what_was_cut_is_counted(
+    tokenizer_of_a_kind: Tokenizer, pair: tuple[str, str], max_length: int
+) -> None:
+    [encoded] = PairEncoder(tokenizer_of_a_kind, max_length).encode([pair])
+    query, passage = (
+        tokenizer_of_a_kind.encode(text, add_special_tokens=False).ids for text in pair
+    )
+    special = PairTemplate.of(tokenizer_of_a_kind).special_tokens
+    kept_query = query[: max_length * 3 // 4]
+    kept_passage = passage[: max_length - special - len(kept_query)]
+    assert len(encoded.ids) == special + len(kept_query) + len(kept_passage) <= max_length
+    assert encoded.cut == len(query) + len(passage) - len(kept_query) - len(kept_passage)
+    ids = encoded.ids.tolist()
+    assert ids[1 : 1 + len(kept_query)] == kept_query
+    assert ids[len(ids) - 1 - len(kept_passage) : -1] == kept_passage
+    assert len(encoded.type_ids) == len(encoded.ids)
+
+
+def test_a_truncation_saved_with_the_tokenizer_does_not_cut() -> None:
+    saved = Tokenizer.from_file(MINI)
+    saved.enable_truncation(8)
+    saved.enable_padding(length=64)
+    [encoded] = PairEncoder(saved, 512).encode([("tides", "the moon raises the tides " * 20)])
+    assert len(encoded.ids) == 1 + 1 + 1 + 100 + 1
+
+
+def test_each_query_of_a_call_is_tokenised_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = PairEncoder(Tokenizer.from_file(MINI), 512)
+    texts: list[str] = []
+    tokenise = encoder._tokenise
+    monkeypatch.setattr(encoder, "_tokenise", lambda batch: texts.extend(batch) or tokenise(batch))
+    encoder.encode([("tides", "a"), ("tides", "b"), ("bread", "c"), ("tides", "d")])
+    assert texts.count("tides") == texts.count("bread") == 1
+
+
+def test_more_texts_than_are_tokenised_at_a_time_keep_their_order() -> None:
+    encoder = PairEncoder(Tokenizer.from_file(MINI), 512)
+    pairs = [(f"query {number % 7}", f"passage {number}") for number in range(1_300)]
+    together = [encoded.ids.tolist() for encoded in encoder.encode(pairs)]
+    assert together == [encoder.encode([pair])[0].ids.tolist() for pair in pairs]
+
+
+def test_a_max_length_without_room_for_a_passage_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="max_length is 12"):
+        PairEncoder(Tokenizer.from_file(MINI), 12)
+
+
+def test_ten_thousand_pairs_take_five_bytes_a_token() -> None:
+    encoder = PairEncoder(Tokenizer.from_file(MINI), 512)
+    encoded = encoder.encode([("tides", "the moon raises the tides " * 40)] * 100)
+    tokens = sum(len(pair.ids) for pair in encoded)
+    assert sum(pair.ids.nbytes + pair.type_ids.nbytes for pair in encoded) == 5 * tokens

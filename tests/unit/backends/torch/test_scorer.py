@@ -1,0 +1,311 @@
+import logging
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from transformers import XLMRobertaConfig
+
+from bge_rerank import (
+    ConfigurationError,
+    ModelLoadError,
+    OutOfMemoryError,
+    ScoringError,
+    UnsupportedModelError,
+)
+from bge_rerank.backends.encoder.padding import coarse_length
+from bge_rerank.backends.encoder.scorer import PAIRS_A_PACKED_WINDOW
+from bge_rerank.backends.torch.device import (
+    choose_dtype,
+    cpu_has_bfloat16,
+    default_max_batch_tokens,
+)
+from bge_rerank.backends.torch.scorer import TorchScorer, can_pack
+from bge_rerank.models.config import ScorerConfig
+from conftest import PASSAGES, QUERY
+from tiny_encoders import make_tiny_reranker
+
+PAIRS = [(QUERY, passage * (1 + index % 3)) for index, passage in enumerate(PASSAGES * 4)]
+
+
+@pytest.fixture
+def scorer() -> TorchScorer:
+    return TorchScorer(ScorerConfig("mini", "torch", dtype="float32"))
+
+
+class Passes:
+    """Notes the shape of each forward pass, and may fail some."""
+
+    def __init__(self, scorer: TorchScorer) -> None:
+        self.shapes: list[tuple[int, int]] = []
+        self.most_rows = 10**9
+        self.error: BaseException | None = None
+        embeddings = scorer.model.get_input_embeddings()
+        embeddings.register_forward_pre_hook(self)
+
+    def __call__(self, module: Any, arguments: tuple[torch.Tensor, ...]) -> None:
+        rows, width = arguments[0].shape
+        self.shapes.append((rows, width))
+        if self.error is not None and rows > self.most_rows:
+            raise self.error
+
+
+def test_each_pair_goes_through_the_model_once(scorer: TorchScorer) -> None:
+    passes = Passes(scorer)
+    scorer.score(PAIRS)
+    assert sum(rows for rows, _ in passes.shapes) == len(PAIRS)
+
+
+@pytest.mark.parametrize(
+    ("intermediate_size", "expected"), [(4_096, [256, 512, 4_096]), (1_536, [682, 1_365, 10_922])]
+)
+def test_a_batch_on_a_cpu_is_larger_with_more_threads_and_smaller_with_a_wider_model(
+    monkeypatch: pytest.MonkeyPatch, intermediate_size: int, expected: list[int]
+) -> None:
+    config = SimpleNamespace(intermediate_size=intermediate_size)
+    budgets = []
+    for threads in (1, 2, 16):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        budgets.append(default_max_batch_tokens(torch.device("cpu"), config, itemsize=4))
+    assert budgets == expected
+
+
+def test_rows_in_bfloat16_have_few_lengths() -> None:
+    scorer = TorchScorer(ScorerConfig("mini", "torch", dtype="bfloat16"))
+    passes = Passes(scorer)
+    scorer.score([(QUERY, "tides " * length) for length in range(20, 300)])
+    widths = {width for _, width in passes.shapes}
+    assert all(width == coarse_length(width, scorer.max_length) for width in widths)
+    assert len(widths) < 24
+
+
+def test_padding_is_a_small_share_of_what_is_computed(scorer: TorchScorer) -> None:
+    passes = Passes(scorer)
+    pairs = [(QUERY, PASSAGES[1] * (1 + index * 7 % 40)) for index in range(80)]
+    scorer.score(pairs)
+    real = sum(len(encoded.ids) for encoded in scorer._encoder.encode(pairs))
+    padded = sum(rows * width for rows, width in passes.shapes)
+    assert real <= padded <= 1.1 * real
+
+
+def test_no_batch_is_over_the_token_budget() -> None:
+    scorer = TorchScorer(ScorerConfig("mini", "torch", max_batch_tokens=100))
+    passes = Passes(scorer)
+    scorer.score(PAIRS)
+    assert all(rows * width <= 100 or rows == 1 for rows, width in passes.shapes)
+
+
+def packing(**options: Any) -> TorchScorer:
+    return TorchScorer(ScorerConfig("mini", "torch", dtype="float32", **options), packs=True)
+
+
+def test_packed_sequences_get_the_scores_of_padded_rows_and_hold_no_padding(
+    scorer: TorchScorer,
+) -> None:
+    packed = packing(max_batch_tokens=200)
+    passes = Passes(packed)
+    assert packed.score(PAIRS) == pytest.approx(scorer.score(PAIRS), abs=1e-4)
+    assert sum(width for _, width in passes.shapes) == sum(
+        len(pair.ids) for pair in packed._encoder.encode(PAIRS)
+    )
+    assert all(rows == 1 and width <= 200 for rows, width in passes.shapes)
+
+
+@pytest.mark.parametrize(
+    ("changed", "packs"),
+    [
+        ({}, True),
+        ({"capability": (7, 5)}, False),
+        ({"cuda": None}, False),
+        ({"dtype": torch.float32}, False),
+        ({"device": torch.device("cpu")}, False),
+        ({"heads": 10}, False),
+    ],
+)
+def test_packing_needs_the_gpu_precision_and_heads_that_the_kernel_takes(
+    monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any], packs: bool
+) -> None:
+    sound = {"capability": (8, 0), "cuda": "13.0", "dtype": torch.float16, "heads": 16}
+    case = SimpleNamespace(**{"device": torch.device("cuda", 0)} | sound | changed)
+    monkeypatch.setattr(torch.version, "cuda", case.cuda)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: case.capability)
+    config = XLMRobertaConfig(hidden_size=1_024, num_attention_heads=case.heads)
+    model = SimpleNamespace(config=config, dtype=case.dtype, device=case.device)
+    assert can_pack(model) == packs
+
+
+def test_packed_batches_run_while_later_pairs_are_not_yet_encoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scorer = packing(max_batch_tokens=200)
+    events: list[str] = []
+    encode = scorer._encoder.encode
+
+    def noted(pairs: Any) -> Any:
+        events.append("encode")
+        return encode(pairs)
+
+    monkeypatch.setattr(scorer._encoder, "encode", noted)
+    scorer.model.get_input_embeddings().register_forward_pre_hook(lambda *_: events.append("run"))
+    scorer.score([("tides", f"moon {number}") for number in range(8 * PAIRS_A_PACKED_WINDOW)])
+    assert events.count("encode") == 8
+    last_encoded = len(events) - events[::-1].index("encode")
+    assert "run" in events[:last_encoded]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        MemoryError(),
+    ],
+)
+def test_out_of_memory_halves_the_batch_and_changes_no_score(
+    scorer: TorchScorer, error: BaseException
+) -> None:
+    expected = scorer.score(PAIRS)
+    passes = Passes(scorer)
+    passes.error, passes.most_rows = error, 3
+    assert scorer.score(PAIRS) == pytest.approx(expected, abs=1e-5)
+    done = [rows for rows, _ in passes.shapes if rows <= 3]
+    assert sum(done) == len(PAIRS)
+
+
+def test_a_pair_that_does_not_fit_by_itself_is_our_error(scorer: TorchScorer) -> None:
+    passes = Passes(scorer)
+    passes.error, passes.most_rows = torch.OutOfMemoryError("CUDA out of memory."), 0
+    with pytest.raises(
+        OutOfMemoryError, match="a pair of .* tokens does not fit .* lower max_length"
+    ):
+        scorer.score(PAIRS)
+
+
+def test_any_other_fault_is_raised_at_once(scorer: TorchScorer) -> None:
+    passes = Passes(scorer)
+    passes.error, passes.most_rows = RuntimeError("shapes do not match"), 0
+    with pytest.raises(ScoringError, match="shapes do not match") as caught:
+        scorer.score([PAIRS[0]] * 4)  # one batch: others would run until the fault is read
+    assert isinstance(caught.value.__cause__, RuntimeError)
+    assert len(passes.shapes) == 1
+
+
+def test_what_was_cut_is_counted_and_logged_once_a_call(caplog: pytest.LogCaptureFixture) -> None:
+    scorer = TorchScorer(ScorerConfig("mini", "torch", max_length=32))
+    with caplog.at_level(logging.WARNING, "bge_rerank"):
+        scorer.score([("tides", "moon " * 100), ("tides", "moon " * 50), ("tides", "moon")])
+    [record] = caplog.records
+    # 32 less 3 special tokens and 1 of the query leaves 28 of each passage.
+    assert record.getMessage() == (
+        "2 of 3 pairs were longer than max_length=32: 94 tokens were left out"
+    )
+
+
+def test_nothing_is_logged_where_nothing_was_cut(
+    scorer: TorchScorer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, "bge_rerank"):
+        scorer.score(PAIRS)
+    assert caplog.records == []
+
+
+def test_weights_are_in_the_precision_asked_for_and_the_head_in_float32(
+    scorer: TorchScorer,
+) -> None:
+    assert {weight.dtype for weight in scorer.model.parameters()} == {torch.float32}
+    lower = TorchScorer(ScorerConfig("mini", "torch", dtype="bfloat16"))
+    assert {weight.dtype for weight in lower.model.bert.encoder.parameters()} == {torch.bfloat16}
+    assert {weight.dtype for weight in lower.model.classifier.parameters()} == {torch.float32}
+    assert (scorer.precision, lower.precision) == ("float32", "bfloat16")
+
+
+def test_the_default_precision_is_what_the_device_computes_fast_in() -> None:
+    fast = torch.bfloat16 if cpu_has_bfloat16() else torch.float32
+    assert choose_dtype("auto", torch.device("cpu")) == fast
+    assert choose_dtype("auto", torch.device("cuda")) == torch.float16
+    assert choose_dtype("float32", torch.device("cuda")) == torch.float32
+
+
+def test_a_bfloat16_score_hardly_depends_on_the_batch() -> None:
+    lower = TorchScorer(ScorerConfig("mini", "torch", dtype="bfloat16"))
+    alone = [lower.score([pair])[0] for pair in PAIRS]
+    assert lower.score(PAIRS) == pytest.approx(alone, abs=0.06)
+
+
+def test_it_computes_on_as_many_threads_as_were_asked_for() -> None:
+    before = torch.get_num_threads()
+    seen: list[int] = []
+    try:
+        scorer = TorchScorer(ScorerConfig("mini", "torch", threads=1))
+        hook = lambda *_: seen.append(torch.get_num_threads())  # noqa: E731
+        scorer.model.get_input_embeddings().register_forward_pre_hook(hook)
+        scorer.score(PAIRS)
+    finally:
+        torch.set_num_threads(before)
+    assert set(seen) == {1}
+
+
+def test_a_device_list_is_one_scorer_with_a_replica_each() -> None:
+    with pytest.raises(ConfigurationError, match="device is .*each once"):
+        TorchScorer(ScorerConfig("mini", "torch", device=("cpu", "cpu")))
+    with pytest.raises(ConfigurationError, match="name one or more"):
+        TorchScorer(ScorerConfig("mini", "torch", device=()))
+
+
+def test_lower_precision_keeps_scores_near_and_finite(scorer: TorchScorer) -> None:
+    lower = TorchScorer(ScorerConfig("mini", "torch", dtype="bfloat16"))
+    assert lower.score(PAIRS) == pytest.approx(scorer.score(PAIRS), abs=0.2)
+
+
+def test_the_model_is_ready_for_inference(scorer: TorchScorer) -> None:
+    assert not any(module.training for module in scorer.model.modules())
+
+
+def test_an_embedder_is_refused_by_name_with_what_to_use(tiny_embedder: Path) -> None:
+    message = "tiny-embedder.* has no trained classification head .*bge-reranker-v2-m3"
+    with pytest.raises(UnsupportedModelError, match=message):
+        TorchScorer(ScorerConfig(str(tiny_embedder), "torch"))
+
+
+def test_a_classifier_with_several_labels_is_refused(tmp_path: Path) -> None:
+    folder = make_tiny_reranker(tmp_path / "three", labels=3)
+    with pytest.raises(UnsupportedModelError, match="classifies into 3 labels"):
+        TorchScorer(ScorerConfig(str(folder), "torch"))
+
+
+def test_pickled_weights_are_not_loaded(tmp_path: Path) -> None:
+    folder = make_tiny_reranker(tmp_path / "pickled")
+    (folder / "model.safetensors").unlink()
+    torch.save({}, folder / "pytorch_model.bin")
+    with pytest.raises(ModelLoadError, match="safetensors"):
+        TorchScorer(ScorerConfig(str(folder), "torch"))
+
+
+def test_damaged_weights_are_our_error(tmp_path: Path) -> None:
+    folder = make_tiny_reranker(tmp_path / "damaged")
+    (folder / "model.safetensors").write_bytes(b"not weights")
+    with pytest.raises(ModelLoadError, match="damaged"):
+        TorchScorer(ScorerConfig(str(folder), "torch"))
+
+
+@pytest.mark.parametrize("device", ["cuda:77", "nonsense", "meta:x"])
+def test_a_device_that_is_not_there_is_refused(device: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"device '{device}' cannot be used"):
+        TorchScorer(ScorerConfig("mini", "torch", device=device))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dtype": "int8"}, "dtype is 'int8'"),
+        ({"max_length": 513}, "takes 1 to 512"),
+        ({"max_length": 10}, "no room for a passage"),
+        ({"max_batch_tokens": 0}, "max_batch_tokens is 0"),
+        ({"threads": 0}, "threads is 0"),
+        ({"cutoff_layers": (4,)}, "cutoff_layers is for layerwise models"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        TorchScorer(ScorerConfig("mini", "torch", **options))

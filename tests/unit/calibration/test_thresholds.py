@@ -1,0 +1,160 @@
+"""A threshold keeps the wanted precision on new queries as often as it says, however it was chosen."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from scipy.stats import binom
+
+from bge_rerank.calibration.calibration import Estimate, Step
+from bge_rerank.calibration.thresholds import estimates, passed, thresholds
+
+CONFIDENCE = 0.9
+WANTED = 0.9
+RUNS = 100
+Data = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def true_share(logits: np.ndarray) -> np.ndarray:
+    """How likely a pair of a logit is relevant, in the made-up data."""
+    return 1 / (1 + np.exp(-1.5 * logits))
+
+
+def independent(queries: int, draw: np.random.Generator) -> Data:
+    """Each pair relevant or not by itself, five to a query."""
+    logits = draw.normal(0, 2, queries * 5)
+    return logits, draw.random(len(logits)) < true_share(logits), np.repeat(np.arange(queries), 5)
+
+
+def in_clusters(queries: int, draw: np.random.Generator) -> Data:
+    """All pairs of a query near one logit, and relevant or not together."""
+    centres = draw.normal(0, 2, queries)
+    logits = np.repeat(centres, 5) + draw.normal(0, 0.01, queries * 5)
+    relevant = np.repeat(draw.random(queries) < true_share(centres), 5)
+    return logits, relevant, np.repeat(np.arange(queries), 5)
+
+
+def precision_on_many(make: Callable[[int, np.random.Generator], Data]) -> Callable[[float], float]:
+    """Return how precise a threshold truly is: measured once, on very many queries."""
+    logits, relevant, _ = make(400_000, np.random.default_rng(1))
+    order = np.argsort(logits)[::-1]
+    ordered, hits = -logits[order], np.cumsum(relevant[order])
+    return lambda logit: float(
+        hits[place - 1] / place if (place := np.searchsorted(ordered, -logit, "right")) else 1.0
+    )
+
+
+def chosen(steps: tuple[Step, ...]) -> float | None:
+    reached = [step.logit for step in steps if step.bound >= WANTED]
+    return reached[-1] if reached else None
+
+
+def naive(data: Data) -> float:
+    """The lowest logit from which on precision happened to be as wanted."""
+    logits, relevant, _ = data
+    order = np.argsort(logits)[::-1]
+    precision = np.cumsum(relevant[order]) / np.arange(1, len(order) + 1)
+    return float(logits[order][np.flatnonzero(precision >= WANTED)[-1]])
+
+
+@pytest.mark.parametrize(("make", "queries"), [(independent, 200), (in_clusters, 600)])
+def test_the_wanted_precision_is_missed_no_more_often_than_said(
+    make: Callable[[int, np.random.Generator], Data], queries: int
+) -> None:
+    true_precision = precision_on_many(make)
+    missed, missed_by_luck, found = 0, 0, 0
+    for seed in range(RUNS):
+        data = make(queries, np.random.default_rng(100 + seed))
+        threshold = chosen(thresholds(*data, CONFIDENCE, seed)[0])
+        found += threshold is not None
+        missed += threshold is not None and true_precision(threshold) < WANTED
+        missed_by_luck += true_precision(naive(data)) < WANTED
+    most = int(binom.ppf(0.99, RUNS, 1 - CONFIDENCE))
+    print(f"found {found}, missed {missed}, by luck {missed_by_luck}, allowed {most} of {RUNS}")
+    assert found > RUNS / 2
+    assert missed <= most
+    # What is tested here can fail: without the bound it does.
+    assert missed_by_luck > most
+
+
+def seen(data: Data) -> Estimate:
+    """The last estimate of the wanted precision."""
+    return [each for each in estimates(*data, CONFIDENCE) if each.precision >= WANTED][-1]
+
+
+@pytest.mark.parametrize(
+    ("make", "queries"), [(independent, 60), (independent, 200), (in_clusters, 200)]
+)
+def test_an_estimated_precision_is_met_on_average_and_its_bound_as_often_as_said(
+    make: Callable[[int, np.random.Generator], Data], queries: int
+) -> None:
+    true_precision = precision_on_many(make)
+    found = [seen(make(queries, np.random.default_rng(100 + seed))) for seed in range(RUNS)]
+    true = np.array([true_precision(each.logit) for each in found])
+    missed = int((true < [each.bound for each in found]).sum())
+    lucky = [
+        true_precision(naive(make(queries, np.random.default_rng(100 + seed))))
+        for seed in range(RUNS)
+    ]
+    print(
+        f"mean {true.mean():.4f}, by luck {np.mean(lucky):.4f}, below the bound {missed} of {RUNS}"
+    )
+    # Within two standard errors; between two thresholds precision falls by a few thousandths.
+    assert true.mean() == pytest.approx(WANTED, abs=0.01)
+    assert missed <= binom.ppf(0.99, RUNS, 1 - CONFIDENCE)
+
+
+def test_estimates_fall_in_precision_and_in_bound() -> None:
+    data = independent(200, np.random.default_rng(0))
+    made = estimates(*data, CONFIDENCE)
+    assert len(made) > 3
+    for name in ("logit", "precision", "bound"):
+        values = [getattr(each, name) for each in made]
+        assert values == sorted(values, reverse=True)
+    assert all(each.bound < each.precision for each in made)
+    logits, relevant, _ = data
+    # Nothing stands before the first that could be lower.
+    assert made[0].precision == relevant[logits >= made[0].logit].mean()
+
+
+def test_the_wanted_recall_is_missed_no_more_often_than_said() -> None:
+    many, relevant, _ = independent(400_000, np.random.default_rng(1))
+    missed, found = 0, 0
+    for seed in range(RUNS):
+        data = independent(200, np.random.default_rng(100 + seed))
+        threshold = chosen(thresholds(*data, CONFIDENCE, seed)[1])
+        found += threshold is not None
+        missed += threshold is not None and float((many[relevant] >= threshold).mean()) < WANTED
+    assert found == RUNS
+    assert missed <= int(binom.ppf(0.99, RUNS, 1 - CONFIDENCE))
+
+
+def test_steps_fall_in_bound_and_run_in_order() -> None:
+    falling, rising = thresholds(*independent(200, np.random.default_rng(0)), CONFIDENCE)
+    for steps, sign in ((falling, -1), (rising, 1)):
+        assert len(steps) > 3
+        logits = [sign * step.logit for step in steps]
+        assert logits == sorted(set(logits))
+        bounds = [step.bound for step in steps]
+        assert bounds == sorted(set(bounds), reverse=True)
+
+
+bounds_of_tests = arrays.arrays(np.float64, st.integers(1, 20), elements=st.floats(0, 1))
+
+
+@given(bounds_of_tests, st.floats(0, 1))
+def test_a_wanted_share_gets_the_last_threshold_before_the_first_that_fails(
+    bounds: np.ndarray, wanted: float
+) -> None:
+    at = -np.arange(len(bounds), dtype=float)
+    fails = np.flatnonzero(bounds < wanted)
+    expected = list(at[: fails[0] if len(fails) else None])[-1:]
+    assert [step.logit for step in passed(at, bounds) if step.bound >= wanted][-1:] == expected
+
+
+def test_the_same_seed_gives_the_same_thresholds() -> None:
+    data = independent(60, np.random.default_rng(0))
+    assert thresholds(*data, CONFIDENCE, 3) == thresholds(*data, CONFIDENCE, 3)

@@ -1,0 +1,139 @@
+"""Labelled pairs are read from two forms of JSONL, and a fault is named by line and field."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bge_rerank import InvalidInputError
+from bge_rerank.data.jsonl import parse_labelled
+from bge_rerank.data.pairs import LabelledPair, parse_pairs, read_labelled_pairs
+
+
+@given(st.text().filter(str.strip), st.text(), st.booleans())
+def test_a_pair_comes_out_as_it_was_written(query: str, passage: str, relevant: bool) -> None:
+    fields = {"query": query, "passage": passage, "label": int(relevant)}
+    assert list(parse_pairs(fields, "x:1")) == [LabelledPair(query, passage, relevant)]
+
+
+@pytest.mark.parametrize(
+    ("candidates", "relevant"),
+    [
+        (["one", "two"], [1]),
+        (["one", "two"], {"1": 1}),
+        ([{"id": "p1", "text": "one"}, {"id": "p2", "text": "two"}], ["p2", "missed"]),
+        ([{"id": 1, "text": "one"}, {"id": 2, "text": "two"}], {"1": 0, "2": 2, "9": 1}),
+    ],
+)
+def test_a_line_of_candidates_gives_a_pair_each(candidates: Any, relevant: Any) -> None:
+    fields = {"query": "q", "candidates": candidates, "relevant": relevant}
+    assert list(parse_pairs(fields, "x:1")) == [
+        LabelledPair("q", "one", relevant=False),
+        LabelledPair("q", "two", relevant=True),
+    ]
+
+
+def test_a_file_may_hold_both_forms_and_empty_lines(tmp_path: Path) -> None:
+    lines = [
+        {"query": "q", "passage": "one\u2028line", "label": 1},
+        {"query": "r", "candidates": ["two"], "relevant": []},
+    ]
+    path = tmp_path / "data.jsonl"
+    path.write_text("\ufeff" + "\n\n".join(json.dumps(x, ensure_ascii=False) for x in lines))
+    pairs = read_labelled_pairs(path)
+    assert [pair.pair for pair in pairs] == [("q", "one\u2028line"), ("r", "two")]
+    assert [pair.relevant for pair in pairs] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "no JSON"),
+        ("[]", r"'?\[\]'? is no JSON object"),
+        ({"passage": "p", "label": 1}, "'query': the query is a NoneType"),
+        ({"query": " ", "passage": "p", "label": 1}, "'query': the query is empty"),
+        ({"query": "q", "passage": None, "label": 1}, "'passage' is None; give a string"),
+        ({"query": "q", "passage": "p"}, "'label' is None; give 1"),
+        ({"query": "q", "passage": "p", "label": 2}, "'label' is 2; give 1"),
+        ({"query": "q", "passage": "p", "label": True}, "'label' is True; give 1"),
+        ({"query": "q", "passage": "p", "label": [1]}, r"'label' is \[1\]; give 1"),
+        ({"query": "q"}, "neither 'passage' nor 'candidates'"),
+        ({"query": "q", "candidates": "p", "relevant": []}, "'candidates' is 'p'; give a list"),
+        ({"query": "q", "candidates": [1], "relevant": []}, r"'candidates'\[0\] is 1"),
+        ({"query": "q", "candidates": [{"id": 1}], "relevant": []}, r"'candidates'\[0\] is \{"),
+        ({"query": "q", "candidates": None, "relevant": []}, "neither 'passage' nor 'candidates'"),
+        (
+            {"query": "q", "candidates": [{"id": "a", "text": t} for t in "xy"], "relevant": []},
+            r"'candidates'\[1\] has the id 'a', as one before it",
+        ),
+        ({"query": "q", "candidates": ["p"], "relevant": [0], "id": ""}, "'id' is ''"),
+        (
+            {"query": "q", "candidates": [{"id": "a", "text": 1}], "relevant": []},
+            r"'candidates'\[0\] has a text of type int; give a string",
+        ),
+        ({"query": "q", "candidates": ["p"], "relevant": ["p"]}, "'relevant' has 'p', and there"),
+        (
+            {"query": "q", "candidates": ["p"], "relevant": [1]},
+            "'relevant' has '1', and there are 1",
+        ),
+        ({"query": "q", "candidates": ["p"]}, "the field 'relevant' is missing"),
+        ({"query": "q", "candidates": ["p"], "relevant": [0.5]}, r"'relevant'\[0\] is 0.5"),
+        (
+            {"query": "q", "candidates": ["p"], "relevant": {"p": "1"}},
+            "'relevant' of 'p': the grade is '1'",
+        ),
+    ],
+)
+def test_a_wrong_line_is_named_with_its_field(tmp_path: Path, line: Any, message: str) -> None:
+    right = json.dumps({"query": "q", "passage": "p", "label": 0})
+    wrong = line if isinstance(line, str) else json.dumps(line)
+    path = tmp_path / "data.jsonl"
+    path.write_text(f"{right}\n\n{wrong}\n")
+    with pytest.raises(InvalidInputError, match=rf"data\.jsonl:3: {message}"):
+        read_labelled_pairs(path)
+
+
+texts = st.lists(st.text(), max_size=6)
+
+
+@given(st.text().filter(str.strip), texts, st.sets(st.integers(0, 5)))
+def test_calibrating_and_evaluating_read_a_line_alike(
+    query: str, candidates: list[str], places: set[int]
+) -> None:
+    relevant = sorted(place for place in places if place < len(candidates))
+    fields = {"query": query, "candidates": candidates, "relevant": relevant}
+    pairs = list(parse_pairs(fields, "x:1"))
+    labelled = parse_labelled(fields, "x:1", needs_relevant=False)
+    assert [(pair.query, pair.passage) for pair in pairs] == [
+        (labelled.query, text) for _, text in labelled.candidates or ()
+    ]
+    assert [pair.relevant for pair in pairs] == [
+        id_ in labelled.relevant for id_, _ in labelled.candidates or ()
+    ]
+
+
+def test_a_query_without_a_relevant_passage_tells_a_calibration_something() -> None:
+    fields = {"query": "q", "candidates": ["p"], "relevant": {"0": -1}}
+    assert list(parse_pairs(fields, "x:1")) == [LabelledPair("q", "p", relevant=False)]
+    with pytest.raises(InvalidInputError, match="x:1: 'relevant' names no relevant passage"):
+        parse_labelled(fields, "x:1")
+
+
+def test_lone_surrogates_reach_no_scorer() -> None:
+    fields = {"query": "q\udce9", "candidates": ["p\udce9"], "relevant": [0]}
+    assert list(parse_pairs(fields, "x:1")) == [LabelledPair("q\ufffd", "p\ufffd", relevant=True)]
+
+
+def test_a_file_without_pairs_or_without_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
+    with pytest.raises(InvalidInputError, match="cannot read"):
+        read_labelled_pairs(path)
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(InvalidInputError, match="cannot read"):
+        read_labelled_pairs(path)
+    path.write_text("\n \n")
+    with pytest.raises(InvalidInputError, match="has no pairs"):
+        read_labelled_pairs(path)

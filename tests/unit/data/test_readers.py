@@ -1,0 +1,239 @@
+"""Labelled queries from files and frames, and what is said of those that cannot be used."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from bge_rerank import ConfigurationError, InvalidInputError
+from bge_rerank.data.labelled import check_labelled
+from bge_rerank.evaluation import LabelledQuery, read_beir, read_frame, read_jsonl
+
+GOOD = {"query": "what causes tides", "candidates": ["bread", "the Moon"], "relevant": [1]}
+WITH_IDS = {
+    "query": "q",
+    "candidates": [{"id": "a", "text": "one"}, {"id": 7, "text": "two"}],
+    "relevant": {"7": 2},
+}
+
+
+@pytest.fixture
+def jsonl(tmp_path: Path) -> Callable[..., Path]:
+    def write(*lines: Any) -> Path:
+        path = tmp_path / "data.jsonl"
+        path.write_text(
+            "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
+        )
+        return path
+
+    return write
+
+
+def test_jsonl_gives_candidates_their_places_as_ids(jsonl: Callable[..., Path]) -> None:
+    [labelled] = read_jsonl(jsonl(GOOD))
+    assert labelled == LabelledQuery(
+        "1", "what causes tides", [("0", "bread"), ("1", "the Moon")], {"1": 1}
+    )
+
+
+def test_jsonl_keeps_ids_and_grades(jsonl: Callable[..., Path]) -> None:
+    [_, labelled] = read_jsonl(jsonl(GOOD, "", WITH_IDS | {"id": "mine"}))
+    assert labelled == LabelledQuery("mine", "q", [("a", "one"), ("7", "two")], {"7": 2})
+
+
+def test_jsonl_is_read_a_line_at_a_time(jsonl: Callable[..., Path]) -> None:
+    queries = read_jsonl(jsonl(GOOD, "{broken"))
+    assert next(queries).id == "1"
+    with pytest.raises(InvalidInputError, match=r"data\.jsonl:2: no JSON"):
+        next(queries)
+
+
+def test_labels_that_the_first_stage_missed_are_taken_when_asked_for(
+    jsonl: Callable[..., Path],
+) -> None:
+    path = jsonl(GOOD | {"relevant": ["far away"]})
+    [labelled] = read_jsonl(path, allow_missed=True)
+    assert labelled.relevant == {"far away": 1}
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("[1]", r":2: \[1\] is no JSON object"),
+        ({"candidates": [], "relevant": [0]}, ":2: the field 'query' is missing"),
+        ({"query": "q", "candidates": []}, ":2: the field 'relevant' is missing"),
+        (GOOD | {"query": 3}, ":2: 'query': the query is a int, not a string"),
+        (GOOD | {"query": " "}, ":2: 'query': the query is empty"),
+        (GOOD | {"id": ""}, ":2: 'id' is ''"),
+        (GOOD | {"id": "1"}, ":2: 'id' is '1', as of a query before"),
+        (GOOD | {"candidates": "text"}, ":2: 'candidates' is 'text'; give a list"),
+        (GOOD | {"candidates": ["a", 5]}, r":2: 'candidates'\[1\] is 5; give a string"),
+        (GOOD | {"candidates": [{"id": "a"}]}, r":2: 'candidates'\[0\] is {'id': 'a'}"),
+        (
+            GOOD | {"candidates": [{"id": "a", "text": None}]},
+            r":2: 'candidates'\[0\] has a text of type NoneType",
+        ),
+        (
+            GOOD | {"candidates": [{"id": None, "text": "a"}]},
+            r":2: 'candidates'\[0\] has the id None",
+        ),
+        (
+            GOOD | {"candidates": [{"id": "a", "text": "a"}, {"id": "a", "text": "b"}]},
+            r":2: 'candidates'\[1\] has the id 'a', as one before it",
+        ),
+        (GOOD | {"relevant": []}, ":2: 'relevant' names no relevant passage"),
+        (GOOD | {"relevant": {"1": 0}}, ":2: 'relevant' names no relevant passage"),
+        (GOOD | {"relevant": [2]}, ":2: 'relevant' names '2', which is none of the 2 candidates"),
+        (GOOD | {"relevant": 1}, ":2: 'relevant' is 1; give a list of ids"),
+        (GOOD | {"relevant": [True]}, r":2: 'relevant'\[0\] is True; give an id"),
+        (GOOD | {"relevant": {"1": "high"}}, ":2: 'relevant' of '1': the grade is 'high'"),
+        (GOOD | {"relevant": {"1": 0.5}}, ":2: 'relevant' of '1': the grade is 0.5"),
+        (GOOD | {"relevant": {"1": True}}, ":2: 'relevant' of '1': the grade is True"),
+    ],
+)
+def test_a_fault_in_jsonl_is_named_with_line_and_field(
+    jsonl: Callable[..., Path], line: Any, message: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        list(read_jsonl(jsonl(GOOD, line)))
+
+
+def test_a_byte_order_mark_and_lines_of_white_space_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
+    path.write_text(f"\ufeff\n \u3000\n{json.dumps(GOOD)}", encoding="utf-8")
+    [labelled] = read_jsonl(path)
+    assert labelled.id == "3"
+
+
+def test_a_line_of_another_encoding_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
+    path.write_bytes(json.dumps(GOOD).encode() + b'\n{"query": "caf\xe9"}\n')
+    with pytest.raises(InvalidInputError, match=r"data\.jsonl:2: cannot read it as UTF-8"):
+        list(read_jsonl(path))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match=r"cannot read '.*none\.jsonl'"):
+        list(read_jsonl(tmp_path / "none.jsonl"))
+
+
+FRAME = {"query": ["q", "q", "r"], "text": ["a", "b", "c"], "grade": [None, 2.0, 1.0]}
+
+
+def test_a_frame_gives_a_query_for_the_rows_of_each() -> None:
+    frame = pd.DataFrame(FRAME | {"query_id": ["1", "1", "2"], "id": ["x", "y", "x"]})
+    assert list(read_frame(frame)) == [
+        LabelledQuery("1", "q", [("x", "a"), ("y", "b")], {"y": 2}),
+        LabelledQuery("2", "r", [("x", "c")], {"x": 1}),
+    ]
+
+
+def test_a_frame_may_say_relevant_or_not() -> None:
+    frame = pd.DataFrame({"query": ["q", "q"], "text": ["a", "b"], "grade": [False, True]})
+    [labelled] = read_frame(frame)
+    assert labelled.relevant == {"0": 0, "1": 1}
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"grade": [None, None, 1.0]}, "row 0, query 'q': 'relevant' names no relevant passage"),
+        ({"grade": [None, 1.5, 1.0]}, "row 1: 'grade': the grade is 1.5"),
+        ({"text": ["a", None, "c"]}, "row 1: 'text' is"),
+        ({"query": ["q", "q", None]}, "row 2: 'query' is missing"),
+        ({"id": ["x", "x", "y"]}, r"query 'q': 'candidates'\[1\] has the id 'x'"),
+    ],
+)
+def test_a_fault_in_a_frame_is_named_with_row_and_column(
+    columns: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        list(read_frame(pd.DataFrame(FRAME | columns)))
+
+
+def test_a_frame_without_a_column_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="no column 'grade'"):
+        list(read_frame(pd.DataFrame({"query": ["q"], "text": ["a"]})))
+
+
+CORPUS = [
+    {"_id": "a", "title": "Tides", "text": "The Moon."},
+    {"_id": "b", "title": "", "text": "Bread."},
+]
+QUERIES = [{"_id": "1", "text": "what causes tides"}, {"_id": "2", "text": "why bread rises"}]
+LABELS = ["1\ta\t1", "1\tb\t0", "2\tb\t2"]
+
+
+def write_beir(
+    folder: Path,
+    corpus: list[Any] = CORPUS,
+    queries: list[Any] = QUERIES,
+    labels: list[str] = LABELS,
+    header: str = "query-id\tcorpus-id\tscore",
+) -> Path:
+    (folder / "qrels").mkdir(parents=True)
+    (folder / "corpus.jsonl").write_text("\n".join(map(json.dumps, corpus)))
+    (folder / "queries.jsonl").write_text("\n".join(map(json.dumps, queries)))
+    (folder / "qrels" / "test.tsv").write_text("\n".join([header, *labels]))
+    return folder
+
+
+def test_a_beir_folder_is_read(tmp_path: Path) -> None:
+    collection = read_beir(write_beir(tmp_path))
+    assert collection.texts == {"a": "Tides The Moon.", "b": "Bread."}
+    assert list(collection.labelled_queries()) == [
+        LabelledQuery("1", "what causes tides", None, {"a": 1, "b": 0}),
+        LabelledQuery("2", "why bread rises", None, {"b": 2}),
+    ]
+
+
+def test_grades_below_0_count_as_0(tmp_path: Path) -> None:
+    collection = read_beir(write_beir(tmp_path, labels=["1\ta\t1", "1\tb\t-1"]))
+    assert collection.judgements == {"1": {"a": 1, "b": 0}}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"corpus": [CORPUS[0], CORPUS[0]]}, r"corpus\.jsonl:2: '_id' is 'a', as before"),
+        ({"corpus": [{"_id": 3, "text": "a"}]}, r"corpus\.jsonl:1: '_id' is 3"),
+        ({"corpus": [{"_id": "a", "text": None}]}, r"corpus\.jsonl:1: 'text' is None"),
+        ({"queries": [{"_id": "1"}]}, r"queries\.jsonl:1: 'text' is None"),
+        ({"queries": ["1"]}, r'queries\.jsonl:1: "1" is no JSON object'),
+        ({"header": "1\ta\t1"}, r"test\.tsv:1: no header with query-id, corpus-id, score"),
+        ({"labels": ["9\ta\t1"]}, r"test\.tsv:2: 'query-id' '9' is not in queries\.jsonl"),
+        ({"labels": [*LABELS, "2\tz\t1"]}, r"test\.tsv:5: 'corpus-id' 'z' is not in corpus\.jsonl"),
+        ({"labels": ["1\ta\thigh"]}, r"test\.tsv:2: 'score': the grade is 'high'"),
+        ({"labels": ["1\ta"]}, r"test\.tsv:2: 'score': the grade is None"),
+        ({"labels": ["1\ta\t1", "1\ta\t2"]}, r"test\.tsv:3: 'a' was judged for '1' before"),
+        ({"labels": ["2\tb\t1", "1\ta\t0"]}, r"test\.tsv:3: query '1': 'relevant' names no"),
+    ],
+)
+def test_a_fault_in_a_beir_folder_is_named_with_line_and_field(
+    tmp_path: Path, changed: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        read_beir(write_beir(tmp_path, **changed))
+
+
+def test_a_missing_split_is_answered_with_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no split 'dev' .* its splits: test"):
+        read_beir(write_beir(tmp_path), "dev")
+
+
+@pytest.mark.parametrize(
+    ("labelled", "message"),
+    [
+        (LabelledQuery(1, "q", None, {"a": 1}), "'id' is 1"),  # type: ignore[arg-type]
+        (LabelledQuery("1", "q", ["text"], {"a": 1}), r"'candidates'\[0\] is 'text'"),  # type: ignore[list-item]
+        (LabelledQuery("1", "q", None, {3: 1}), "'relevant' has the id 3"),  # type: ignore[dict-item]
+        (LabelledQuery("1", "q", None, {}), "'relevant' names no relevant passage"),
+        (LabelledQuery("1", "q", None, {"a": 0}), "'relevant' names no relevant passage"),
+    ],
+)
+def test_labelled_queries_of_ones_own_are_checked(labelled: LabelledQuery, message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        check_labelled(labelled, "queries[0]")

@@ -1,0 +1,68 @@
+"""When reranking is advised, and when not."""
+
+from dataclasses import replace
+
+import pytest
+
+from bge_rerank import ConfigurationError
+from bge_rerank.evaluation.result import Change, Latency
+from bge_rerank.evaluation.verdict import Demands, decide, too_little_data
+
+GAIN = Change("nDCG@10", 0.6, 0.7, 0.1, 0.05, 0.15, 0.001)
+NOISE = replace(GAIN, low=-0.01)
+LOSS = Change("nDCG@10", 0.7, 0.6, -0.1, -0.15, -0.05, 0.001)
+SMALL = Change("nDCG@10", 0.6, 0.62, 0.02, 0.01, 0.03, 0.001)
+LATENCY = Latency(40.0, 90.0)
+
+
+def test_a_clear_gain_within_the_budget_says_rerank() -> None:
+    verdict = decide(GAIN, LATENCY, 10, Demands(0.65, 100.0, 5_000))
+    assert verdict.decision == "rerank"
+    assert "0.600 to 0.700 (+16.7 %" in verdict.reasons[0]
+    assert "90.0 ms" in verdict.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "demands", "reason"),
+    [
+        (GAIN, Demands(target=0.6), "at the target: nDCG@10 is 0.600, and 0.600 is enough"),
+        (NOISE, Demands(), "inside the noise"),
+        (LOSS, Demands(), "makes the ranking worse"),
+        (SMALL, Demands(), "under 5% of what it was"),
+        (GAIN, Demands(latency_budget_ms=89.0), "too slow: 90.0 ms"),
+        (GAIN, Demands(corpus_size=10), "the corpus is small: all of its 10 passages"),
+    ],
+)
+def test_what_speaks_against_it_is_named(change: Change, demands: Demands, reason: str) -> None:
+    verdict = decide(change, LATENCY, 10, demands)
+    assert verdict.decision == "do not rerank"
+    [only] = verdict.reasons
+    assert reason in only
+
+
+def test_all_that_speaks_against_it_is_named() -> None:
+    verdict = decide(NOISE, LATENCY, 10, Demands(0.5, 10.0, 3))
+    assert len(verdict.reasons) == 4
+
+
+def test_a_gain_on_nothing_is_a_gain() -> None:
+    from_nothing = Change("nDCG@10", 0.0, 0.1, 0.1, 0.05, 0.15, 0.001)
+    assert decide(from_nothing, LATENCY, 10, Demands()).decision == "rerank"
+
+
+def test_30_queries_with_something_found_are_enough() -> None:
+    assert too_little_data(30, 1) is None
+    assert "queries: 29" in str(too_little_data(29, 29))
+    assert "same ids" in str(too_little_data(30, 0))
+
+
+@pytest.mark.parametrize("demands", [Demands(target=1.2), Demands(target=0.0)])
+def test_a_target_that_is_no_ndcg_is_refused(demands: Demands) -> None:
+    with pytest.raises(ConfigurationError, match="target is"):
+        demands.check()
+
+
+@pytest.mark.parametrize("budget", [0.0, -1.0, float("nan")])
+def test_a_budget_without_time_is_refused(budget: float) -> None:
+    with pytest.raises(ConfigurationError, match="latency_budget_ms is"):
+        Demands(latency_budget_ms=budget).check()

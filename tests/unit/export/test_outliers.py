@@ -1,0 +1,93 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from bge_rerank.backends.encoder.pairs import EncodedPair, PairEncoder
+from bge_rerank.backends.torch.encoder import FirstTokenClassifier
+from bge_rerank.backends.torch.scorer import TorchScorer
+from bge_rerank.export.activations import Extremes, observe
+from bge_rerank.export.outliers import OUTLIERS, with_outliers_apart
+from bge_rerank.export.samples import sample_pairs
+from bge_rerank.models.config import ScorerConfig
+
+PAIRS = sample_pairs(6)
+IDS = torch.arange(5, 45).view(2, 20)
+
+
+def torch_scorer(model: str | Path) -> TorchScorer:
+    return TorchScorer(ScorerConfig(str(model), "torch", device="cpu", dtype="float32"))
+
+
+def samples(scorer: TorchScorer) -> list[EncodedPair]:
+    return PairEncoder(scorer.tokenizer.backend_tokenizer, scorer.max_length).encode(PAIRS)
+
+
+def logits(model: Any) -> list[float]:
+    with torch.inference_mode():
+        return FirstTokenClassifier(model).eval()(IDS).tolist()
+
+
+def widths(layer: Any) -> list[int]:
+    return sorted(
+        module.out_features
+        for module in layer.intermediate.modules()
+        if isinstance(module, torch.nn.Linear)
+    )
+
+
+@pytest.fixture(scope="module")
+def mini() -> TorchScorer:
+    return torch_scorer("mini")
+
+
+def test_a_model_with_its_outliers_apart_computes_the_same(mini: TorchScorer) -> None:
+    before = logits(mini.model)
+    divided = with_outliers_apart(mini.model, samples(mini))
+    assert logits(divided) == pytest.approx(before, abs=1e-5)
+    assert [widths(layer) for layer in divided.base_model.encoder.layer] == [
+        *[[OUTLIERS, 1536 - OUTLIERS]] * 5,
+        [1536],
+    ]
+
+
+def test_the_model_itself_stays_whole(mini: TorchScorer) -> None:
+    before = logits(mini.model)
+    with_outliers_apart(mini.model, samples(mini)[:1])
+    assert logits(mini.model) == before
+    assert [widths(layer) for layer in mini.model.base_model.encoder.layer] == [[1536]] * 6
+
+
+def test_a_narrow_feed_forward_is_divided_in_halves_at_most(tiny_reranker: Path) -> None:
+    scorer = torch_scorer(tiny_reranker)
+    neurons = scorer.model.config.intermediate_size
+    divided = with_outliers_apart(scorer.model, samples(scorer))
+    assert logits(divided) == pytest.approx(logits(scorer.model), abs=1e-5)
+    apart = min(OUTLIERS, neurons // 2)
+    first, *_ = divided.base_model.encoder.layer
+    assert widths(first) == sorted([apart, neurons - apart])
+
+
+def test_the_neurons_that_fire_most_are_the_ones_apart(tiny_reranker: Path) -> None:
+    scorer = torch_scorer(tiny_reranker)
+    dense = scorer.model.base_model.encoder.layer[0].intermediate.dense
+    with torch.no_grad():
+        dense.bias[[3, 17]] = 40.0
+    product = scorer.model.base_model.encoder.layer[0].output.dense
+    [seen] = observe(Extremes, scorer.model, [product], samples(scorer))
+    assert {3, 17} == set(seen.highest.topk(2).indices.tolist())
+    divided = with_outliers_apart(scorer.model, samples(scorer))
+    apart = divided.base_model.encoder.layer[0].intermediate._outliers
+    assert (apart.bias == 40.0).sum() == 2
+
+
+def test_extremes_of_all_samples_count(mini: TorchScorer) -> None:
+    """Those of several samples are the further ones of each alone."""
+    product = mini.model.base_model.encoder.layer[0].output.dense
+    one, other, *_ = samples(mini)
+    [both], [first], [second] = (
+        observe(Extremes, mini.model, [product], some) for some in ([one, other], [one], [other])
+    )
+    assert torch.equal(both.highest, torch.maximum(first.highest, second.highest))
+    assert torch.equal(both.lowest, torch.minimum(first.lowest, second.lowest))

@@ -1,0 +1,153 @@
+"""Products made ready for 8 bits: nearly the same logits, evenly used ranges, and the model as it was."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from bge_rerank.backends.encoder.pairs import EncodedPair, PairEncoder
+from bge_rerank.backends.torch.encoder import FirstTokenClassifier
+from bge_rerank.backends.torch.scorer import TorchScorer
+from bge_rerank.export import scaling as scaling_module
+from bge_rerank.export.activations import Activations, observe
+from bge_rerank.export.outliers import with_outliers_apart
+from bge_rerank.export.rounding import rounded
+from bge_rerank.export.samples import sample_pairs
+from bge_rerank.export.scaling import ScaledLinear, Scaling, with_products_scaled
+from bge_rerank.models.config import ScorerConfig
+
+PAIRS = sample_pairs(8)
+IDS = torch.randint(5, 45, (64, 20), generator=torch.Generator().manual_seed(3))
+
+
+def logits(model: Any) -> list[float]:
+    with torch.inference_mode():
+        return FirstTokenClassifier(model, eager=True).eval()(IDS).tolist()
+
+
+@pytest.fixture(scope="module", params=["BERT", "XLM-RoBERTa"])
+def divided(request: pytest.FixtureRequest, tiny_reranker: Path) -> tuple[Any, list[EncodedPair]]:
+    """A model of each family with its outliers apart, and samples."""
+    name = "mini" if request.param == "BERT" else str(tiny_reranker)
+    scorer = TorchScorer(ScorerConfig(name, "torch", device="cpu", dtype="float32"))
+    samples = PairEncoder(scorer.tokenizer.backend_tokenizer, scorer.max_length).encode(PAIRS)
+    return with_outliers_apart(scorer.model, samples), samples
+
+
+def scaled_products(model: Any) -> list[ScaledLinear]:
+    return [module for module in model.modules() if isinstance(module, ScaledLinear)]
+
+
+def test_but_for_the_rounding_it_computes_the_same(
+    divided: tuple[Any, Sequence[EncodedPair]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, samples = divided
+    monkeypatch.setattr(scaling_module, "rounded", lambda weight, _covariance: weight)
+    assert logits(with_products_scaled(model, samples)) == pytest.approx(logits(model), abs=1e-4)
+
+
+def test_the_rounding_changes_little_and_the_model_itself_nothing(
+    divided: tuple[Any, Sequence[EncodedPair]],
+) -> None:
+    model, samples = divided
+    before = logits(model)
+    scaled = logits(with_products_scaled(model, samples))
+    assert scaled != before
+    # A single row of the tiny model, whose random weights are large, moves by chance up to 1.
+    assert (torch.tensor(scaled) - torch.tensor(before)).abs().median() < 0.15
+    assert logits(model) == before
+    assert scaled_products(model) == []
+
+
+@pytest.mark.parametrize("divided", ["BERT"], indirect=True)
+def test_the_rounding_moves_no_logit_of_a_trained_model_far(
+    divided: tuple[Any, Sequence[EncodedPair]],
+) -> None:
+    model, samples = divided
+    scaled = with_products_scaled(model, samples)
+    assert logits(scaled) == pytest.approx(logits(model), abs=0.2)
+
+
+def test_every_layer_s_products_are_scaled_but_the_first_feed_forward_s_and_the_last_token_s(
+    divided: tuple[Any, Sequence[EncodedPair]],
+) -> None:
+    model, samples = divided
+    layers = len(model.base_model.encoder.layer)
+    assert len(scaled_products(with_products_scaled(model, samples))) == 6 * (layers - 1) - 1 + 2
+
+
+def test_what_reads_the_same_input_scales_it_alike(
+    divided: tuple[Any, Sequence[EncodedPair]],
+) -> None:
+    first, *_ = with_products_scaled(*divided).base_model.encoder.layer
+    query, key = first.attention.self.query, first.attention.self.key
+    assert torch.equal(query._factor, key._factor)
+    assert torch.equal(query._shift, key._shift)
+
+
+def test_each_channel_is_centred() -> None:
+    seen = Activations()
+    seen.add(torch.tensor([[10.0, -1.0], [14.0, 1.0], [11.0, 0.0]]))
+    linear = torch.nn.Linear(2, 3)
+    scaling = Scaling(seen, linear.weight.detach())
+    product = ScaledLinear(linear, scaling)
+    ends = torch.stack([seen.lowest, seen.highest]) * product._factor + product._shift
+    assert torch.allclose(ends[0], -ends[1], atol=1e-5)
+
+
+def test_in_the_mean_rounded_weights_give_what_the_exact_ones_gave() -> None:
+    torch.manual_seed(5)
+    rows = torch.randn(500, 24) * torch.linspace(0.1, 9, 24) + 3
+    linear = torch.nn.Linear(24, 7)
+    seen = Activations()
+    seen.add(rows)
+    product = ScaledLinear(linear, Scaling(seen, linear.weight.detach()))
+    with torch.inference_mode():
+        assert torch.allclose(product(rows).mean(0), linear(rows).mean(0), atol=1e-4)
+        assert not torch.allclose(product(rows), linear(rows), atol=1e-4)
+
+
+def test_a_channel_that_never_moves_does_no_harm() -> None:
+    rows = torch.zeros(10, 4)
+    linear = torch.nn.Linear(4, 2)
+    seen = Activations()
+    seen.add(rows)
+    product = ScaledLinear(linear, Scaling(seen, linear.weight.detach()))
+    assert torch.allclose(product(rows), linear(rows), atol=1e-5)
+
+
+def test_statistics_of_parts_are_those_of_the_whole() -> None:
+    rows = torch.randn(90, 5, generator=torch.Generator().manual_seed(4))
+    seen = Activations()
+    for part in rows.split(40):
+        seen.add(part)
+    assert torch.equal(seen.lowest, rows.amin(0))
+    assert torch.equal(seen.highest, rows.amax(0))
+    assert torch.allclose(seen.mean, rows.mean(0), atol=1e-6)
+    assert torch.allclose(seen.covariance, rows.T.cov(correction=0), atol=1e-5)
+
+
+def test_a_channel_far_from_zero_keeps_its_variance() -> None:
+    rows = torch.randn(5_000, 3, generator=torch.Generator().manual_seed(8)) * 0.01 + 100
+    seen = Activations()
+    seen.add(rows)
+    assert torch.allclose(seen.covariance, rows.double().T.cov(correction=0).float(), rtol=1e-3)
+
+
+def test_nothing_watches_the_products_afterwards(
+    divided: tuple[Any, Sequence[EncodedPair]],
+) -> None:
+    model, samples = divided
+    key = model.base_model.encoder.layer[0].attention.self.key
+    [seen] = observe(Activations, model, [key], samples[:1])
+    assert seen.mean.shape == (key.in_features,)
+    assert not key._forward_pre_hooks
+
+
+def test_what_is_rounded_is_rounded_again_to_itself() -> None:
+    """So that whoever takes 8 bits of the weights afterwards finds these ones."""
+    weight = torch.randn(6, 30, generator=torch.Generator().manual_seed(6))
+    once = rounded(weight, torch.eye(30))
+    assert torch.allclose(rounded(once, torch.eye(30)), once, atol=1e-6)

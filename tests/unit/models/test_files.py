@@ -1,0 +1,135 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import bge_rerank_mini
+from bge_rerank import ConfigurationError, ModelLoadError, load_scorer
+from bge_rerank.models.config import ScorerConfig
+from bge_rerank.models.files import (
+    ModelConfig,
+    choose_max_length,
+    loading_errors,
+    model_folder,
+    read_config,
+)
+from conftest import PASSAGES, QUERY, REVISION
+
+
+@pytest.mark.parametrize(
+    ("contents", "architecture"),
+    [
+        ({"architectures": ["XLMRobertaForSequenceClassification"]}, "encoder"),
+        ({"architectures": ["BertForSequenceClassification"]}, "encoder"),
+        ({"architectures": ["GemmaForCausalLM"]}, "decoder"),
+        ({"architectures": ["LayerWiseMiniCPMForCausalLM"]}, "layerwise"),
+        ({"architectures": ["CostWiseGemmaForCausalLM"]}, "lightweight"),
+        ({"auto_map": {"AutoModelForCausalLM": "m.LayerWiseMiniCPMForCausalLM"}}, "layerwise"),
+        ({}, "encoder"),
+    ],
+)
+def test_the_config_tells_the_architecture(contents: dict[str, Any], architecture: str) -> None:
+    assert ModelConfig(contents).architecture == architecture
+
+
+@pytest.mark.parametrize(
+    ("contents", "recommended"),
+    [
+        # The three encoders as BAAI publishes them, then mini.
+        ({"model_type": "xlm-roberta", "max_position_embeddings": 514, "pad_token_id": 1}, 512),
+        ({"model_type": "xlm-roberta", "max_position_embeddings": 8194, "pad_token_id": 1}, 1024),
+        ({"model_type": "bert", "max_position_embeddings": 512, "pad_token_id": 0}, 512),
+        ({"model_type": "gemma", "max_position_embeddings": 8192}, 1024),
+    ],
+)
+def test_max_length_defaults_to_what_baai_recommends(
+    contents: dict[str, Any], recommended: int
+) -> None:
+    assert choose_max_length(ScorerConfig(), ModelConfig(contents)) == recommended
+
+
+@pytest.mark.parametrize("max_length", [0, -5, 513])
+def test_a_max_length_that_the_model_cannot_take_is_refused(max_length: int) -> None:
+    model = ModelConfig({"model_type": "bert", "max_position_embeddings": 512})
+    with pytest.raises(ConfigurationError, match=f"max_length is {max_length}; .* takes 1 to 512"):
+        choose_max_length(ScorerConfig(max_length=max_length), model)
+
+
+@pytest.mark.parametrize("name", ["/no/such/folder", "./no-such", "~/no-such", "a/b/c", "no such"])
+def test_a_missing_folder_is_named(name: str) -> None:
+    with pytest.raises(ModelLoadError, match=f"there is no folder '{name}'"):
+        read_config(ScorerConfig(name))
+
+
+def test_a_folder_without_a_config_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelLoadError, match=r"config.json.*transformers' layout"):
+        read_config(ScorerConfig(str(tmp_path)))
+
+
+def test_a_config_that_is_no_json_is_named(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(ModelLoadError, match=r"cannot read .*config\.json"):
+        read_config(ScorerConfig(str(tmp_path)))
+
+
+@pytest.mark.parametrize("local_files_only", [True, False])
+def test_without_the_hub_the_message_says_what_to_do(
+    tmp_path: Path, local_files_only: bool
+) -> None:
+    config = ScorerConfig(cache_dir=str(tmp_path), local_files_only=local_files_only)
+    with pytest.raises(ModelLoadError, match="not in the local cache.*model_name='mini'") as caught:
+        read_config(config)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_cached_repository_is_found_by_its_name(hub_cache: Path) -> None:
+    config = ScorerConfig(cache_dir=str(hub_cache), local_files_only=True)
+    assert read_config(config).contents["model_type"] == "bert"
+    assert model_folder(config).resolve() == bge_rerank_mini.path()
+
+
+def test_a_cached_repository_is_found_by_its_revision(hub_cache: Path) -> None:
+    config = ScorerConfig(cache_dir=str(hub_cache), local_files_only=True, revision=REVISION)
+    assert model_folder(config).name == REVISION
+
+
+def test_a_revision_that_is_not_there_is_our_error(hub_cache: Path) -> None:
+    config = ScorerConfig(cache_dir=str(hub_cache), local_files_only=True, revision="v9")
+    with pytest.raises(ModelLoadError, match="bge-reranker-v2-m3"):
+        read_config(config)
+
+
+def test_a_model_of_the_hub_scores_as_its_files_do(hub_cache: Path) -> None:
+    pairs = [(QUERY, passage) for passage in PASSAGES]
+    from_hub = load_scorer(cache_dir=str(hub_cache), local_files_only=True)
+    assert from_hub.score(pairs) == load_scorer("mini").score(pairs)
+
+
+def test_a_graph_of_the_hub_is_found_by_its_name(exported_mini: Path, tmp_path: Path) -> None:
+    repository = tmp_path / "models--acme--reranker"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(REVISION)
+    (repository / "snapshots").mkdir()
+    (repository / "snapshots" / REVISION).symlink_to(exported_mini)
+    options = {"cache_dir": str(tmp_path), "local_files_only": True}
+    pairs = [(QUERY, passage) for passage in PASSAGES]
+    expected = load_scorer(str(exported_mini)).score(pairs)
+    assert load_scorer("acme/reranker", **options).score(pairs) == expected
+    assert load_scorer("acme/reranker", "onnx", **options).score(pairs) == pytest.approx(
+        expected, abs=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError("no such file\nand a page of advice"), "cannot load 'm': no such file"),
+        (RuntimeError("CUDA out of memory."), "cannot load 'm': CUDA out of memory."),
+        (OSError(), "cannot load 'm': OSError"),
+    ],
+)
+def test_a_fault_of_loading_is_one_line_of_ours(error: Exception, message: str) -> None:
+    with pytest.raises(ModelLoadError) as caught, loading_errors("m"):
+        raise error
+    assert str(caught.value) == message
+    assert caught.value.__cause__ is error

@@ -1,0 +1,178 @@
+"""Reciprocal rank fusion: the formula, the order, and beside what else a `Reranker` does."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bge_rerank import ConfigurationError, Ranked, Reranker
+from bge_rerank.ranking.fusion import fused_ranking, fused_score
+from bge_rerank.ranking.selection import select, sigmoid
+from calibrations import calibration
+from counted_scorer import Counted
+
+ranks = st.integers(1, 10_000)
+constants = st.integers(1, 1_000)
+logits = st.lists(st.floats(-30, 30), max_size=40)
+
+
+def by_logit(order: Sequence[int]) -> list[Ranked]:
+    """A ranking of the texts at these places of the first stage."""
+    return [Ranked(place, sigmoid(-rank), -float(rank)) for rank, place in enumerate(order)]
+
+
+def fused_order(order: Sequence[int], k: int = 60) -> list[int]:
+    return [ranked.index for ranked in fused_ranking(by_logit(order), k)]
+
+
+@given(ranks, ranks, constants)
+def test_the_score_is_the_papers_sum_of_reciprocals(first: int, second: int, k: int) -> None:
+    assert fused_score(first, second, k) == float(Fraction(1, k + first) + Fraction(1, k + second))
+
+
+@given(ranks, ranks, constants)
+def test_the_score_falls_in_either_rank_and_both_weigh_the_same(
+    first: int, second: int, k: int
+) -> None:
+    score = fused_score(first, second, k)
+    assert fused_score(first + 1, second, k) < score
+    assert fused_score(first, second + 1, k) < score
+    assert fused_score(second, first, k) == score
+
+
+@given(st.permutations(range(30)), constants)
+def test_the_same_texts_are_there_once_and_the_highest_score_is_first(
+    order: list[int], k: int
+) -> None:
+    ranking = by_logit(order)
+    fused = fused_ranking(ranking, k)
+    assert {(r.index, r.score, r.logit) for r in fused} == {
+        (r.index, r.score, r.logit) for r in ranking
+    }
+    assert sorted(ranked.index for ranked in fused) == list(range(30))
+    scores = [ranked.fused or 0.0 for ranked in fused]
+    assert scores == sorted(scores, reverse=True)
+    for ranked in fused:
+        assert ranked.fused == fused_score(ranked.index + 1, order.index(ranked.index) + 1, k)
+
+
+@given(st.integers(0, 40), constants)
+def test_two_orders_that_agree_stay(count: int, k: int) -> None:
+    assert fused_order(range(count), k) == list(range(count))
+
+
+@given(st.permutations(range(30)), constants)
+def test_a_text_that_is_ahead_in_both_orders_stays_ahead(order: list[int], k: int) -> None:
+    fused = fused_order(order, k)
+    for ahead in range(30):
+        for behind in range(ahead + 1, 30):
+            if order.index(ahead) < order.index(behind):
+                assert fused.index(ahead) < fused.index(behind)
+
+
+@given(st.permutations(range(30)))
+def test_with_a_large_constant_the_sum_of_the_ranks_decides(order: list[int]) -> None:
+    sums = [place + order.index(place) for place in fused_order(order, k=10**6)]
+    assert sums == sorted(sums)
+
+
+def test_ties_are_in_the_rerankers_order() -> None:
+    assert fused_order([1, 0]) == [1, 0]
+    # Ranks 10 and 45, and 24 twice: 1/70 + 1/105 = 1/84 + 1/84.
+    order = [place for place in range(45) if place != 9]
+    order.insert(44, 9)
+    order.remove(23)
+    order.insert(23, 23)
+    fused = fused_ranking(by_logit(order))
+    tied = [r.index for r in fused if r.fused == pytest.approx(1 / 42, rel=1e-12)]
+    assert tied == [23, 9]
+    assert len({r.fused for r in fused if r.index in (9, 23)}) == 1
+
+
+@given(logits, st.floats(0, 1), st.integers(1, 10))
+def test_thresholds_apply_to_the_score_and_top_n_to_the_fused_order(
+    values: list[float], threshold: float, top_n: int
+) -> None:
+    everything = select(values, rrf_k=60)
+    kept = select(values, top_n, threshold, rrf_k=60)
+    assert kept == [ranked for ranked in everything if ranked.score >= threshold][:top_n]
+
+
+def test_without_fusion_nothing_is_fused() -> None:
+    assert [ranked.fused for ranked in Reranker(Counted()).rerank("q", ["a", "bb"])] == [None] * 2
+
+
+def reranker(**options: Any) -> Reranker:
+    return Reranker(Counted(), **{"top_n": None, "fusion": "rrf", **options})
+
+
+TEXTS = ["a" * length for length in (2, 4, 1, 5, 3)]
+"""The reranker's order, longest first: 3, 1, 4, 0, 2. Ranks of 0: 1 and 4, and of 3: 4 and 1, a tie."""
+
+
+def test_a_reranker_orders_by_both_ranks_and_keeps_its_scores() -> None:
+    ranking = reranker().rerank("q", TEXTS)
+    assert [ranked.index for ranked in ranking] == [1, 3, 0, 4, 2]
+    for ranked in ranking:
+        assert ranked.logit == len(TEXTS[ranked.index])
+        assert ranked.score == sigmoid(ranked.logit)
+
+
+async def test_many_requests_and_async_ones_are_fused_as_one_is() -> None:
+    fused = reranker(top_n=3)
+    ranking = fused.rerank("q", TEXTS)
+    assert fused.rerank_many([("q", TEXTS), ("r", []), ("q", TEXTS)]) == [ranking, [], ranking]
+    assert await fused.arerank("q", TEXTS) == ranking
+
+
+def test_ranks_count_what_the_prefilter_left() -> None:
+    ranking = reranker(prefilter=Counted(lambda text: -len(text)), keep=3).rerank("q", TEXTS)
+    # Left are 0, 2 and 4, in the first stage's order; the reranker's is 4, 0, 2.
+    assert [(r.index, r.fused) for r in ranking] == [
+        (0, fused_score(1, 2)),
+        (4, fused_score(3, 1)),
+        (2, fused_score(2, 3)),
+    ]
+
+
+def test_a_long_text_has_one_rank_by_its_best_window() -> None:
+    texts = ["word " * 900 + "needle", "needle", "word " * 900]
+    scorer = Counted(lambda passage: float("needle" in passage) * len(passage))
+    ranking = Reranker(scorer, top_n=None, fusion="rrf", long_documents="window").rerank("q", texts)
+    assert [(r.index, r.fused) for r in ranking] == [
+        (0, fused_score(1, 1)),
+        (1, fused_score(2, 2)),
+        (2, fused_score(3, 3)),
+    ]
+
+
+def test_ranks_count_what_the_budget_let_be_scored() -> None:
+    texts = ["a" * length for length in range(1, 13)]
+    ranking = reranker(latency_budget_ms=200).rerank("q", texts)
+    assert ranking.unscored == [10, 11]
+    assert {r.fused for r in ranking} == {fused_score(r, 11 - r) for r in range(1, 11)}
+
+
+def test_a_wanted_precision_keeps_by_the_logit_and_not_by_the_fused_score() -> None:
+    scorer = Counted(lambda text: {"a": 3.0, "b": 0.4, "c": 2.0}[text])
+    fused = Reranker(scorer, top_n=None, fusion="rrf", calibration=calibration(), min_precision=0.9)
+    ranking = fused.rerank("q", ["b", "a", "c"])
+    assert [ranked.index for ranked in ranking] == [1, 2]
+    assert [ranked.fused for ranked in ranking] == [fused_score(2, 1), fused_score(3, 2)]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"fusion": "borda"}, "fusion is 'borda'; choose 'rrf'"),
+        ({"rrf_k": 0}, "rrf_k is 0; give a whole number from 1 on"),
+        ({"rrf_k": 60.0}, "rrf_k is 60.0"),
+        ({"rrf_k": True}, "rrf_k is True"),
+    ],
+)
+def test_a_fusion_that_cannot_work_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        reranker(**options)

@@ -1,0 +1,383 @@
+import asyncio
+import logging
+import os
+import pickle
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import diskcache
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.documents import Document
+
+from bge_rerank import (
+    DEFAULT_MODEL,
+    ConfigurationError,
+    MissingDependencyError,
+    Reranker,
+    ScoringError,
+    load_scorer,
+)
+from bge_rerank.models.config import ScorerConfig
+from bge_rerank.scoring.cache import (
+    CachedScorer,
+    MemoryCache,
+    ScoreCache,
+    fingerprint,
+    key_prefix,
+    open_cache,
+    score_key,
+    with_cache,
+)
+from bge_rerank.scoring.cache_folder import FolderCache
+from conftest import PASSAGES, QUERY
+from counted_scorer import Counted, Pairs, length
+from langchain_bge_rerank import BGERerankerCompressor
+
+float32s = st.floats(width=32, allow_nan=False, allow_infinity=False)
+pairs_of_texts = st.lists(st.tuples(st.text(), st.text()), max_size=8)
+
+
+@pytest.fixture(params=["memory", "folder"])
+def cache(request: pytest.FixtureRequest, tmp_path: Path) -> ScoreCache:
+    return MemoryCache() if request.param == "memory" else FolderCache(tmp_path / "scores")
+
+
+def test_only_what_is_missing_is_scored_in_one_call(cache: ScoreCache) -> None:
+    scorer = Counted()
+    cached = CachedScorer(scorer, cache, ["model"])
+    assert cached.score([("q", "a"), ("q", "bb")]) == [1.0, 2.0]
+    assert cached.score([("q", "ccc"), ("q", "a"), ("q", "dddd"), ("q", "ccc")]) == [3, 1, 4, 3]
+    assert cached.score([("q", "bb"), ("q", "dddd")]) == [2.0, 4.0]
+    assert scorer.passes == [[("q", "a"), ("q", "bb")], [("q", "ccc"), ("q", "dddd")]]
+
+
+async def test_the_async_call_looks_up_and_keeps_the_same(cache: ScoreCache) -> None:
+    scorer = Counted()
+    cached = CachedScorer(scorer, cache, ["model"])
+    assert await cached.ascore([("q", "a")]) == [1.0]
+    assert await cached.ascore([("q", "bb"), ("q", "a"), ("q", "bb")]) == [2.0, 1.0, 2.0]
+    assert cached.score([("q", "a"), ("q", "bb")]) == [1.0, 2.0]
+    assert scorer.passes == [[("q", "a")], [("q", "bb")]]
+
+
+async def test_a_scorer_that_can_be_awaited_is(cache: ScoreCache) -> None:
+    class Awaited(Counted):
+        async def ascore(self, pairs: Pairs, /) -> list[float]:
+            return [0.5] * len(pairs)
+
+    scorer = Awaited()
+    assert await CachedScorer(scorer, cache, ["model"]).ascore([("q", "a")]) == [0.5]
+    assert scorer.passes == []
+
+
+def test_another_model_or_query_is_another_score(cache: ScoreCache) -> None:
+    scorer = Counted()
+    CachedScorer(scorer, cache, ["model"]).score([("q", "a")])
+    CachedScorer(scorer, cache, ["other"]).score([("q", "a")])
+    CachedScorer(scorer, cache, ["model"]).score([("r", "a")])
+    assert len(scorer.passes) == 3
+
+
+@given(float32s, st.text(), st.text())
+def test_a_score_comes_back_to_the_last_bit(logit: float, query: str, text: str) -> None:
+    cached = CachedScorer(Counted(lambda _: logit), open_cache("memory"), [logit])
+    assert [repr(cached.score([(query, text)])) for _ in range(2)] == [repr([logit])] * 2
+
+
+def test_a_score_comes_back_from_a_folder_to_the_last_bit(tmp_path: Path) -> None:
+    cache = FolderCache(tmp_path)
+
+    @given(st.dictionaries(st.binary(min_size=32, max_size=32), float32s, max_size=20))
+    def stays_as_it_is(logits: dict[bytes, float]) -> None:
+        cache.put(logits)
+        assert {key: repr(logit) for key, logit in cache.get(list(logits)).items()} == {
+            key: repr(logit) for key, logit in logits.items()
+        }
+
+    stays_as_it_is()
+
+
+@given(st.lists(pairs_of_texts, max_size=5), st.integers(1, 4))
+def test_a_cached_scorer_answers_as_the_scorer_does(asked: list[Pairs], size: int) -> None:
+    cached = CachedScorer(Counted(), MemoryCache(size), ["model"])
+    assert [cached.score(pairs) for pairs in asked] == [Counted().score(pairs) for pairs in asked]
+
+
+@given(pairs_of_texts)
+def test_no_two_pairs_have_the_same_key(pairs: Pairs) -> None:
+    keys = [score_key(prefix, pair) for prefix in (["a"], ["a", "b"], ["b"]) for pair in pairs]
+    assert len(set(keys)) == 3 * len(set(pairs))
+
+
+def test_what_cannot_be_ranked_is_not_kept(cache: ScoreCache) -> None:
+    scorer = Counted(lambda passage: float("nan") if passage == "bad" else 1.0)
+    cached = CachedScorer(scorer, cache, ["model"])
+    for _ in range(2):
+        with pytest.raises(ScoringError, match="nan for pair 1 of 0..1"):
+            Reranker(cached).rerank("q", ["good", "bad"])
+    assert scorer.passes == [[("q", "good"), ("q", "bad")], [("q", "bad")]]
+
+
+def test_another_number_of_scores_than_pairs_raises(cache: ScoreCache) -> None:
+    class Short:
+        def score(self, pairs: Pairs, /) -> list[float]:
+            return [1.0]
+
+    with pytest.raises(ScoringError, match="gave 1 scores for 2 pairs"):
+        CachedScorer(Short(), cache, ["model"]).score([("q", "a"), ("q", "b")])
+    assert CachedScorer(Counted(), cache, ["model"]).score([("q", "bb")]) == [2.0]
+
+
+def test_the_memory_holds_so_many_scores_and_drops_the_least_used() -> None:
+    cache = MemoryCache(2)
+    cache.put({b"a": 1.0, b"b": 2.0})
+    cache.get([b"a"])
+    cache.put({b"c": 3.0})
+    assert cache.get([b"a", b"b", b"c"]) == {b"a": 1.0, b"c": 3.0}
+
+
+def test_a_folder_keeps_below_its_size_and_drops_the_oldest(tmp_path: Path) -> None:
+    cache = FolderCache(tmp_path, size_limit=300_000)
+    keys = [os.urandom(32) for _ in range(6_000)]
+    for start in range(0, len(keys), 500):
+        cache.put(dict.fromkeys(keys[start : start + 500], 1.0))
+    assert cache._cache.volume() <= 300_000
+    kept = cache.get(keys)
+    assert 500 <= len(kept) < 3_000
+    assert set(kept) == set(keys[-len(kept) :])
+
+
+def test_threads_share_a_cache(cache: ScoreCache) -> None:
+    cached = CachedScorer(Counted(), cache, ["model"])
+
+    def call(number: int) -> bool:
+        texts = ["a" * (number * 7 % 50 + place) for place in range(20)]
+        return cached.score([("q", text) for text in texts]) == [length(text) for text in texts]
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(call, range(200)))
+
+
+def test_processes_share_a_folder(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom pathlib import Path\n"
+        "from bge_rerank.scoring.cache import CachedScorer, open_cache\n"
+        "class One:\n"
+        "    def score(self, pairs, /): return [1.5] * len(pairs)\n"
+        "pairs = [(sys.argv[2], str(number)) for number in range(200)]\n"
+        "for start in range(0, 200, 10):\n"
+        "    CachedScorer(One(), open_cache(sys.argv[1]), ['m']).score(pairs[start : start + 10])\n"
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "scores"), query])
+        for query in "abc"
+    ]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    scorer = Counted()
+    pairs = [(query, str(number)) for query in "abc" for number in range(200)]
+    cached = CachedScorer(scorer, open_cache(str(tmp_path / "scores")), ["m"])
+    assert cached.score(pairs) == [1.5] * 600
+    assert scorer.passes == []
+
+
+def test_a_folder_holds_no_text(tmp_path: Path) -> None:
+    scorer = load_scorer("mini", score_cache=str(tmp_path))
+    scorer.score([("a secret question", "a secret passage")])
+    for path in tmp_path.rglob("*"):
+        assert b"secret" not in path.read_bytes()
+        assert b"mini" not in path.read_bytes()
+
+
+class Payload:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]:
+        return os.mkdir, (str(self.folder),)
+
+
+@pytest.mark.parametrize("min_file_size", [1, 2**15], ids=["in a file", "in the database"])
+def test_a_planted_pickle_is_never_read_and_counts_as_missing(
+    tmp_path: Path, min_file_size: int
+) -> None:
+    key, evil = score_key(["model"], ("q", "aaa")), tmp_path / "evil"
+    with diskcache.Cache(tmp_path / "scores", disk_min_file_size=min_file_size) as planted:
+        planted[key] = Payload(evil)
+        assert list(planted._sql("SELECT mode FROM Cache")) == [(diskcache.core.MODE_PICKLE,)]
+    scorer = Counted()
+    cached = CachedScorer(scorer, FolderCache(tmp_path / "scores"), ["model"])
+    assert [cached.score([("q", "aaa")]) for _ in range(2)] == [[3.0], [3.0]]
+    assert scorer.passes == [[("q", "aaa")]]
+    assert not evil.exists()
+
+
+def test_a_planted_pickle_would_have_done_harm(tmp_path: Path) -> None:
+    """Else the test above shows nothing."""
+    pickle.loads(pickle.dumps(Payload(tmp_path / "evil")))
+    assert (tmp_path / "evil").exists()
+
+
+@pytest.mark.parametrize("value", ["a text", b"bytes", 3, float("inf"), None])
+def test_a_row_that_holds_no_score_counts_as_missing(tmp_path: Path, value: object) -> None:
+    cache = FolderCache(tmp_path)
+    cache.put({b"key": 1.0})
+    cache._cache._sql("UPDATE Cache SET value = ?", (value,))
+    assert cache.get([b"key"]) == {}
+
+
+def unusable_folders(tmp_path: Path) -> list[Path]:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "garbage").mkdir()
+    (tmp_path / "garbage" / "cache.db").write_bytes(b"no database" * 1_000)
+    (tmp_path / "occupied" / "cache.db").mkdir(parents=True)
+    return [
+        tmp_path / "file",
+        tmp_path / "file" / "below",
+        tmp_path / "garbage",
+        tmp_path / "occupied",
+    ]
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_a_folder_that_cannot_be_used_is_named_on_first_use(tmp_path: Path, number: int) -> None:
+    folder = unusable_folders(tmp_path)[number]
+    reranker = Reranker(load_scorer("mini", score_cache=str(folder)))
+    with pytest.raises(ConfigurationError, match="which cannot be opened or written") as caught:
+        reranker.rerank(QUERY, PASSAGES)
+    assert str(folder) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ConfigurationError, match="which cannot be opened or written"):
+        asyncio.run(reranker.arerank(QUERY, PASSAGES))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
+def test_a_read_only_folder_is_named_on_first_use(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(ConfigurationError, match="which cannot be opened or written"):
+        load_scorer("mini", score_cache=str(tmp_path)).score([(QUERY, PASSAGES[0])])
+
+
+def test_an_empty_place_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="score_cache is ''; give a folder"):
+        load_scorer("mini", score_cache="").score([(QUERY, PASSAGES[0])])
+
+
+def test_a_folder_that_fails_later_costs_a_warning_and_no_answer(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = FolderCache(tmp_path)
+    cached = CachedScorer(Counted(), cache, ["model"])
+    cached.score([("q", "a")])
+    cache._cache.close()
+    for path in tmp_path.iterdir():
+        path.write_bytes(b"no database" * 1_000)
+    with caplog.at_level(logging.WARNING):
+        assert cached.score([("q", "a"), ("q", "bb")]) == [1.0, 2.0]
+    assert {record.name for record in caplog.records} == {"bge_rerank.scoring.cache_folder"}
+    assert f"the score cache in {tmp_path} failed: " in caplog.text
+
+
+def test_a_folder_locked_by_another_process_costs_a_warning_and_no_answer(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bge_rerank.scoring.cache_folder.SECONDS_FOR_THE_LOCK", 0)
+    cached = CachedScorer(Counted(), FolderCache(tmp_path), ["model"])
+    other = sqlite3.connect(tmp_path / "cache.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert cached.score([("q", "a")]) == [1.0]
+    assert "failed: Timeout" in caplog.text
+    other.close()
+    cached.score([("q", "a")])
+    assert cached.score([("q", "a")]) == [1.0]
+
+
+@pytest.mark.parametrize(("package", "place"), [("cachetools", "memory"), ("diskcache", "folder")])
+def test_a_missing_package_names_the_extra(
+    package: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, "bge_rerank.scoring.cache_folder")
+    with pytest.raises(MissingDependencyError, match=rf"{package}.*'bge-rerank\[cache\]'"):
+        MemoryCache() if place == "memory" else open_cache(str(tmp_path))
+
+
+def test_everybody_who_asks_for_a_place_gets_the_same_cache(tmp_path: Path) -> None:
+    assert open_cache("memory") is open_cache("memory")
+    assert open_cache(str(tmp_path)) is open_cache(str(tmp_path / "x" / ".."))
+
+
+def test_without_a_place_there_is_no_cache() -> None:
+    scorer = Counted()
+    assert with_cache(scorer, ScorerConfig("mini")) is scorer
+
+
+def test_the_fingerprint_tells_changed_weights(tmp_path: Path) -> None:
+    weights = tmp_path / "model.safetensors"
+    (tmp_path / "onnx").mkdir()
+    seen = []
+    for file, contents in [
+        (weights, "one"),
+        (weights, "longer"),
+        (tmp_path / "tokenizer.json", "{}"),
+        (tmp_path / "onnx" / "model.onnx", "graph"),
+        (tmp_path / "sparse_linear.pt", "pickle"),
+    ]:
+        file.write_text(contents)
+        seen.append(fingerprint(tmp_path))
+    os.utime(weights, ns=(1, 1))
+    seen.append(fingerprint(tmp_path))
+    assert len({str(each) for each in seen}) == 6
+    (tmp_path / "README.md").write_text("no weights")
+    assert fingerprint(tmp_path) == seen[-1]
+
+
+def test_what_a_score_depends_on_is_in_its_key() -> None:
+    class Loaded(Counted):
+        precision = "int8"
+        max_length = 77
+
+    config = ScorerConfig("mini", "torch")
+    [name, revision, files, *rest] = key_prefix(Loaded(), config)
+    assert [name, revision, *rest] == ["mini", None, "torch", "int8", 77, None]
+    assert "model.safetensors" in str(files)
+    others = [replace(config, backend="flag"), replace(config, cutoff_layers=(28,))]
+    keys = {str(key_prefix(Loaded(), each)) for each in [config, *others]}
+    assert len(keys) == 3
+
+
+def test_a_hub_models_files_are_found_in_the_hubs_cache(hub_cache: Path) -> None:
+    config = ScorerConfig(DEFAULT_MODEL, "torch", cache_dir=str(hub_cache))
+    assert "model.safetensors" in str(key_prefix(Counted(), config)[2])
+
+
+async def test_calls_are_gathered_and_then_looked_up_before_the_weights_are_asked(
+    minis_passes: list[Pairs], tmp_path: Path
+) -> None:
+    def rerank(query: str) -> Any:
+        reranker = Reranker(load_scorer("mini", "torch", score_cache=str(tmp_path)), top_n=None)
+        return reranker.arerank(query, PASSAGES)
+
+    first = await asyncio.gather(*map(rerank, [QUERY, "bread", QUERY]))
+    again = await asyncio.gather(*map(rerank, [QUERY, "bread", QUERY]))
+    assert first == again
+    assert minis_passes == [[(query, text) for query in (QUERY, "bread") for text in PASSAGES]]
+
+
+def test_an_adapter_scores_a_pair_once(minis_passes: list[Pairs], tmp_path: Path) -> None:
+    compressor = BGERerankerCompressor(
+        model_name="mini", backend="torch", score_cache=str(tmp_path)
+    )
+    documents = [Document(text) for text in PASSAGES]
+    first = compressor.compress_documents(documents, QUERY)
+    assert compressor.compress_documents(documents, QUERY) == first
+    assert len(minis_passes) == 1
