@@ -24,6 +24,8 @@ UNKNOWN_MAX_LENGTH = 512
 SPECIAL_TOKENS = 8
 """Room for what a tokenizer puts around query and passage (4 in XLM-RoBERTa), and for a token or
 two more where a window starts inside a word."""
+SHORTEST_WINDOW = 8 * SPECIAL_TOKENS
+"""The fewest tokens of a window and the query together."""
 SHARED_TOKENS = 192
 """What a window shares with the one before, at least: more than a passage of 100 words. A short window
 shares half."""

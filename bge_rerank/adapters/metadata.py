@@ -13,6 +13,17 @@ from bge_rerank.windows import span_in_text
 
 logger = logging.getLogger(__name__)
 
+RERANK_KEYS = (
+    "rerank_score",
+    "rerank_probability",
+    "rerank_fused",
+    "rerank_error",
+    "rerank_span",
+)
+"""The metadata that a ranking adds, where there is such a value."""
+RETRIEVAL_SCORE_KEY = "retrieval_score"
+"""The metadata field of the first stage's score."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unscored:
@@ -75,5 +86,4 @@ def without_rerank_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
     >>> without_rerank_metadata({"title": "Tides", "rerank_score": 0.9})
     {'title': 'Tides'}
     """
-    ours = ("rerank_score", "rerank_probability", "rerank_fused", "rerank_error", "rerank_span")
-    return {key: value for key, value in metadata.items() if key not in ours}
+    return {key: value for key, value in metadata.items() if key not in RERANK_KEYS}

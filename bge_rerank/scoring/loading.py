@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from bge_rerank.backends.http.checks import checked_server
 from bge_rerank.models.auto_backend import choose_backend
-from bge_rerank.models.config import DEFAULT_MODEL, Dtype, ScorerConfig
-from bge_rerank.models.registry import asks_server, check_backend, scorer_class
+from bge_rerank.models.config import ScorerConfig
+from bge_rerank.models.options import takes
+from bge_rerank.models.registry import asks_server, scorer_class
 from bge_rerank.scoring.asking import ascore_with
 from bge_rerank.scoring.cache import with_cache
-from bge_rerank.scoring.gathering import GatheringScorer, check_wait
+from bge_rerank.scoring.gathering import GatheringScorer
 from bge_rerank.types import Pair, Scorer, Span
 from bge_rerank.windows import windows
 
@@ -25,74 +27,20 @@ _gathering: dict[ScorerConfig, GatheringScorer] = {}
 _loading = threading.Lock()
 
 
-def load_scorer(
-    model_name: str = DEFAULT_MODEL,
-    backend: str = "auto",
-    *,
-    revision: str | None = None,
-    cache_dir: str | None = None,
-    local_files_only: bool = False,
-    device: str | Sequence[str] | None = None,
-    dtype: Dtype = "auto",
-    max_length: int | None = None,
-    max_batch_tokens: int | None = None,
-    threads: int | None = None,
-    trust_remote_code: bool = False,
-    cutoff_layers: Sequence[int] | None = None,
-    batch_wait_ms: float = 2.0,
-    score_cache: str | None = None,
-    base_url: str | Sequence[str] | None = None,
-    api_key: str | None = None,
-    headers: Mapping[str, str] | None = None,
-    timeout: float = 30.0,
-    deadline: float = 60.0,
-    verify: bool | str = True,
-    max_concurrent_requests: int = 8,
-) -> LazyScorer:
+@takes(ScorerConfig)
+def load_scorer(*model: Any, **options: Any) -> LazyScorer:
     """Return a scorer whose weights are loaded, or whose server is asked, when it first scores.
 
-    All scorers of one configuration share one set of weights, whichever thread or adapter asks
-    first, and the passes of an event loop. The parameters are described at
-    `bge_rerank.models.config.ScorerConfig`.
+    All scorers of one configuration share one set of weights, whichever thread or adapter asks first, and
+    the passes of an event loop. The parameters are the options of `ScorerConfig`.
 
     Raises:
-        ConfigurationError: There is no such backend, `batch_wait_ms` is negative or not finite, or
-            what concerns servers cannot work. Everything else shows on first use.
+        ConfigurationError: An option cannot work. A model that cannot be found shows on first use.
 
     >>> load_scorer("mini").score([("what causes tides", "The Moon's gravity raises the tides.")])
     [...]
     """
-    check_backend(backend)
-    check_wait("batch_wait_ms", batch_wait_ms)
-    return LazyScorer(
-        checked_server(
-            ScorerConfig(
-                model_name=model_name,
-                backend=backend,
-                revision=revision,
-                cache_dir=cache_dir,
-                local_files_only=local_files_only,
-                device=device if device is None or isinstance(device, str) else tuple(device),
-                dtype=dtype,
-                max_length=max_length,
-                max_batch_tokens=max_batch_tokens,
-                threads=threads,
-                trust_remote_code=trust_remote_code,
-                cutoff_layers=None if cutoff_layers is None else tuple(cutoff_layers),
-                batch_wait_ms=batch_wait_ms,
-                score_cache=score_cache,
-                base_url=base_url
-                if base_url is None or isinstance(base_url, str)
-                else tuple(base_url),
-                api_key=api_key,
-                headers=None if headers is None else tuple(headers.items()),
-                timeout=timeout,
-                deadline=deadline,
-                verify=verify,
-                max_concurrent_requests=max_concurrent_requests,
-            )
-        )
-    )
+    return LazyScorer(checked_server(ScorerConfig(*model, **options)))
 
 
 class LazyScorer:

@@ -24,7 +24,7 @@ from bge_rerank.backends.http.scales import to_logit
 from bge_rerank.backends.http.server_info import ServerInfo
 from bge_rerank.backends.http.session import Session
 from bge_rerank.errors import ServerError
-from bge_rerank.models.config import ScorerConfig
+from bge_rerank.models.config import ScorerConfig, key_of
 from bge_rerank.types import Pair, Span
 from bge_rerank.windows import UNKNOWN_MAX_LENGTH, estimated_offsets, fitting_windows
 
@@ -220,8 +220,9 @@ class HttpScorer:
         return self._sessions[loop]
 
     def _api_key(self) -> str | None:
-        if self.config.api_key is not None:
-            return self.config.api_key
+        key = key_of(self.config)
+        if key is not None:
+            return key
         variable = self._dialect.key_variable
         return None if variable is None else os.environ.get(variable)
 

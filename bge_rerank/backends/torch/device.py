@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -41,7 +42,7 @@ def choose_device(device: str | None) -> torch.device:
     return chosen
 
 
-def choose_devices(device: str | tuple[str, ...] | None) -> list[torch.device]:
+def choose_devices(device: str | Sequence[str] | None) -> list[torch.device]:
     """Return the devices named, or the one that `choose_device` chooses.
 
     Raises:

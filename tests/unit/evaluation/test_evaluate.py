@@ -311,7 +311,7 @@ def test_fresh_drops_what_was_there(tmp_path: Path) -> None:
             "models.mini.top_n was null and is 3",
         ),
         (
-            {"models": {"mini": Reranker(load_scorer("mini"), top_n=None, fusion="rrf")}},
+            {"models": {"mini": Reranker(load_scorer("mini"), top_n=None, rrf_k=60)}},
             'models.mini.fusion was null and is "rrf"',
         ),
         (

@@ -411,7 +411,6 @@ def test_a_wait_that_cannot_be_is_refused_with_its_value(wait: float) -> None:
     for refused in (
         lambda: check_wait("batch_wait_ms", wait),
         lambda: load_scorer("mini", batch_wait_ms=wait),
-        lambda: BGERerankerCompressor(batch_wait_ms=wait),
     ):
         with pytest.raises(ConfigurationError, match=f"batch_wait_ms is {wait}; give millisec"):
             refused()

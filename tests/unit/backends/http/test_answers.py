@@ -15,7 +15,7 @@ from bge_rerank.backends.http.answers import (
 )
 from bge_rerank.backends.http.dialects import DIALECTS
 from bge_rerank.backends.http.scales import to_logit
-from bge_rerank.ranking.selection import sigmoid
+from bge_rerank.logits import sigmoid
 
 TEI = DIALECTS["tei"]
 

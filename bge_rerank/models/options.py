@@ -1,0 +1,235 @@
+"""What an option is: declared once, with its default, its check and its description.
+
+Options that belong together are the fields of one frozen dataclass (`@options`). Functions, adapters, the
+command line's flags and the documentation are derived from these classes.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import (
+    Any,
+    Concatenate,
+    Literal,
+    ParamSpec,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from typing_extensions import dataclass_transform
+
+from bge_rerank.errors import ConfigurationError
+
+T = TypeVar("T")
+Self = TypeVar("Self")
+Result = TypeVar("Result")
+Parameters = ParamSpec("Parameters")
+
+
+def option(
+    *,
+    default: T,
+    doc: str,
+    valid: Callable[[Any], bool] | None = None,
+    wrong: str = "",
+    flag: str | None = None,
+    hidden: bool = False,
+    as_is: bool = False,
+    kw_only: bool = True,
+) -> T:
+    """Declare an option, as the default of a dataclass's field.
+
+    Args:
+        default: Its value where none is given.
+        doc: What it does, for help texts and the documentation: sentences without markup of their own.
+        valid: Says whether a value can work. `None` is not asked about where the type allows it.
+        wrong: What follows the name and the value in the error's message.
+        flag: Its flag on the command line; `None` derives the flag from the name.
+        hidden: Whether it is kept out of every repr and dump.
+        as_is: Whether it is an object of the caller's, which no adapter converts or copies.
+        kw_only: Whether it can be given by its name alone.
+    """
+    declared = {"doc": doc, "valid": valid, "wrong": wrong, "flag": flag}
+    return field(
+        default=default,
+        repr=not hidden,
+        kw_only=kw_only,
+        metadata={**declared, "hidden": hidden, "as_is": as_is},
+    )
+
+
+def again(*, default: T, kw_only: bool) -> T:
+    """Declare an option of a base class once more, with `kw_only=False` to take it by its place."""
+    return field(default=default, kw_only=kw_only)
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(option, again))
+def options(declaring: type[T]) -> type[T]:
+    """Make a class a frozen dataclass whose fields are options.
+
+    Type checkers are not told that it is frozen: a pydantic model, whose fields can be set, takes the same
+    options by inheriting from it.
+    """
+    return dataclass(frozen=True, kw_only=True)(declaring)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One declared option.
+
+    Attributes:
+        name: The field's name.
+        type: Its type, resolved.
+        default: Its value where none is given.
+        doc: What it does.
+        valid: Says whether a value can work.
+        wrong: What follows name and value in an error's message.
+        flag: Its flag on the command line.
+        hidden: Whether it is kept out of every repr and dump.
+        as_is: Whether it is an object of the caller's.
+    """
+
+    name: str
+    type: Any
+    default: Any
+    doc: str
+    valid: Callable[[Any], bool] | None
+    wrong: str
+    flag: str
+    hidden: bool
+    as_is: bool
+
+    @property
+    def alternatives(self) -> tuple[Any, ...]:
+        """The types that its type allows."""
+        is_union = get_origin(self.type) in (Union, types.UnionType)
+        return get_args(self.type) if is_union else (self.type,)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values that it can have, where they are a fixed few."""
+        return next((get_args(t) for t in self.alternatives if get_origin(t) is Literal), ())
+
+    def check(self, value: Any) -> None:
+        """Refuse a value that cannot work.
+
+        Raises:
+            ConfigurationError: It cannot; the message has name and value, and what to give.
+        """
+        if value is None and types.NoneType in self.alternatives:
+            return
+        if self.choices and value not in self.choices:
+            wanted = ", ".join(map(repr, self.choices))
+            raise ConfigurationError(f"{self.name} is {value!r:.80}; choose one of {wanted}")
+        if self.valid is not None and not self.valid(value):
+            raise ConfigurationError(f"{self.name} is {value!r:.80}{self.wrong}")
+
+
+def declared(*declaring: type) -> tuple[Option, ...]:
+    """Return the options of classes, in their order; one that several have stands once.
+
+    >>> @options
+    ... class Rooms:
+    ...     beds: int = option(default=2, doc="How many beds.")
+    >>> [(each.name, each.default, each.flag) for each in declared(Rooms)]
+    [('beds', 2, '--beds')]
+    """
+    found = {each.name: each for one in declaring for each in _declared(one)}
+    return tuple(found.values())
+
+
+@functools.cache
+def _declared(declaring: Any) -> tuple[Option, ...]:
+    hints = get_type_hints(declaring)
+    found = []
+    for declaration in fields(declaring):
+        name = declaration.name
+        known = _metadata(declaring, name)
+        known["flag"] = known["flag"] or f"--{name.replace('_', '-')}"
+        found.append(Option(name, hints[name], declaration.default, **known))
+    return tuple(found)
+
+
+def _metadata(declaring: type, name: str) -> dict[str, Any]:
+    """Return what `option` was given; one declared `again` has it from its base class."""
+    for base in declaring.__mro__:
+        for declaration in vars(base).get("__dataclass_fields__", {}).values():
+            if declaration.name == name and declaration.metadata:
+                return dict(declaration.metadata)
+    raise TypeError(f"{declaring.__name__}.{name} is not declared by option()")
+
+
+class Checked:
+    """Base of option classes: every value is checked when one is made, and lists become tuples."""
+
+    def __post_init__(self) -> None:
+        """Check each option.
+
+        Raises:
+            ConfigurationError: A value cannot work.
+        """
+        for each in declared(type(self)):
+            value = getattr(self, each.name)
+            if isinstance(value, list):
+                object.__setattr__(self, each.name, tuple(value))
+            each.check(value)
+
+
+def whole_from(least: int) -> Callable[[Any], bool]:
+    """Return a check for whole numbers from `least` on.
+
+    >>> whole_from(1)(3), whole_from(1)(0), whole_from(1)(True)
+    (True, False, False)
+    """
+    return lambda value: type(value) is int and value >= least
+
+
+def is_share(value: Any) -> bool:
+    """Say whether a value is a number from 0 to 1; NaN is not."""
+    return isinstance(value, int | float) and 0.0 <= value <= 1.0
+
+
+def above_zero(value: Any) -> bool:
+    """Say whether a value is a finite number above 0."""
+    return isinstance(value, int | float) and 0 < value < float("inf")
+
+
+def takes(
+    declaring: Callable[Parameters, object],
+) -> Callable[[Callable[..., Result]], Callable[Parameters, Result]]:
+    """Give a function the parameters of an option class, for type checkers, editors and `help`."""
+    return functools.partial(_with_parameters, declaring, 0)
+
+
+def method_takes(
+    declaring: Callable[Parameters, object],
+) -> Callable[
+    [Callable[Concatenate[Self, ...], Result]], Callable[Concatenate[Self, Parameters], Result]
+]:
+    """Give a method the parameters of an option class, as `takes` does."""
+    return functools.partial(_with_parameters, declaring, 1)
+
+
+def _with_parameters(declaring: Any, skip: int, function: Any) -> Any:
+    """Return a function with other parameters behind its first, which refuses others in its own name."""
+    wanted, own = inspect.signature(declaring), inspect.signature(function)
+
+    @functools.wraps(function)
+    def checked(*arguments: Any, **named: Any) -> Any:
+        try:
+            wanted.bind(*arguments[skip:], **named)
+        except TypeError as error:
+            raise TypeError(f"{function.__qualname__}() {error}") from None
+        return function(*arguments, **named)
+
+    parameters = [*list(own.parameters.values())[:skip], *wanted.parameters.values()]
+    shown = wanted.replace(parameters=parameters, return_annotation=own.return_annotation)
+    checked.__signature__ = shown  # type: ignore[attr-defined]
+    return checked
