@@ -7,7 +7,7 @@ from typing import Any
 
 from bge_rerank.ranking.prefilter import Prefilter
 from bge_rerank.ranking.reranker import Reranker
-from bge_rerank.scoring.loading import LazyScorer
+from bge_rerank.scoring.identity import config_of, innermost
 from bge_rerank.types import Scorer
 
 _SCORER_FIELDS = (
@@ -52,8 +52,10 @@ def _prefilter(prefilter: Prefilter | None) -> dict[str, Any] | None:
 
 
 def _scorer(scorer: Scorer) -> dict[str, Any]:
-    """Return a configuration, or the name of the class that somebody wrote."""
-    if not isinstance(scorer, LazyScorer):
-        return {"class": f"{type(scorer).__module__}.{type(scorer).__qualname__}"}
-    config = asdict(scorer.config)
-    return {name: config[name] for name in _SCORER_FIELDS}
+    """Return a scorer's configuration, or the class of a scorer of your own."""
+    config = config_of(scorer)
+    if config is None:
+        own = type(innermost(scorer))
+        return {"class": f"{own.__module__}.{own.__qualname__}"}
+    values = asdict(config)
+    return {name: values[name] for name in _SCORER_FIELDS}

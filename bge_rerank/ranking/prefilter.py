@@ -50,9 +50,11 @@ class Prefilter:
         return self._choose(requests, [await ascore_pairs(self.scorer, p) for p in passes])
 
     def _passes(self, requests: Sequence[Sequence[Pair]]) -> list[Sequence[Pair]]:
-        """Return what is scored together: everything, or a request for BM25, which compares within."""
+        """Return the pairs of each call: all in one, unless scores compare within a call only."""
         crowded = [pairs for pairs in requests if len(pairs) > self.keep]
-        return crowded if isinstance(self.scorer, Bm25Scorer) else [[*chain.from_iterable(crowded)]]
+        if getattr(self.scorer, "compares_within_call", False):
+            return crowded
+        return [[*chain.from_iterable(crowded)]]
 
     def _choose(
         self, requests: Sequence[Sequence[Pair]], logits: Iterable[Iterable[float]]
