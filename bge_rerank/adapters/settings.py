@@ -29,6 +29,7 @@ from bge_rerank.errors import ConfigurationError, ScoringError
 from bge_rerank.models.config import DEFAULT_MODEL, Dtype
 from bge_rerank.ranking.budget import MeasuredRate, check_budget
 from bge_rerank.ranking.fusion import RRF_K, Fusion, check_fusion
+from bge_rerank.ranking.pieces import WINDOW_TOKENS, LongDocuments, check_windows
 from bge_rerank.ranking.prefilter import check_prefilter
 from bge_rerank.ranking.reranker import Reranker
 from bge_rerank.ranking.result import Ranking
@@ -36,7 +37,6 @@ from bge_rerank.ranking.selection import check_selection
 from bge_rerank.ranking.tiers import Tier
 from bge_rerank.scoring.loading import LazyScorer, load_scorer
 from bge_rerank.types import Ranked, Scorer
-from bge_rerank.windows import WINDOW_TOKENS, LongDocuments, check_windows
 
 
 class RerankerSettings(BaseModel):

@@ -7,7 +7,7 @@ from itertools import groupby
 from math import ceil
 
 from bge_rerank.errors import ConfigurationError
-from bge_rerank.windows import Piece
+from bge_rerank.ranking.pieces import Piece
 
 PAIR_CHARACTERS = 50
 """What a pair costs besides its texts, in characters: special tokens, padding, its own share of a call."""

@@ -22,13 +22,7 @@ from bge_rerank.ranking.budget import (
     check_budget,
 )
 from bge_rerank.ranking.fusion import RRF_K, Fusion, check_fusion
-from bge_rerank.ranking.prefilter import Prefilter, check_prefilter
-from bge_rerank.ranking.result import Ranking
-from bge_rerank.ranking.selection import check_selection, select
-from bge_rerank.ranking.tiers import Tier, scorer_name
-from bge_rerank.scoring.asking import ascore_pairs, score_pairs
-from bge_rerank.types import Pair, Ranked, Scorer
-from bge_rerank.windows import (
+from bge_rerank.ranking.pieces import (
     WINDOW_TOKENS,
     LongDocuments,
     Piece,
@@ -37,6 +31,12 @@ from bge_rerank.windows import (
     whole_pieces,
     window_pieces,
 )
+from bge_rerank.ranking.prefilter import Prefilter, check_prefilter
+from bge_rerank.ranking.result import Ranking
+from bge_rerank.ranking.selection import check_selection, select
+from bge_rerank.ranking.tiers import Tier, scorer_name
+from bge_rerank.scoring.asking import ascore_pairs, score_pairs
+from bge_rerank.types import Pair, Ranked, Scorer
 
 Request = tuple[str, list[str]]
 """A query and its texts, checked."""
