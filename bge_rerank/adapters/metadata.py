@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bge_rerank.errors import ScoringError
-from bge_rerank.types import Ranked
-from bge_rerank.windows import span_in_text
+from bge_rerank.types import Ranked, Span
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +68,7 @@ def rerank_metadata(ranked: Ranked | Unscored, passage: str, text: str) -> dict[
     """
     if isinstance(ranked, Unscored):
         return {"rerank_error": ranked.error}
-    span = None if ranked.span is None else span_in_text(ranked.span, passage, text)
+    span = None if ranked.span is None else _span_in_text(ranked.span, passage, text)
     metadata: dict[str, Any] = {"rerank_score": ranked.score}
     if ranked.probability is not None:
         metadata["rerank_probability"] = ranked.probability
@@ -87,3 +86,14 @@ def without_rerank_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
     {'title': 'Tides'}
     """
     return {key: value for key, value in metadata.items() if key not in RERANK_KEYS}
+
+
+def _span_in_text(span: Span, passage: str, text: str) -> Span | None:
+    r"""Return the span in `text` of a span in `passage`, which ends with `text`; `None` if outside.
+
+    >>> _span_in_text((0, 9), passage="Title\ntext", text="text")
+    (0, 3)
+    """
+    ahead = passage.rfind(text)
+    start, end = (min(max(0, place - ahead), len(text)) for place in span)
+    return (start, end) if ahead >= 0 and end > start else None

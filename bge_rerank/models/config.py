@@ -34,6 +34,7 @@ class ModelOptions(Checked):
         doc="A hub repository, a local folder, or 'mini' (the package bge-rerank-mini). For a server, the "
         "name under which it serves the model.",
         flag="--model",
+        decides=True,
     )
     backend: str = option(
         default="auto",
@@ -42,25 +43,30 @@ class ModelOptions(Checked):
         "BGE-M3, for a prefilter. 'tei', 'vllm', 'infinity', 'llamacpp', 'cohere' and 'jina' ask a server.",
         valid=lambda name: name in backend_names(),
         wrong=f"; choose one of {', '.join(backend_names())}",
+        decides=True,
     )
     device: str | Sequence[str] | None = option(
         default=None,
         doc="A torch device such as 'cpu' or 'cuda:1', or several, which share each call (torch only). None "
         "takes the accelerator where there is one.",
+        decides=True,
     )
     dtype: Dtype = option(
         default="auto",
         doc="The precision of weights and activations. 'auto' is the precision of an exported model; else "
         "float16 on accelerators, bfloat16 on CPUs with instructions for it, float32 on other CPUs.",
+        decides=True,
     )
     max_length: int | None = option(
         default=None,
         doc="The longest sequence in tokens: query, passage and special tokens. Longer pairs are cut. None "
         "takes the length that BAAI recommends for the model.",
+        decides=True,
     )
     revision: str | None = option(
         default=None,
         doc="A branch, tag or commit of the hub repository. None takes its main branch.",
+        decides=True,
     )
     score_cache: str | None = option(
         default=None,
@@ -72,6 +78,7 @@ class ModelOptions(Checked):
         doc="The address of the server without its endpoint, such as http://localhost:8080. Several are "
         "asked in turn, and one that fails is left out for a while. None is the public service of "
         "'cohere' and 'jina'.",
+        decides=True,
     )
     api_key: str | Secret | None = option(
         default=None,
@@ -103,6 +110,7 @@ class LoadOptions(Checked):
         "whole process.",
         valid=whole_from(1),
         wrong="; give 1 or more, or None for all",
+        decides=True,
     )
     max_batch_tokens: int | None = option(
         default=None,
@@ -114,6 +122,7 @@ class LoadOptions(Checked):
         default=None,
         doc="The layer to score at, as a list of one ('flag', layerwise and lightweight models only). None "
         "is the layer that BAAI recommends.",
+        decides=True,
     )
     batch_wait_ms: float = option(
         default=2.0,

@@ -42,6 +42,8 @@ def option(
     flag: str | None = None,
     hidden: bool = False,
     as_is: bool = False,
+    decides: bool = False,
+    drops: bool = False,
     kw_only: bool = True,
 ) -> T:
     """Declare an option, as the default of a dataclass's field.
@@ -54,15 +56,13 @@ def option(
         flag: Its flag on the command line; `None` derives the flag from the name.
         hidden: Whether it is kept out of every repr and dump.
         as_is: Whether it is an object of the caller's, which no adapter converts or copies.
+        decides: Whether it is a plain value that decides scores or order, and so belongs beside measures.
+        drops: Whether it can leave candidates out.
         kw_only: Whether it can be given by its name alone.
     """
-    declared = {"doc": doc, "valid": valid, "wrong": wrong, "flag": flag}
-    return field(
-        default=default,
-        repr=not hidden,
-        kw_only=kw_only,
-        metadata={**declared, "hidden": hidden, "as_is": as_is},
-    )
+    said = {"doc": doc, "valid": valid, "wrong": wrong, "flag": flag}
+    traits = {"hidden": hidden, "as_is": as_is, "decides": decides, "drops": drops}
+    return field(default=default, repr=not hidden, kw_only=kw_only, metadata={**said, **traits})
 
 
 def again(*, default: T, kw_only: bool) -> T:
@@ -94,6 +94,8 @@ class Option:
         flag: Its flag on the command line.
         hidden: Whether it is kept out of every repr and dump.
         as_is: Whether it is an object of the caller's.
+        decides: Whether it is a plain value that decides scores or order.
+        drops: Whether it can leave candidates out.
     """
 
     name: str
@@ -105,6 +107,8 @@ class Option:
     flag: str
     hidden: bool
     as_is: bool
+    decides: bool
+    drops: bool
 
     @property
     def alternatives(self) -> tuple[Any, ...]:

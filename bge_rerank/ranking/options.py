@@ -32,6 +32,8 @@ class RankOptions(Checked):
         doc="How many texts to keep, from 1 on. None keeps all that were scored.",
         valid=whole_from(1),
         wrong="; give a whole number from 1 on, or None for all",
+        decides=True,
+        drops=True,
     )
     score_threshold: float | None = option(
         default=None,
@@ -39,6 +41,8 @@ class RankOptions(Checked):
         valid=is_share,
         wrong="; it is compared with rerank_score, so give a number from 0 to 1, or None for no threshold",
         flag="--threshold",
+        decides=True,
+        drops=True,
     )
     calibration: Calibration | str | PathLike[str] | None = option(
         default=None,
@@ -51,6 +55,7 @@ class RankOptions(Checked):
         "beside score_threshold.",
         valid=is_share,
         wrong="; give a number from 0 to 1, or None for no threshold",
+        drops=True,
     )
     precision_by: PrecisionBy = option(
         default="bound",
@@ -65,6 +70,7 @@ class RankOptions(Checked):
         wrong=", which has no score(pairs) method; give a scorer, 'bm25', 'bge-m3', the name of a model, "
         "or None",
         as_is=True,
+        drops=True,
     )
     keep: int = option(
         default=100,
@@ -76,12 +82,14 @@ class RankOptions(Checked):
         default="truncate",
         doc="What happens to a text that does not fit beside the query: 'truncate' cuts its end off, "
         "'window' scores it in overlapping windows and takes the score of the best one.",
+        decides=True,
     )
     window_tokens: int = option(
         default=3_000,
         doc="The most tokens of a window and the query together, up to the model's longest pair.",
         valid=whole_from(SHORTEST_WINDOW),
         wrong=f"; give a whole number from {SHORTEST_WINDOW} on",
+        decides=True,
     )
     latency_budget_ms: float | None = option(
         default=None,
@@ -89,6 +97,8 @@ class RankOptions(Checked):
         "never fewer than top_n. Without timings yet, it scores ten.",
         valid=above_zero,
         wrong="; give milliseconds above 0, or None for no budget",
+        decides=True,
+        drops=True,
     )
     rrf_k: int | None = option(
         default=None,
@@ -97,6 +107,7 @@ class RankOptions(Checked):
         "reranker alone. Thresholds stay with rerank_score.",
         valid=whole_from(1),
         wrong="; give a whole number from 1 on, or None for no fusion",
+        decides=True,
     )
 
     def __post_init__(self) -> None:

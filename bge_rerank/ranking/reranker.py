@@ -15,6 +15,7 @@ from bge_rerank.models.config import ModelOptions
 from bge_rerank.models.options import declared, method_takes
 from bge_rerank.ranking.budget import MeasuredRate, affordable_pieces, characters
 from bge_rerank.ranking.options import RerankerOptions
+from bge_rerank.ranking.pieces import Piece, best_pieces, whole_pieces, window_pieces
 from bge_rerank.ranking.prefilter import Prefilter
 from bge_rerank.ranking.result import Ranking
 from bge_rerank.ranking.selection import select
@@ -22,12 +23,6 @@ from bge_rerank.ranking.tiers import Tier, scorer_name
 from bge_rerank.scoring.asking import ascore_pairs, score_pairs
 from bge_rerank.scoring.loading import load_scorer
 from bge_rerank.types import Pair, Ranked, Scorer
-from bge_rerank.windows import (
-    Piece,
-    best_pieces,
-    whole_pieces,
-    window_pieces,
-)
 
 Request = tuple[str, list[str]]
 """A query and its texts, checked."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,6 @@ from bge_rerank.scoring.asking import ascore_with
 from bge_rerank.scoring.cache import with_cache
 from bge_rerank.scoring.gathering import GatheringScorer
 from bge_rerank.types import Pair, Scorer, Span
-from bge_rerank.windows import windows
 
 logger = logging.getLogger(__name__)
 
@@ -78,16 +77,46 @@ class LazyScorer:
         return await _gathering[self.config].ascore(pairs)
 
     @property
+    def model_name(self) -> str:
+        """The model's name, as asked for."""
+        return self.config.model_name
+
+    @property
     def max_length(self) -> int | None:
-        """The longest pair in tokens; `None` before the weights are loaded, and where a server is asked."""
-        return getattr(_loaded.get(self.config), "max_length", None)
+        """The longest pair in tokens; `None` before the weights are loaded, and for servers."""
+        return self._told("max_length")
+
+    @property
+    def precision(self) -> str | None:
+        """In what the model computes; `None` before the weights are loaded, and for servers."""
+        return self._told("precision")
+
+    @property
+    def max_batch_tokens(self) -> int | None:
+        """The token budget of a batch; `None` before the weights are loaded, or without batches."""
+        return self._told("max_batch_tokens")
+
+    @property
+    def tokens_cut(self) -> Callable[[Sequence[Pair]], list[int]] | None:
+        """Counts the tokens that `score` leaves out of each pair.
+
+        `None` before the weights are loaded, and for backends that cannot count them.
+        """
+        return self._told("tokens_cut")
+
+    @property
+    def keeps_scores(self) -> bool:
+        """Whether a pair that was scored before is looked up."""
+        return self.config.score_cache is not None
 
     def windows(self, query: str, texts: Sequence[str], tokens: int, /) -> list[list[Span]]:
         """Cut each text into windows that make pairs of at most `tokens` tokens with the query.
 
         The first call loads the weights, which bring their tokenizer.
         """
-        return windows(self.loaded(), query, texts, tokens)
+        loaded: Any = self.loaded()
+        spans: list[list[Span]] = loaded.windows(query, texts, tokens)
+        return spans
 
     def loaded(self) -> Scorer:
         """Return the process's one scorer for this configuration, loading it if need be.
@@ -98,6 +127,10 @@ class LazyScorer:
             with _loading:
                 _load(self.config)
         return _loaded[self.config]
+
+    def _told(self, name: str) -> Any:
+        """Return an attribute of the loaded scorer; `None` before, and where it has none."""
+        return getattr(_loaded.get(self.config), name, None)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, LazyScorer) and self.config == other.config

@@ -16,21 +16,21 @@ from fastapi_offline import FastAPIOffline
 from pydantic import Discriminator, Tag
 
 from bge_rerank import __version__
-from bge_rerank.server.dialect_errors import (
+from bge_rerank.server.guard import Guard
+from bge_rerank.server.limits import Limits
+from bge_rerank.server.page import page, page_headers
+from bge_rerank.server.ranking_service import RankingService
+from bge_rerank.server.refusals import (
     CohereError,
     Form,
     InfinityError,
+    RefusedError,
     TeiError,
     TutorialError,
     error_body,
     error_responses,
     form_of,
 )
-from bge_rerank.server.guard import Guard
-from bge_rerank.server.limits import Limits
-from bge_rerank.server.page import page, page_headers
-from bge_rerank.server.ranking_service import RankingService
-from bge_rerank.server.refusals import RefusedError
 from bge_rerank.server.schemas import (
     AnsweredDocument,
     CohereAnswer,
@@ -160,7 +160,7 @@ def _add_information(
         return {
             "model_id": options.model_name,
             "model_sha": None,
-            "model_dtype": getattr(scorer, "precision", "unknown"),
+            "model_dtype": getattr(scorer, "precision", None) or "unknown",
             "model_type": {"reranker": {"id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}},
             "max_concurrent_requests": options.limits.max_waiting_texts,
             "max_input_length": getattr(scorer, "max_length", None),

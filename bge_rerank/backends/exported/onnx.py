@@ -56,6 +56,7 @@ class OnnxScorer(EncoderScorer):
             precision,
         )
         self.config = config
+        self.model_name = config.model_name
         self.source_model = exported.source_model
         self.source_revision = exported.source_revision
 

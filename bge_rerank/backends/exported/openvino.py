@@ -53,6 +53,7 @@ class OpenVinoScorer(EncoderScorer):
             coarse_lengths=True,
         )
         self.config = config
+        self.model_name = config.model_name
         self.source_model = exported.source_model
         self.source_revision = exported.source_revision
 

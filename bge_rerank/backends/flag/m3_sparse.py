@@ -76,6 +76,7 @@ class M3SparseScorer:
         """
         check_transformers(config, TRANSFORMERS)
         self.config = config
+        self.model_name = config.model_name
         self.max_length = choose_max_length(config, read_config(config))
         device = single_device(config)
         dtype = _dtype(config, device)

@@ -95,6 +95,7 @@ class FlagScorer:
         kind = FLAG_CLASSES[model.architecture]
         _check_supported(config, model, kind)
         self.config = config
+        self.model_name = config.model_name
         self.max_length = choose_max_length(config, model)
         device = single_device(config)
         options = {"cutoff_layers": _cutoff_layers(config)} if kind.has_layers else {}

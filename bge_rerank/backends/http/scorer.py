@@ -57,6 +57,7 @@ class HttpScorer:
             ConfigurationError: `base_url` is missing, or no URL.
         """
         self.config = config
+        self.model_name = config.model_name
         self._dialect = DIALECTS[config.backend]
         self._addresses = Addresses(base_urls(config))
         self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, Session] = WeakKeyDictionary()

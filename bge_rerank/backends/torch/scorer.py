@@ -109,6 +109,7 @@ class TorchScorer(EncoderScorer):
             packs=packs,
         )
         self.config = config
+        self.model_name = config.model_name
         self.model = model
         self.tokenizer = tokenizer
 

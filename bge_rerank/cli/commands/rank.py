@@ -15,9 +15,9 @@ from bge_rerank.calibration.calibration import PrecisionBy
 from bge_rerank.cli.commands.scorer_arguments import add_scorer_arguments, scorer_of
 from bge_rerank.errors import InvalidInputError
 from bge_rerank.ranking.fusion import Fusion
+from bge_rerank.ranking.pieces import LongDocuments
 from bge_rerank.ranking.reranker import Reranker
 from bge_rerank.types import Ranked
-from bge_rerank.windows import LongDocuments
 
 
 @dataclass(frozen=True, slots=True)

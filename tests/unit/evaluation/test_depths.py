@@ -72,7 +72,7 @@ def test_a_depth_that_cannot_be_is_named(depth: int) -> None:
         (Reranker(Counted(), 3, 0.5), "top_n, score_threshold may"),
         (Reranker(Counted(), None, prefilter="bm25", keep=10), "prefilter may"),
         (Reranker(Counted(), None, latency_budget_ms=50), "latency_budget_ms may"),
-        (Reranker(Counted(), None, fusion="rrf"), "fusion ranks"),
+        (Reranker(Counted(), None, rrf_k=60), "rrf_k ranks"),
         (Reranker(Bm25Scorer(), top_n=None), "compares the candidates"),
     ],
 )

@@ -17,7 +17,7 @@ from bge_rerank.ranking.budget import (
     affordable_pieces,
     characters,
 )
-from bge_rerank.windows import Piece
+from bge_rerank.ranking.pieces import Piece
 from counted_scorer import Counted
 
 TEXTS = [f"passage {number}" for number in range(100)]

@@ -8,8 +8,6 @@ from contextvars import ContextVar
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from langchain_core.documents import Document
 from llama_index.core.schema import NodeWithScore, TextNode
 
@@ -22,7 +20,7 @@ from bge_rerank import (
     ScoringError,
     load_scorer,
 )
-from bge_rerank.scoring.gathering import GatheringScorer, _Queue, _Request, check_wait
+from bge_rerank.scoring.gathering import GatheringScorer, check_wait
 from conftest import PASSAGES, QUERY
 from counted_scorer import Counted, Pairs, length
 from langchain_bge_rerank import BGERerankerCompressor
@@ -448,35 +446,3 @@ async def test_calls_through_both_adapters_share_a_pass(minis_passes: list[Pairs
     )
     assert documents[0].page_content == nodes[0].text == PASSAGES[1]
     assert minis_passes == [[(QUERY, text) for text in PASSAGES]]
-
-
-requests = st.lists(st.integers(0, 9), min_size=1, max_size=6)
-steps = st.lists(st.one_of(requests, st.just("take"), st.integers(0, 9)), max_size=40)
-
-
-@given(steps, st.integers(1, 6))
-def test_the_queue_keeps_order_and_cap_and_loses_nothing(
-    steps: list[list[int] | str | int], max_pairs: int
-) -> None:
-    """A list is a request for those pairs, a number cancels one that waits."""
-    queue = _Queue(max_pairs)
-    waiting: list[_Request] = []
-    for step in [*steps, *["take"] * len(steps)]:
-        if step == "take":
-            taken = queue.take()
-            assert taken == waiting[: len(taken)]
-            assert len({pair for request in taken for pair in request.pairs}) <= max_pairs or (
-                len(taken) == 1
-            )
-            del waiting[: len(taken)]
-        elif isinstance(step, list):
-            logits: Any = None
-            request = _Request(tuple(("q", str(number)) for number in step), 0.0, logits)
-            queue.add(request)
-            waiting.append(request)
-        elif isinstance(step, int) and step < len(waiting):
-            queue.discard(waiting.pop(step))
-        assert [*queue.gathered, *queue.behind] == waiting
-        assert queue.distinct == {pair for request in queue.gathered for pair in request.pairs}
-        assert queue.gathered or not queue.behind
-    assert waiting == []
