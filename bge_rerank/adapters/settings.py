@@ -53,7 +53,7 @@ def _stored(type_: Any) -> Any:
     if get_origin(type_) in (Union, types.UnionType):
         return reduce(or_, map(_stored, get_args(type_)))
     if get_origin(type_) is Sequence:
-        return tuple[get_args(type_)[0], ...]
+        return types.GenericAlias(tuple, (get_args(type_)[0], ...))
     return SecretStr if type_ is Secret else type_
 
 

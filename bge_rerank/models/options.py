@@ -156,18 +156,19 @@ def _declared(declaring: Any) -> tuple[Option, ...]:
     for declaration in fields(declaring):
         name = declaration.name
         known = _metadata(declaring, name)
-        known["flag"] = known["flag"] or f"--{name.replace('_', '-')}"
-        found.append(Option(name, hints[name], declaration.default, **known))
+        if known:
+            known["flag"] = known["flag"] or f"--{name.replace('_', '-')}"
+            found.append(Option(name, hints[name], declaration.default, **known))
     return tuple(found)
 
 
 def _metadata(declaring: type, name: str) -> dict[str, Any]:
-    """Return what `option` was given; one declared `again` has it from its base class."""
+    """Return what `option` was given, also by a base class; nothing for other fields."""
     for base in declaring.__mro__:
         for declaration in vars(base).get("__dataclass_fields__", {}).values():
             if declaration.name == name and declaration.metadata:
                 return dict(declaration.metadata)
-    raise TypeError(f"{declaring.__name__}.{name} is not declared by option()")
+    return {}
 
 
 class Checked:

@@ -6,7 +6,11 @@ import argparse
 from pathlib import Path
 from typing import get_args
 
+from bge_rerank.cli.commands.flags import add_flags, given
+from bge_rerank.models.config import LoadOptions, ModelOptions
 from bge_rerank.models.manifest import Precision
+
+_HUB_OPTIONS = ("revision", "cache_dir", "local_files_only")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="for int8: JSONL with 'query' and 'text' like yours (default: pairs of the demo)",
     )
-    add("--revision", help="a branch, tag or commit of the hub repository")
+    add_flags(parser, ModelOptions, LoadOptions, only=_HUB_OPTIONS)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -38,7 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.folder,
         arguments.precision,
         calibrate=read_pairs(arguments.calibrate) if arguments.calibrate else None,
-        revision=arguments.revision,
+        **given(arguments, ModelOptions, LoadOptions),
     )
     print(
         f"{arguments.folder}: {arguments.precision}, differs from torch float32 by "

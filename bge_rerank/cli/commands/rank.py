@@ -9,13 +9,13 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from bge_rerank.calibration.calibration import PrecisionBy
-from bge_rerank.cli.commands.scorer_arguments import add_scorer_arguments, scorer_of
+from bge_rerank.adapters.metadata import rerank_metadata
+from bge_rerank.cli.commands.flags import add_flags, given
 from bge_rerank.errors import InvalidInputError
-from bge_rerank.ranking.fusion import Fusion
-from bge_rerank.ranking.pieces import LongDocuments
+from bge_rerank.models.config import ModelOptions
+from bge_rerank.ranking.options import RankOptions
 from bge_rerank.ranking.reranker import Reranker
 from bge_rerank.types import Ranked
 
@@ -36,27 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--jsonl", action="store_true", help="read a JSON object a line (implied by *.jsonl)")
     add("--field", default="text", help="the object's field to score (default: %(default)s)")
     add("--json", action="store_true", help="write a JSON object a line")
-    add("--top-n", type=int, metavar="N", help="keep the best N (default: all)")
-    add("--threshold", type=float, metavar="SCORE", help="keep scores from this one on (0 to 1)")
-    add("--calibration", metavar="FILE", help="what `bge-rerank calibrate` wrote for this model")
-    add("--min-precision", type=float, metavar="P", help="keep by its threshold for this precision")
-    add(
-        "--precision-by",
-        choices=get_args(PrecisionBy),
-        default="bound",
-        help="a threshold that holds with the calibration's confidence, or where that precision was "
-        "seen (default: %(default)s)",
-    )
-    add(
-        "--fusion", choices=get_args(Fusion), help="fuse the order of the lines with the reranker's"
-    )
-    add_scorer_arguments(parser)
-    add(
-        "--long-documents",
-        choices=get_args(LongDocuments),
-        default="truncate",
-        help="leave the ends of long texts out, or score them in windows (default: %(default)s)",
-    )
+    add_flags(parser, ModelOptions, RankOptions, top_n=None)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -65,16 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         InvalidInputError: The file cannot be read, or a line of JSONL is no object with the field.
     """
-    reranker = Reranker(
-        scorer_of(arguments),
-        arguments.top_n,
-        arguments.threshold,
-        long_documents=arguments.long_documents,
-        calibration=arguments.calibration,
-        min_precision=arguments.min_precision,
-        precision_by=arguments.precision_by,
-        fusion=arguments.fusion,
-    )
+    reranker = Reranker(**given(arguments, ModelOptions, RankOptions))
     records = _read(arguments)
     ranking = reranker.rerank(arguments.query, [record.text for record in records])
     write = _as_json if arguments.json else _as_text
@@ -115,18 +86,9 @@ def _as_text(_rank: int, ranked: Ranked, record: Record) -> str:
 
 
 def _as_json(rank: int, ranked: Ranked, record: Record) -> str:
-    scores = {
-        "rank": rank,
-        "index": ranked.index,
-        "rerank_score": ranked.score,
-        "logit": ranked.logit,
-    }
-    if ranked.probability is not None:
-        scores["rerank_probability"] = ranked.probability
-    if ranked.fused is not None:
-        scores["rerank_fused"] = ranked.fused
-    span = {} if ranked.span is None else {"rerank_span": ranked.span}
-    return json.dumps({**record.fields, **scores, **span})
+    own = {"rank": rank, "index": ranked.index, "logit": ranked.logit}
+    scores = rerank_metadata(ranked, record.text, record.text)
+    return json.dumps({**record.fields, **own, **scores})
 
 
 def _write(lines: Iterable[str]) -> None:

@@ -312,7 +312,7 @@ def test_fresh_drops_what_was_there(tmp_path: Path) -> None:
         ),
         (
             {"models": {"mini": Reranker(load_scorer("mini"), top_n=None, rrf_k=60)}},
-            'models.mini.fusion was null and is "rrf"',
+            "models.mini.rrf_k was null and is 60",
         ),
         (
             {
