@@ -128,7 +128,7 @@ class LazyScorer:
                 _load(self.config)
         return _loaded[self.config]
 
-    def _told(self, name: str) -> Any:
+    def _told(self, name: str) -> Any | None:
         """Return an attribute of the loaded scorer; `None` before, and where it has none."""
         return getattr(_loaded.get(self.config), name, None)
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from bge_rerank import ConfigurationError, Ranked, Reranker
+from bge_rerank import ConfigurationError, Ranked, Reranker, load_scorer
 from bge_rerank.ranking.pieces import windows
 from counted_scorer import Counted
+from wrapped import every_order
 
 
 def finds(needle: str) -> Counted:
@@ -66,6 +67,16 @@ def test_truncation_scores_the_whole_text_and_names_no_span() -> None:
 def test_a_long_query_leaves_a_window_its_share() -> None:
     [spans] = windows(Counted(), "query " * 5_000, ["word " * 1_000], tokens=512)
     assert max(end - start for start, end in spans) >= 100
+
+
+def test_a_wrapped_scorer_cuts_windows_as_the_scorer_inside() -> None:
+    lazy = load_scorer("mini", "torch", max_length=128)
+    texts = ["the tides of the sea " * 100, "short"]
+    for scorer in (lazy, lazy.loaded(), Counted()):
+        expected = windows(scorer, "q", texts, 64)
+        assert len(expected[0]) > len(expected[1]) == 1
+        for wrapped in every_order(scorer):
+            assert windows(wrapped, "q", texts, 64) == expected
 
 
 @pytest.mark.parametrize(

@@ -398,6 +398,27 @@ def test_the_sync_call_is_passed_through() -> None:
     assert scorer.passes == [[("q", "a")]]
 
 
+async def test_each_pass_is_reported_with_its_pairs_and_seconds() -> None:
+    passes: list[tuple[int, float]] = []
+    gathering = GatheringScorer(Counted(), on_pass=lambda *noted: passes.append(noted))
+    await asyncio.gather(*calls(gathering, "a", "bb", "a"))
+    gathering.score([("q", "a")])
+    at_once = GatheringScorer(Counted(), wait_ms=0, on_pass=gathering.on_pass)
+    await asyncio.gather(*calls(at_once, "a", "bb"))
+    assert [pairs for pairs, _ in passes] == [2, 1, 1, 1]
+    assert all(0 <= seconds < 60 for _, seconds in passes)
+
+
+async def test_a_failed_pass_is_reported_too() -> None:
+    def fail(passage: str) -> float:
+        raise OutOfMemoryError(passage)
+
+    passes: list[int] = []
+    gathering = GatheringScorer(Counted(fail), on_pass=lambda pairs, _: passes.append(pairs))
+    await asyncio.gather(*calls(gathering, "a", "bb"), return_exceptions=True)
+    assert passes == [2, 1, 1]
+
+
 def test_it_can_be_copied_and_pickled() -> None:
     gathering = GatheringScorer(load_scorer("mini"), wait_ms=5, max_pairs=7)
     for again in (copy.deepcopy(gathering), pickle.loads(pickle.dumps(gathering))):
