@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Literal
 
 from bge_rerank.errors import CalibrationError
-from bge_rerank.ranking.selection import sigmoid
+from bge_rerank.logits import sigmoid
 
 Method = Literal["isotonic", "platt"]
 """The mappings, by name."""
