@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from math import isfinite
 from os import PathLike
+from statistics import fmean
 
 from bge_rerank.errors import DriftError, InvalidInputError
 from bge_rerank.extras import needs_extra
@@ -13,10 +15,6 @@ from bge_rerank.models.saved_json import read_json, write_json
 from bge_rerank.scoring.asking import score_pairs
 from bge_rerank.scoring.identity import ScoredBy, scored_by
 from bge_rerank.types import Pair, Scorer
-
-with needs_extra("calibrate", "measuring drift"):
-    import numpy as np
-    from scipy.stats import spearmanr
 
 KIND = "bge-rerank drift reference"
 FORMAT = 1
@@ -215,28 +213,47 @@ def measure_drift(reference: Reference, scorer: Scorer) -> Drift:
     """Score a reference's pairs again, and compare.
 
     Raises:
+        MissingDependencyError: scipy is not installed; nothing is scored then.
         ScoringError: The scorer failed.
     """
+    _check_packages()
     return compare(reference, score_pairs(scorer, reference.pairs), scored_by(scorer))
 
 
 def compare(reference: Reference, logits: Sequence[float], actual: ScoredBy) -> Drift:
-    """Compare a reference with the logits of now, one a pair, in the order of `reference.pairs`."""
-    before, now = np.array(reference.logits), np.array(logits)
-    moved = np.abs(now - before)
-    constant = len(set(before)) == 1 or len(set(now)) == 1
+    """Compare a reference with the logits of now, one a pair, in the order of `reference.pairs`.
+
+    Raises:
+        MissingDependencyError: scipy is not installed.
+    """
+    _check_packages()
+    from scipy.stats import spearmanr
+
+    before = reference.logits
+    moved = [abs(now - then) for now, then in zip(logits, before, strict=True)]
+    constant = len(set(before)) == 1 or len(set(logits)) == 1
     return Drift(
-        largest=float(moved.max()),
-        mean=float(moved.mean()),
-        rank_correlation=0.0 if constant else float(spearmanr(before, now).statistic),
+        largest=max(moved),
+        mean=fmean(moved),
+        rank_correlation=0.0 if constant else float(spearmanr(before, logits).statistic),
         changed_first=_changed_first(reference, logits),
         expected=reference.scored_by,
         actual=actual,
     )
 
 
+def _check_packages() -> None:
+    with needs_extra("calibrate", "measuring drift"):
+        import_module("scipy.stats")
+
+
 def _changed_first(reference: Reference, logits: Sequence[float]) -> float:
     remaining = iter(logits)
     pairs = [(each.logits, [next(remaining) for _ in each.logits]) for each in reference.queries]
-    changed = [np.argmax(before) != np.argmax(now) for before, now in pairs if len(now) > 1]
-    return float(np.mean(changed)) if changed else 0.0
+    changed = [_first(before) != _first(now) for before, now in pairs if len(now) > 1]
+    return fmean(changed) if changed else 0.0
+
+
+def _first(logits: Sequence[float]) -> int:
+    """Return the place of the highest logit; of equal ones, the first."""
+    return max(range(len(logits)), key=logits.__getitem__)

@@ -102,7 +102,7 @@ def _write(calibrated: Calibrated, output: Path, plot: str) -> None:
     if plot == "none":
         return
     with needs_extra("calibrate", "the reliability plot"):
-        from bge_rerank.calibration.reliability_plot import draw_reliability
+        from bge_rerank.calibration.reliability import draw_reliability
     measured = {
         "before": calibrated.before,
         calibrated.method: calibrated.after[calibrated.method],

@@ -1,1 +1,4 @@
-"""The demo: an application on top of the core and both adapters. The core knows nothing of it."""
+"""`bge-rerank demo`: the same search through LangChain and LlamaIndex, with and without reranking.
+
+May import both adapter packages and all rooms below. Start reading at `run`.
+"""

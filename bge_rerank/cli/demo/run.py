@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.progress import track
 
 from bge_rerank.backends.quiet import without_loading_bars
+from bge_rerank.cli.demo.comparison_tables import ScoredIds, quality_table, ranks_table
 from bge_rerank.cli.demo.measure import mean_quality, ndcg_by_question
 from bge_rerank.cli.demo.pipelines import embedded_chroma, langchain_retriever, llamaindex_index
-from bge_rerank.cli.demo.tables import before_and_after, quality
 from bge_rerank.data.demo import Collection, demo_collection
 from bge_rerank.scoring.loading import load_scorer
 from langchain_bge_rerank import BGERerankerCompressor
@@ -26,13 +26,10 @@ from llamaindex_bge_rerank import BGERerankerPostprocessor
 DEPTH = 20
 TOP_N = 3
 
-ScoredIds = dict[str, float | None]
-"""Passage id to `rerank_score` (`None` from the first stage), best first."""
-
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """What one way to search gave for all questions, and how long it took.
+class SearchRun:
+    """The results of one way to search for all questions, and how long it took.
 
     Attributes:
         results: Question id to passages, best first.
@@ -68,11 +65,11 @@ def run_demo(model_name: str, show: int) -> None:
             before.results[question],
             *(measured.results[question] for measured in after.values()),
         )
-        console.print(before_and_after(collection, question, *shown, top_n=TOP_N))
+        console.print(ranks_table(collection, question, *shown, top_n=TOP_N))
     rows = {"first stage (dense, Chroma)": before}
     rows |= {f"+ {model_name} through {name}": measured for name, measured in after.items()}
     console.print(
-        quality(
+        quality_table(
             {
                 name: (mean_quality(collection.judgements, measured.results), measured.seconds)
                 for name, measured in rows.items()
@@ -113,16 +110,16 @@ def _query_engine(index: VectorStoreIndex, model_name: str) -> RetrieverQueryEng
 
 def _measure(
     name: str, search: Callable[[str], ScoredIds], questions: Mapping[str, str]
-) -> Measured:
+) -> SearchRun:
     search("warm up")
     started = time.perf_counter()
     bar = track(questions.items(), name, console=Console(stderr=True), transient=True)
     results = {question: search(text) for question, text in bar}
-    return Measured(results, time.perf_counter() - started)
+    return SearchRun(results, time.perf_counter() - started)
 
 
 def _most_changed(
-    collection: Collection, before: Measured, after: Measured, show: int
+    collection: Collection, before: SearchRun, after: SearchRun, show: int
 ) -> list[str]:
     """Return the questions that gained most, and last the one that lost most, if any lost."""
     was = ndcg_by_question(collection.judgements, before.results)

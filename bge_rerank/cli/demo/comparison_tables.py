@@ -9,11 +9,12 @@ from rich.table import Table
 from bge_rerank.data.demo import Collection
 
 ScoredIds = Mapping[str, float | None]
+"""Passage id to `rerank_score` (`None` from the first stage), best first."""
 
 GRADES = {2: "answers", 1: "helps", 0: "does not", None: "not judged"}
 
 
-def before_and_after(
+def ranks_table(
     collection: Collection,
     question: str,
     before: ScoredIds,
@@ -47,7 +48,7 @@ def before_and_after(
     return table
 
 
-def quality(rows: Mapping[str, tuple[Mapping[str, float], float]], title: str) -> Table:
+def quality_table(rows: Mapping[str, tuple[Mapping[str, float], float]], title: str) -> Table:
     """Show each way's metrics (0..1) and its seconds for all questions."""
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("")
