@@ -30,10 +30,11 @@ import uvicorn
 
 sys.path.insert(0, "benchmarks")
 
-from bge_rerank.server.app import ServerOptions, create_app
+from bge_rerank.server.app import create_app
+from bge_rerank.server.options import ServerOptions
 from serving_overhead import Lengths
 
-app = create_app(Lengths(), ServerOptions("lengths", wait_ms=float(sys.argv[2])))
+app = create_app(Lengths(), ServerOptions(model_name="lengths", wait_ms=float(sys.argv[2])))
 uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", access_log=False)
 """
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol, runtime_checkable
 
-from bge_rerank.models.options import Checked, above_zero, again, option, options, whole_from
+from bge_rerank.models.options import (
+    Checked,
+    above_zero,
+    again,
+    from_zero,
+    option,
+    options,
+    whole_from,
+)
 from bge_rerank.models.registry import backend_names
 
 DEFAULT_MODEL = "BAAI/bge-reranker-v2-m3"
@@ -128,7 +136,7 @@ class LoadOptions(Checked):
         default=2.0,
         doc="How long the first of several concurrent await-ed calls waits for others, in milliseconds: "
         "all that arrive by then are scored in one pass. 0 makes every call a pass.",
-        valid=lambda wait: isinstance(wait, int | float) and 0 <= wait < float("inf"),
+        valid=from_zero,
         wrong="; give milliseconds from 0 (off) on",
     )
 

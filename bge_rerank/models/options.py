@@ -206,6 +206,11 @@ def above_zero(value: Any) -> bool:
     return isinstance(value, int | float) and 0 < value < float("inf")
 
 
+def from_zero(value: Any) -> bool:
+    """Say whether a value is a finite number from 0 on."""
+    return isinstance(value, int | float) and 0 <= value < float("inf")
+
+
 def takes(
     declaring: Callable[Parameters, object],
 ) -> Callable[[Callable[..., Result]], Callable[Parameters, Result]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any, get_args
 from uuid import uuid4
@@ -17,7 +16,7 @@ from pydantic import Discriminator, Tag
 
 from bge_rerank import __version__
 from bge_rerank.server.guard import Guard
-from bge_rerank.server.limits import Limits
+from bge_rerank.server.options import ServerOptions
 from bge_rerank.server.page import page, page_headers
 from bge_rerank.server.ranking_service import RankingService
 from bge_rerank.server.refusals import (
@@ -64,25 +63,6 @@ AnyRequest = Annotated[
     | Annotated[TutorialRequest, Tag("tutorial")],
     Discriminator(_form),
 ]
-
-
-@dataclass(frozen=True)
-class ServerOptions:
-    """How a server presents itself and what it takes.
-
-    Attributes:
-        model_name: What it calls the model.
-        limits: What is refused.
-        api_key: The bearer token that is asked for; `None` asks for none.
-        pass_pairs: The most pairs of a pass over the model.
-        wait_ms: How long the first request of a pass waits for others, in milliseconds.
-    """
-
-    model_name: str
-    limits: Limits = field(default_factory=Limits)
-    api_key: str | None = field(default=None, repr=False)
-    pass_pairs: int = 32
-    wait_ms: float = 1.0
 
 
 def create_app(scorer: Scorer, options: ServerOptions) -> Any:

@@ -11,8 +11,8 @@ from bge_rerank.errors import InvalidInputError, ScoringError
 from bge_rerank.ranking.reranker import Reranker
 from bge_rerank.scoring.gathering import GatheringScorer
 from bge_rerank.scoring.piecewise import PiecewiseScorer
-from bge_rerank.server.limits import Limits
 from bge_rerank.server.metrics import Metrics
+from bge_rerank.server.options import Limits
 from bge_rerank.server.refusals import RefusedError
 from bge_rerank.types import Ranked, Scorer
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bge_rerank.server.limits import Limits
+from bge_rerank.server.options import Limits
 from bge_rerank.server.ranking_service import RankingService
 from counted_scorer import Counted
 
