@@ -15,7 +15,7 @@ from bge_rerank.errors import ConfigurationError, MissingDependencyError
 from bge_rerank.export.check import Agreement, check_export
 from bge_rerank.export.samples import sample_pairs
 from bge_rerank.extras import needs_extra
-from bge_rerank.models.config import ScorerConfig
+from bge_rerank.models.config import LoadOptions, ModelOptions, ScorerConfig
 from bge_rerank.models.files import ModelConfig, read_config
 from bge_rerank.models.manifest import (
     GRAPH_FILE,
@@ -43,9 +43,9 @@ def export_model(
     precision: Precision = "fp32",
     *,
     calibrate: Sequence[Pair] | None = None,
-    revision: str | None = None,
-    cache_dir: str | None = None,
-    local_files_only: bool = False,
+    revision: str | None = ModelOptions.revision,
+    cache_dir: str | None = LoadOptions.cache_dir,
+    local_files_only: bool = LoadOptions.local_files_only,
 ) -> Agreement:
     """Export an encoder reranker to a folder that the `onnx` and `openvino` backends read.
 

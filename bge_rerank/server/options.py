@@ -73,9 +73,12 @@ class ServerOptions(PassOptions):
     Attributes:
         model_name: What it calls the model.
         limits: What is refused.
-        api_key: The bearer token that clients must send; `None` asks for none.
     """
 
     model_name: str
     limits: Limits = field(default_factory=Limits)
-    api_key: str | None = field(default=None, repr=False)
+    api_key: str | None = option(
+        default=None,
+        doc="The bearer token that clients must send. None asks for none.",
+        hidden=True,
+    )

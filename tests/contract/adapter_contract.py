@@ -20,6 +20,7 @@ from bge_rerank import (
     Ranking,
     ScoringError,
     ServerError,
+    Tier,
     load_scorer,
 )
 from bge_rerank.adapters.settings import RerankerSettings
@@ -629,6 +630,26 @@ class AdapterContract(ABC):
         adapter = self.fixed([0, 1, 2, 3])
         adapter.top_n = 1
         assert len(self.ranked(adapter)) == 1
+
+    def test_its_reranker_is_built_once_and_anew_where_a_field_changed(self) -> None:
+        adapter = self.fixed([0, 1, 2, 3], device=["cpu"])
+        built = adapter.reranker()
+        self.ranked(adapter)
+        assert adapter.reranker() is built
+        assert adapter.after(Tier("retriever", None, 4, 0.1)).reranker() is built
+        copied = adapter.model_copy(update={"top_n": 1})
+        assert len(self.ranked(copied)) == 1
+        assert adapter.reranker() is built
+        adapter.score_threshold = 0.9
+        assert [item.id for item in self.ranked(adapter)] == ["3"]
+        assert adapter.reranker() is not built
+
+    def test_what_was_built_is_in_no_dump_no_repr_and_no_comparison(self) -> None:
+        one, other = self.adapter(model_name="mini"), self.adapter(model_name="mini")
+        self.ranked(one)
+        assert one == other
+        assert repr(one) == repr(other)
+        assert one.model_dump() == other.model_dump()
 
     def test_asks_the_scorer_once_a_call(self) -> None:
         adapter = self.fixed([0, 1, 2, 3])
