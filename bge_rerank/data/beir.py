@@ -7,12 +7,16 @@ then `query-id`, `corpus-id` and `score`, with tabs between).
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator
 from pathlib import Path
 
-from bge_rerank.data.collection import LabelledCollection
-from bge_rerank.data.json_lines import read_objects
-from bge_rerank.data.labelled import check_labelled, checked_grade
+from bge_rerank.data.jsonl import read_objects
+from bge_rerank.data.labelled import (
+    LabelledCollection,
+    Passage,
+    check_labelled,
+    checked_grade,
+)
 from bge_rerank.errors import ConfigurationError, InvalidInputError
 
 COLUMNS = ("query-id", "corpus-id", "score")
@@ -48,16 +52,16 @@ def read_beir(folder: Path, split: str | None = None) -> LabelledCollection:
 
     Raises:
         ConfigurationError: There is no such split.
-        InvalidInputError: A file cannot be read, an id stands there twice, a text is no string, a
-            grade is no whole number, a label is for a query or a passage that is not there, or a
-            query has no relevant passage; it names the file, the line and the field.
+        InvalidInputError: A file cannot be read, two ids are the same, a field is missing or wrong,
+            a label names an unknown query or passage, or a query has no relevant passage. The
+            message names the file, the line and the field.
     """
     labels = folder / "qrels" / f"{choose_split(folder, split)}.tsv"
-    texts = _texts(folder / "corpus.jsonl")
-    questions = _texts(folder / "queries.jsonl")
+    passages = _passages(folder / "corpus.jsonl")
+    questions = {id_: query.searched for id_, query in _passages(folder / "queries.jsonl").items()}
     judgements: dict[str, dict[str, int]] = {}
     first_lines: dict[str, int] = {}
-    for number, query, passage, grade in _labels(labels, questions, texts):
+    for number, query, passage, grade in _labels(labels, questions, passages):
         first_lines.setdefault(query, number)
         judged = judgements.setdefault(query, {})
         if passage in judged:
@@ -65,31 +69,29 @@ def read_beir(folder: Path, split: str | None = None) -> LabelledCollection:
                 f"{labels}:{number}: {passage!r:.80} was judged for {query!r:.80} before; keep one"
             )
         judged[passage] = grade
-    collection = LabelledCollection(texts, questions, judgements)
+    collection = LabelledCollection(tuple(passages.values()), questions, judgements)
     for labelled in collection.labelled_queries():
         check_labelled(labelled, f"{labels}:{first_lines[labelled.id]}: query {labelled.id!r:.80}")
     return collection
 
 
-def _texts(path: Path) -> dict[str, str]:
-    """Return id to title and text."""
-    texts: dict[str, str] = {}
-    for place, record in read_objects(path):
-        id_ = record.get("_id")
-        if not isinstance(id_, str) or not id_:
-            raise InvalidInputError(f"{place}: '_id' is {id_!r:.80}; give a string")
-        if id_ in texts:
-            raise InvalidInputError(f"{place}: '_id' is {id_!r:.80}, as before; ids must differ")
-        parts = {"title": record.get("title") or "", "text": record.get("text")}
-        for name, value in parts.items():
-            if not isinstance(value, str):
-                raise InvalidInputError(f"{place}: {name!r} is {value!r:.80}; give a string")
-        texts[id_] = f"{parts['title']} {parts['text']}".strip()
-    return texts
+def _passages(path: Path) -> dict[str, Passage]:
+    """Return id to title and text of each line; queries have no title."""
+    from bge_rerank.data.records import BeirRecord, parse
+
+    passages: dict[str, Passage] = {}
+    for place, fields in read_objects(path):
+        record = parse(BeirRecord, fields, place)
+        if record.id in passages:
+            raise InvalidInputError(
+                f"{place}: '_id' is {record.id!r:.80}, as before; ids must differ"
+            )
+        passages[record.id] = Passage(record.id, record.title or "", record.text)
+    return passages
 
 
 def _labels(
-    path: Path, questions: Mapping[str, str], texts: Mapping[str, str]
+    path: Path, questions: Container[str], passages: Container[str]
 ) -> Iterator[tuple[int, str, str, int]]:
     """Give line, query id, passage id and grade of each label, and check them."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
@@ -105,7 +107,7 @@ def _labels(
                 raise InvalidInputError(
                     f"{place}: 'query-id' {query!r:.80} is not in queries.jsonl"
                 )
-            if passage not in texts:
+            if passage not in passages:
                 raise InvalidInputError(
                     f"{place}: 'corpus-id' {passage!r:.80} is not in corpus.jsonl"
                 )

@@ -11,8 +11,12 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
 
-from bge_rerank.data.collection import LabelledCollection
-from bge_rerank.data.labelled import check_labelled, checked_grade
+from bge_rerank.data.labelled import (
+    LabelledCollection,
+    Passage,
+    check_labelled,
+    checked_grade,
+)
 from bge_rerank.errors import ConfigurationError, InvalidInputError, RerankError
 from bge_rerank.extras import needs_extra
 
@@ -54,7 +58,8 @@ def read_irds(dataset_id: str) -> LabelledCollection:
                 f"{place}: no query has a relevant passage; choose a collection whose labels do"
             )
         texts = _texts(dataset.docs_iter(), "doc_id", place)
-    collection = LabelledCollection(texts, questions, judged)
+    passages = tuple(Passage(id_, "", text) for id_, text in texts.items())
+    collection = LabelledCollection(passages, questions, judged)
     for labelled in collection.labelled_queries():
         check_labelled(labelled, f"{place}: query {labelled.id!r:.80}")
     return collection

@@ -1,15 +1,16 @@
-"""`LabelledQuery`: what is evaluated on, and the check that names what is wrong with it."""
+"""Labelled queries and collections, and the check that names a fault in them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from bge_rerank.errors import InvalidInputError
 from bge_rerank.inputs import checked_query
 
 Candidate = tuple[str, str]
-"""The id and the text of a passage."""
+"""A passage's id and the passage."""
 Retriever = Callable[[str], Sequence[Candidate]]
 """A first stage: takes a query, gives candidates, best first."""
 
@@ -31,6 +32,45 @@ class LabelledQuery:
     query: str
     candidates: Sequence[Candidate] | None
     relevant: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A passage of a collection; `title` is empty where the passage has none."""
+
+    id: str
+    title: str
+    text: str
+
+    @property
+    def searched(self) -> str:
+        """Title and text, with a space between."""
+        return f"{self.title} {self.text}".strip() if self.title else self.text.strip()
+
+
+@dataclass(frozen=True)
+class LabelledCollection:
+    """A collection with labels, held in memory.
+
+    Attributes:
+        passages: The passages to search.
+        questions: Query id to query.
+        judgements: Query id to passage id to grade, of one split.
+    """
+
+    passages: tuple[Passage, ...]
+    questions: dict[str, str]
+    judgements: dict[str, dict[str, int]]
+
+    @cached_property
+    def texts(self) -> dict[str, str]:
+        """Passage id to title and text, with a space between: what a retriever searches."""
+        return {passage.id: passage.searched for passage in self.passages}
+
+    def labelled_queries(self) -> Iterator[LabelledQuery]:
+        """Yield the split's queries, in the order of its labels, for a retriever to search."""
+        for id_, relevant in self.judgements.items():
+            yield LabelledQuery(id_, self.questions[id_], None, relevant)
 
 
 def check_labelled(
@@ -73,7 +113,8 @@ def check_candidates(candidates: Sequence[Candidate], place: str) -> None:
     """Refuse candidates that cannot be ranked.
 
     Raises:
-        InvalidInputError: One is no pair of an id and a text, both strings, or two have one id.
+        InvalidInputError: A candidate is not a pair of an id and a passage, both strings, or two have the
+            same id.
 
     >>> check_candidates([("a", "one"), ("a", "two")], "'candidates'")
     Traceback (most recent call last):
@@ -83,14 +124,14 @@ def check_candidates(candidates: Sequence[Candidate], place: str) -> None:
     for index, candidate in enumerate(candidates):
         if not isinstance(candidate, tuple | list) or len(candidate) != 2:  # noqa: PLR2004
             raise InvalidInputError(
-                f"{place}[{index}] is {candidate!r:.80}; give a pair of an id and a text"
+                f"{place}[{index}] is {candidate!r:.80}; give a pair of an id and a passage"
             )
-        id_, text = candidate
+        id_, passage = candidate
         if not isinstance(id_, str) or not id_:
             raise InvalidInputError(f"{place}[{index}] has the id {id_!r:.80}; give a string")
-        if not isinstance(text, str):
+        if not isinstance(passage, str):
             raise InvalidInputError(
-                f"{place}[{index}] has a text of type {type(text).__name__}; give a string"
+                f"{place}[{index}] has a passage of type {type(passage).__name__}; give a string"
             )
         if id_ in seen:
             raise InvalidInputError(

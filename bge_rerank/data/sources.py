@@ -8,10 +8,9 @@ from pathlib import Path
 
 from bge_rerank.data.beir import choose_split, read_beir
 from bge_rerank.data.bm25_retriever import Bm25Retriever
-from bge_rerank.data.collection import LabelledCollection
 from bge_rerank.data.irds import PREFIX, read_irds
 from bge_rerank.data.jsonl import read_jsonl
-from bge_rerank.data.labelled import LabelledQuery, Retriever
+from bge_rerank.data.labelled import LabelledCollection, LabelledQuery, Retriever
 from bge_rerank.errors import ConfigurationError, InvalidInputError
 from bge_rerank.models.manifest import checksum
 
@@ -76,7 +75,7 @@ def _collection(collection: LabelledCollection, depth: int, identity: dict[str, 
         queries=collection.labelled_queries(),
         count=len(collection.judgements),
         retriever=Bm25Retriever(collection.texts, depth),
-        corpus_size=len(collection.texts),
+        corpus_size=len(collection.passages),
         identity=identity,
     )
 

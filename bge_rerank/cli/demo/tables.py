@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rich.table import Table
 
-from bge_rerank.data.demo import Collection
+from bge_rerank.data.labelled import LabelledCollection
 
 ScoredIds = Mapping[str, float | None]
 
@@ -14,7 +14,7 @@ GRADES = {2: "answers", 1: "helps", 0: "does not", None: "not judged"}
 
 
 def before_and_after(
-    collection: Collection,
+    collection: LabelledCollection,
     question: str,
     before: ScoredIds,
     langchain: ScoredIds,
