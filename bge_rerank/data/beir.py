@@ -1,7 +1,8 @@
-"""Labelled queries from a folder in the BEIR layout.
+"""Read a labelled collection from a folder in the BEIR layout.
 
-`corpus.jsonl` (`_id`, `title`, `text`), `queries.jsonl` (`_id`, `text`), `qrels/<split>.tsv` (a header,
-then `query-id`, `corpus-id` and `score`, with tabs between).
+- `corpus.jsonl`: `_id`, `title`, `text`
+- `queries.jsonl`: `_id`, `text`
+- `qrels/<split>.tsv`: a header, then `query-id`, `corpus-id` and `score`, separated by tabs
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ def splits(folder: Path) -> list[str]:
 
 
 def choose_split(folder: Path, split: str | None) -> str:
-    """Return the split asked for; without one, `test`, or the only one there is.
+    """Return the given split; by default `test`, or the only split.
 
     Raises:
-        ConfigurationError: There is no such split, or one has to be chosen.
+        ConfigurationError: There is no such split, or the caller must choose one.
     """
     there = splits(folder)
     chosen = split or ("test" if "test" in there or len(there) != 1 else there[0])
@@ -44,11 +45,11 @@ def choose_split(folder: Path, split: str | None) -> str:
 
 
 def read_beir(folder: Path, split: str | None = None) -> LabelledCollection:
-    """Read a collection, and check it whole.
+    """Read a collection and check all of it.
 
     Args:
-        folder: Where its files are.
-        split: Which labels to take; `None` is `test`, or the only split there is.
+        folder: The folder of its files.
+        split: The labels to use; `None` is `test`, or the only split.
 
     Raises:
         ConfigurationError: There is no such split.
@@ -93,7 +94,7 @@ def _passages(path: Path) -> dict[str, Passage]:
 def _labels(
     path: Path, questions: Container[str], passages: Container[str]
 ) -> Iterator[tuple[int, str, str, int]]:
-    """Give line, query id, passage id and grade of each label, and check them."""
+    """Yield line, query id, passage id and grade of each label, checked."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
         rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
         if not set(COLUMNS) <= set(rows.fieldnames or ()):

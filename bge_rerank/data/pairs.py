@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from bge_rerank.data.jsonl import parse_labelled, read_objects
 from bge_rerank.errors import InvalidInputError
+from bge_rerank.inputs import without_lone_surrogates
 from bge_rerank.types import Pair
 
 T = TypeVar("T")
@@ -59,7 +60,8 @@ def read_pairs(path: Path) -> list[Pair]:
     from bge_rerank.data.records import PairRecord, parse
 
     records = (parse(PairRecord, fields, place) for place, fields in read_objects(path))
-    return _some([(record.query, record.passage) for record in records], path)
+    pairs = [(record.query, without_lone_surrogates(record.passage)) for record in records]
+    return _some(pairs, path)
 
 
 def parse_pairs(fields: Mapping[str, Any], place: str) -> Iterator[LabelledPair]:
@@ -79,7 +81,8 @@ def parse_pairs(fields: Mapping[str, Any], place: str) -> Iterator[LabelledPair]
     has_candidates = fields.get("candidates") is not None
     if "passage" in fields or ("text" in fields and not has_candidates):
         record = parse(LabelledPairRecord, fields, place)
-        yield LabelledPair(record.query, record.passage, record.label)
+        passage = without_lone_surrogates(record.passage)
+        yield LabelledPair(record.query, passage, record.label)
     elif has_candidates:
         yield from _pairs_of_candidates(fields, place)
     else:
@@ -94,7 +97,8 @@ def _pairs_of_candidates(fields: Mapping[str, Any], place: str) -> Iterator[Labe
     labelled = parse_labelled(fields, place, needs_relevant=False)
     _check_positions(fields["candidates"], labelled.relevant, place)
     for id_, passage in labelled.candidates or ():
-        yield LabelledPair(labelled.query, passage, labelled.relevant.get(id_, 0) > 0)
+        relevant = labelled.relevant.get(id_, 0) > 0
+        yield LabelledPair(labelled.query, without_lone_surrogates(passage), relevant)
 
 
 def _check_positions(candidates: Sequence[Any], relevant: Iterable[str], place: str) -> None:

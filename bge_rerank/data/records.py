@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     BaseModel,
     BeforeValidator,
@@ -20,22 +21,18 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from bge_rerank.data.labelled import checked_grade
 from bge_rerank.errors import InvalidInputError
-from bge_rerank.inputs import checked_query, without_lone_surrogates
+from bge_rerank.inputs import checked_query
 
 REMEDIES = {
     "string_type": "give a string",
     "string_too_short": "give a string",
+    "int_type": "give a whole number, 0 for not relevant",
     "list_type": "give a list",
     "dict_type": "give a list of ids, or an object of id to grade",
     "model_type": "give a string, or an object with 'id' and 'passage'",
 }
 """Type of a pydantic error to the sentence that says what to write instead."""
-
-
-def _cleaned(given: object) -> object:
-    return without_lone_surrogates(given) if isinstance(given, str) else given
 
 
 def _written(given: object) -> object:
@@ -47,13 +44,6 @@ def _label(given: object) -> bool:
     if isinstance(given, bool) or given not in (0, 1):
         raise PydanticCustomError("label", "give 1 (relevant) or 0")
     return bool(given)
-
-
-def _grade(given: object) -> int:
-    try:
-        return checked_grade(given, "")
-    except InvalidInputError as error:
-        raise PydanticCustomError("grade", "give a whole number, 0 for not relevant") from error
 
 
 def _with_positions(given: object) -> object:
@@ -77,9 +67,8 @@ def _graded(given: object) -> object:
 
 
 Id = Annotated[str, BeforeValidator(_written)]
-Text = Annotated[str, BeforeValidator(_cleaned)]
 Query = Annotated[str, PlainValidator(checked_query)]
-Grade = Annotated[int, PlainValidator(_grade)]
+Grade = Annotated[int, AfterValidator(lambda grade: max(grade, 0))]
 Label = Annotated[bool, PlainValidator(_label)]
 
 
@@ -92,7 +81,7 @@ class Record(BaseModel):
 class PassageRecord(Record):
     """A passage; `text` is the field's old name."""
 
-    passage: Text = Field(validation_alias=AliasChoices("passage", "text"))
+    passage: str = Field(validation_alias=AliasChoices("passage", "text"))
 
 
 class PairRecord(PassageRecord):
@@ -170,7 +159,7 @@ def parse_passage(fields: Mapping[str, Any], field: str | None, place: str) -> s
     model = PassageRecord
     if field is not None:
         model = create_model(
-            "Named", __base__=PassageRecord, passage=(Text, Field(validation_alias=field))
+            "Named", __base__=PassageRecord, passage=(str, Field(validation_alias=field))
         )
     return parse(model, fields, place).passage
 

@@ -168,7 +168,7 @@ def test_a_frame_may_say_relevant_or_not() -> None:
     ("columns", "message"),
     [
         ({"grade": [None, None, 1.0]}, "row 0, query 'q': 'relevant' names no relevant passage"),
-        ({"grade": [None, 1.5, 1.0]}, "row 1: 'grade': the grade is 1.5"),
+        ({"grade": [None, 1.5, 1.0]}, "row 1: 'grade' is 1.5; give a whole number"),
         ({"passage": ["a", None, "c"]}, "row 1: 'passage' is .*; give a string"),
         ({"query": ["q", "q", None]}, "row 2: 'query' is missing"),
         ({"id": ["x", "x", "y"]}, r"query 'q': 'candidates'\[1\] has the id 'x'"),
@@ -242,8 +242,8 @@ def test_grades_below_0_count_as_0(tmp_path: Path) -> None:
         ({"header": "1\ta\t1"}, r"test\.tsv:1: no header with query-id, corpus-id, score"),
         ({"labels": ["9\ta\t1"]}, r"test\.tsv:2: 'query-id' '9' is not in queries\.jsonl"),
         ({"labels": [*LABELS, "2\tz\t1"]}, r"test\.tsv:5: 'corpus-id' 'z' is not in corpus\.jsonl"),
-        ({"labels": ["1\ta\thigh"]}, r"test\.tsv:2: 'score': the grade is 'high'"),
-        ({"labels": ["1\ta"]}, r"test\.tsv:2: 'score': the grade is None"),
+        ({"labels": ["1\ta\thigh"]}, r"test\.tsv:2: 'score' is 'high'; give a whole number"),
+        ({"labels": ["1\ta"]}, r"test\.tsv:2: 'score' is None; give a whole number"),
         ({"labels": ["1\ta\t1", "1\ta\t2"]}, r"test\.tsv:3: 'a' was judged for '1' before"),
         ({"labels": ["2\tb\t1", "1\ta\t0"]}, r"test\.tsv:3: query '1': 'relevant' names no"),
     ],
@@ -266,6 +266,14 @@ def test_a_missing_split_is_answered_with_those_there_are(tmp_path: Path) -> Non
         (LabelledQuery(1, "q", None, {"a": 1}), "'id' is 1"),  # type: ignore[arg-type]
         (LabelledQuery("1", "q", ["text"], {"a": 1}), r"'candidates'\[0\] is 'text'"),  # type: ignore[list-item]
         (LabelledQuery("1", "q", None, {3: 1}), "'relevant' has the id 3"),  # type: ignore[dict-item]
+        (
+            LabelledQuery("1", "q", None, {"a": 0.5}),  # type: ignore[dict-item]
+            r"'relevant'\['a'\] is 0.5; give a whole number",
+        ),
+        (
+            LabelledQuery("1", "q", [("a", None)], {"a": 1}),  # type: ignore[list-item]
+            r"'candidates'\[0\] has a passage of type NoneType; give a string",
+        ),
         (LabelledQuery("1", "q", None, {}), "'relevant' names no relevant passage"),
         (LabelledQuery("1", "q", None, {"a": 0}), "'relevant' names no relevant passage"),
     ],
