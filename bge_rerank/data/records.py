@@ -6,6 +6,7 @@ pydantic loads slowly: import this module inside the functions that read.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -156,12 +157,15 @@ def parse_passage(fields: Mapping[str, Any], field: str | None, place: str) -> s
     Raises:
         InvalidInputError: The field is missing or not a string.
     """
-    model = PassageRecord
-    if field is not None:
-        model = create_model(
-            "Named", __base__=PassageRecord, passage=(str, Field(validation_alias=field))
-        )
+    model = PassageRecord if field is None else _passage_record(field)
     return parse(model, fields, place).passage
+
+
+@cache
+def _passage_record(field: str) -> type[PassageRecord]:
+    """Return a model whose passage has another name. Models are slow to make."""
+    passage = Field(validation_alias=field)
+    return create_model("NamedRecord", __base__=PassageRecord, passage=(str, passage))
 
 
 def _fault(error: ErrorDetails) -> str:
