@@ -30,12 +30,13 @@ Collection = tuple[dict[str, str], dict[str, str], dict[str, dict[str, int]]]
 """Texts, questions and judgements, each by id."""
 
 
-def demo() -> Collection:
-    """Return the demo's collection."""
-    collection = demo_collection()
-    texts = {passage.id: passage.text for passage in collection.passages}
-    judgements = {id_: dict(judged) for id_, judged in collection.judgements.items()}
-    return texts, dict(collection.questions), judgements
+def read(folder: Path | None, split: str) -> Collection:
+    """Return the collection of a folder, or the demo's without its titles."""
+    collection = read_beir(folder, split) if folder else demo_collection()
+    texts = collection.texts
+    if folder is None:
+        texts = {passage.id: passage.text for passage in collection.passages}
+    return texts, collection.questions, collection.judgements
 
 
 def nearest(
@@ -79,9 +80,7 @@ def main() -> None:
     parser.add_argument("--depth", type=int, default=200, help="candidates of a question")
     parser.add_argument("--keep", type=int, nargs="+", default=[100, 50, 20])
     arguments = parser.parse_args()
-    texts, questions, judgements = (
-        read_beir(arguments.data, arguments.split) if arguments.data else demo()
-    )
+    texts, questions, judgements = read(arguments.data, arguments.split)
     every = max(1, len(judgements) // arguments.questions)
     judged = {id_: judgements[id_] for id_ in sorted(judgements)[::every]}
     questions = {id_: questions[id_] for id_ in judged}

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from bge_rerank import Reranker, load_scorer
 from bge_rerank.data.beir import splits
-from bge_rerank.evaluation import BeirCollection, Bm25Retriever, Candidate, read_beir
+from bge_rerank.evaluation import Bm25Retriever, Candidate, LabelledCollection, read_beir
 from bge_rerank.evaluation.measures import Values, measure_rankings
 from bge_rerank.evaluation.paired import bootstrap_interval
 from bge_rerank.ranking.fusion import fused_ranking
@@ -30,7 +30,7 @@ MEASURES = ("nDCG@10", "MRR@10")
 FIRST, RERANKED = "first stage", "reranked"
 
 
-def read(folder: Path) -> BeirCollection:
+def read(folder: Path) -> LabelledCollection:
     """Read the split to measure on: `test`, else `dev`, else the only one."""
     there = splits(folder)
     return read_beir(folder, next((split for split in ("test", "dev") if split in there), None))
@@ -68,7 +68,11 @@ def rankings(
 
 
 def measured(
-    collection: BeirCollection, find: Find, reranker: Reranker, questions: int, ks: Sequence[int]
+    collection: LabelledCollection,
+    find: Find,
+    reranker: Reranker,
+    questions: int,
+    ks: Sequence[int],
 ) -> dict[str, list[Values]]:
     """Return the measures of each order, a value a question, for questions that are evenly spread."""
     every = max(1, len(collection.judgements) // questions)

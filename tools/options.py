@@ -21,24 +21,23 @@ SECTIONS: tuple[tuple[str, type, str], ...] = (
     (
         "Which model",
         ModelOptions,
-        "For `load_scorer`, `Reranker`, `BGERerankerCompressor`, `BGERerankerPostprocessor` and the commands "
-        "that score.",
+        "For `load_scorer`, `Reranker`, both adapters and the commands that score.",
     ),
     (
         "How texts are ranked",
         RankOptions,
-        "For `Reranker`, `BGERerankerCompressor`, `BGERerankerPostprocessor` and `bge-rerank rank`.",
+        "For `Reranker`, both adapters and `bge-rerank rank`.",
     ),
     (
         "What an adapter does",
         AdapterOptions,
-        "For `BGERerankerCompressor` and `BGERerankerPostprocessor`.",
+        "For `BGERerankerCompressor` and `BGERerankerPostprocessor`, the two adapters.",
     ),
     (
         "How a model is loaded",
         LoadOptions,
-        "For `load_scorer` and `bge-rerank serve`. Give an adapter or a `Reranker` the loaded scorer: "
-        '`BGERerankerCompressor(scorer=load_scorer("mini", threads=2))`.',
+        """For `load_scorer` and `bge-rerank serve`. Give the scorer to an adapter or a `Reranker`:
+`BGERerankerCompressor(scorer=load_scorer("mini", threads=2))`, `Reranker(load_scorer("mini", threads=2))`.""",
     ),
     (
         "How a server is asked",

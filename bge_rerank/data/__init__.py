@@ -1,1 +1,1 @@
-""""""
+"""Labelled data: queries, pairs and collections, read from files, frames and catalogues."""

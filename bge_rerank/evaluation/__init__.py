@@ -8,11 +8,16 @@ is evaluated: what calibrates and measures drift lies here too, and has an extra
 
 from bge_rerank.data.beir import read_beir
 from bge_rerank.data.bm25_retriever import Bm25Retriever
-from bge_rerank.data.collection import LabelledCollection
 from bge_rerank.data.frames import read_frame
 from bge_rerank.data.irds import read_irds
 from bge_rerank.data.jsonl import read_jsonl
-from bge_rerank.data.labelled import Candidate, LabelledQuery, Retriever
+from bge_rerank.data.labelled import (
+    Candidate,
+    LabelledCollection,
+    LabelledQuery,
+    Passage,
+    Retriever,
+)
 from bge_rerank.evaluation.evaluate import evaluate
 from bge_rerank.evaluation.result import (
     Change,
@@ -36,6 +41,7 @@ __all__ = [
     "Latency",
     "Loss",
     "ModelResult",
+    "Passage",
     "Retriever",
     "Shown",
     "Verdict",

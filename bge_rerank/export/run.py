@@ -31,7 +31,7 @@ from bge_rerank.types import Pair, Scorer
 
 logger = logging.getLogger(__name__)
 
-CALIBRATION_PAIRS = 200
+SAMPLE_PAIRS = 200
 CHECKED_PAIRS = 48
 CHECKED_BATCH_TOKENS = 4_096
 """Large enough that batches hold rows of clearly unequal length."""
@@ -42,7 +42,7 @@ def export_model(
     folder: str | Path,
     precision: Precision = "fp32",
     *,
-    calibrate: Sequence[Pair] | None = None,
+    samples: Sequence[Pair] | None = None,
     revision: str | None = ModelOptions.revision,
     cache_dir: str | None = LoadOptions.cache_dir,
     local_files_only: bool = LoadOptions.local_files_only,
@@ -55,7 +55,7 @@ def export_model(
         model_name: A hub repository, a local folder, or `"mini"`.
         folder: Where to write; it must not exist, or be empty.
         precision: `"fp32"`; `"bf16"`, which OpenVINO computes in bfloat16; or `"int8"`.
-        calibrate: For `"int8"`, (query, passage) pairs like those to be scored, a few hundred;
+        samples: For `"int8"`, (query, passage) pairs like those to be scored, a few hundred;
             `None` takes pairs of the demo collection.
         revision: A branch, tag or commit of the hub repository.
         cache_dir: Where hub files are kept.
@@ -84,7 +84,7 @@ def export_model(
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=target.parent) as made:
         staged = Path(made) / "model"
-        agreement = _export(config, staged, precision, calibrate)
+        agreement = _export(config, staged, precision, samples)
         if target.exists():
             target.rmdir()
         staged.rename(target)
@@ -101,7 +101,7 @@ def _check_arguments(target: Path, precision: str) -> None:
 
 
 def _export(
-    config: ScorerConfig, staged: Path, precision: Precision, calibrate: Sequence[Pair] | None
+    config: ScorerConfig, staged: Path, precision: Precision, samples: Sequence[Pair] | None
 ) -> Agreement:
     with needs_extra("export", "exporting a model"):
         import onnxscript  # noqa: F401 - torch's exporter needs it, and says so less clearly
@@ -115,11 +115,11 @@ def _export(
     model = read_config(config)
     scorer = TorchScorer(config)
     check_architecture(scorer.model)
-    samples = list(calibrate or sample_pairs(CALIBRATION_PAIRS)) if precision == "int8" else []
+    pairs = list(samples or sample_pairs(SAMPLE_PAIRS)) if precision == "int8" else []
     classifier = with_norms_folded(scorer.model)
-    if samples:
+    if pairs:
         encoder = PairEncoder(scorer.tokenizer.backend_tokenizer, scorer.max_length)
-        encoded = encoder.encode(samples)
+        encoded = encoder.encode(pairs)
         classifier = with_outliers_apart(classifier, encoded)
         classifier = with_products_scaled(classifier, encoded)
     else:
@@ -131,8 +131,8 @@ def _export(
     takes_type_ids = "token_type_ids" in scorer.tokenizer.model_input_names
     export_graph(classifier, graph, positions=model.positions, takes_type_ids=takes_type_ids)
     _write_manifest(config, model, graph.parent, "fp32")
-    if samples:
-        _quantise(staged, samples)
+    if pairs:
+        _quantise(staged, pairs)
     _write_manifest(config, model, graph.parent, precision)
     return _check(staged, scorer, precision)
 

@@ -22,9 +22,9 @@ from bge_rerank.types import Ranked
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One input line: the text that is scored, and the JSON object that it came in, if any."""
+    """One input line: the passage to score, and the fields to write with its scores."""
 
-    text: str
+    passage: str
     fields: dict[str, Any]
 
 
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("query", metavar="QUERY")
     add("file", metavar="FILE", nargs="?", default="-", help="a text a line; - is standard input")
     add("--jsonl", action="store_true", help="read a JSON object a line (implied by *.jsonl)")
-    add("--field", default="text", help="the object's field to score (default: %(default)s)")
+    add("--field", help="the field of each object to score (default: passage, else text)")
     add("--json", action="store_true", help="write a JSON object a line")
     add_flags(parser, ModelOptions, RankOptions, top_n=None)
 
@@ -43,11 +43,11 @@ def run(arguments: argparse.Namespace) -> None:
     """Read, rank, write: a line each, best first, `rerank_score` (0..1) in front.
 
     Raises:
-        InvalidInputError: The file cannot be read, or a line of JSONL is no object with the field.
+        InvalidInputError: The file cannot be read, or a line of JSONL is not an object with the field.
     """
     reranker = Reranker(**given(arguments, ModelOptions, RankOptions))
     records = _read(arguments)
-    ranking = reranker.rerank(arguments.query, [record.text for record in records])
+    ranking = reranker.rerank(arguments.query, [record.passage for record in records])
     write = _as_json if arguments.json else _as_text
     _write(write(rank, ranked, records[ranked.index]) for rank, ranked in enumerate(ranking, 1))
 
@@ -66,28 +66,25 @@ def _read(arguments: argparse.Namespace) -> list[Record]:
     return [Record(line, {"text": line}) for line in lines]
 
 
-def _records(lines: Iterable[str], name: str, field: str) -> Iterator[Record]:
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
+def _records(lines: Iterable[str], name: str, field: str | None) -> Iterator[Record]:
+    from bge_rerank.data.jsonl import parse_objects
+    from bge_rerank.data.records import parse_passage
+
+    for place, fields in parse_objects(lines, name):
         try:
-            fields = json.loads(line)
-        except ValueError as error:
-            raise InvalidInputError(f"{name}:{number}: no JSON ({error})") from error
-        if not isinstance(fields, dict) or not isinstance(fields.get(field), str):
-            raise InvalidInputError(
-                f"{name}:{number}: no object with a string {field!r}; see --field"
-            )
-        yield Record(fields[field], fields)
+            passage = parse_passage(fields, field, place)
+        except InvalidInputError as error:
+            raise InvalidInputError(f"{error}, or choose another --field") from error
+        yield Record(passage, fields)
 
 
 def _as_text(_rank: int, ranked: Ranked, record: Record) -> str:
-    return f"{ranked.score:.6f}\t{' '.join(record.text.splitlines())}"
+    return f"{ranked.score:.6f}\t{' '.join(record.passage.splitlines())}"
 
 
 def _as_json(rank: int, ranked: Ranked, record: Record) -> str:
     own = {"rank": rank, "index": ranked.index, "logit": ranked.logit}
-    scores = rerank_metadata(ranked, record.text, record.text)
+    scores = rerank_metadata(ranked, record.passage, record.passage)
     return json.dumps({**record.fields, **own, **scores})
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rich.table import Table
 
-from bge_rerank.data.demo import Collection
+from bge_rerank.data.labelled import LabelledCollection
 
 ScoredIds = Mapping[str, float | None]
 """Passage id to `rerank_score` (`None` from the first stage), best first."""
@@ -15,7 +15,7 @@ GRADES = {2: "answers", 1: "helps", 0: "does not", None: "not judged"}
 
 
 def ranks_table(
-    collection: Collection,
+    collection: LabelledCollection,
     question: str,
     before: ScoredIds,
     langchain: ScoredIds,

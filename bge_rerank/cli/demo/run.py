@@ -18,7 +18,8 @@ from bge_rerank.backends.quiet import without_loading_bars
 from bge_rerank.cli.demo.comparison_tables import ScoredIds, quality_table, ranks_table
 from bge_rerank.cli.demo.measure import mean_quality, ndcg_by_question
 from bge_rerank.cli.demo.pipelines import embedded_chroma, langchain_retriever, llamaindex_index
-from bge_rerank.data.demo import Collection, demo_collection
+from bge_rerank.data.demo import demo_collection
+from bge_rerank.data.labelled import LabelledCollection
 from bge_rerank.scoring.loading import load_scorer
 from langchain_bge_rerank import BGERerankerCompressor
 from llamaindex_bge_rerank import BGERerankerPostprocessor
@@ -79,7 +80,7 @@ def run_demo(model_name: str, show: int) -> None:
     )
 
 
-def _searches(collection: Collection, model_name: str) -> list[Callable[[str], ScoredIds]]:
+def _searches(collection: LabelledCollection, model_name: str) -> list[Callable[[str], ScoredIds]]:
     """Build the first stage, and it with the reranker in LangChain and in LlamaIndex."""
     client = embedded_chroma()
     retriever = langchain_retriever(client, collection.passages, DEPTH)
@@ -119,7 +120,7 @@ def _measure(
 
 
 def _most_changed(
-    collection: Collection, before: SearchRun, after: SearchRun, show: int
+    collection: LabelledCollection, before: SearchRun, after: SearchRun, show: int
 ) -> list[str]:
     """Return the questions that gained most, and last the one that lost most, if any lost."""
     was = ndcg_by_question(collection.judgements, before.results)
