@@ -7,8 +7,7 @@ import re
 from pathlib import Path
 
 from bge_rerank.backends.cores import usable_cores
-from bge_rerank.cli.bench import cpu_contenders, cuda_contenders
-from bge_rerank.cli.bench.contenders import Contender, choose, server
+from bge_rerank.cli.bench.contenders import OURS, PEERS, Contender, choose, server
 from bge_rerank.cli.bench.geometry import GEOMETRIES
 from bge_rerank.cli.bench.settings import Settings
 from bge_rerank.cli.bench.workload import LENGTHS, make_workload
@@ -117,10 +116,10 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 
 def _contenders(arguments: argparse.Namespace, *, ours_alone: bool = False) -> list[Contender]:
-    all_there = cpu_contenders if arguments.device == "cpu" else cuda_contenders
+    kind = arguments.device.partition(":")[0]
     if ours_alone:
-        return choose(all_there.OURS, arguments.contenders)
-    chosen = choose([*all_there.OURS, *all_there.PEERS], arguments.contenders)
+        return choose(OURS[kind], arguments.contenders)
+    chosen = choose([*OURS[kind], *PEERS[kind]], arguments.contenders)
     if arguments.url is None:
         return chosen
     served_model = arguments.served_model or arguments.model
