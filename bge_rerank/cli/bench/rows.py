@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from statistics import median
 
+import psutil
+
 from bge_rerank.cli.bench.contenders import Contender
 from bge_rerank.cli.bench.files import Files, failure_of
-from bge_rerank.cli.bench.machine import memory
 from bge_rerank.cli.bench.own_process import OwnProcess
 from bge_rerank.cli.bench.progress import progress
 from bge_rerank.cli.bench.settings import Settings
@@ -142,7 +143,7 @@ def timings_by_pass(rounds: int, *, stays: bool) -> list[int]:
 def fit_together(processes: int, files: Files) -> bool:
     """Say whether the machine's memory holds all contenders at once."""
     needed = processes * (PROCESS_BYTES + WEIGHTS_A_PROCESS * files.bytes_of_weights)
-    return needed <= SHARE_OF_MEMORY * memory()
+    return needed <= SHARE_OF_MEMORY * int(psutil.virtual_memory().total)
 
 
 def _medians(measured: Iterable[Mapping[str, float]]) -> dict[str, float]:
