@@ -15,14 +15,14 @@ from bge_rerank.backends.cores import usable_cores
 from bge_rerank.cli import main
 from bge_rerank.cli.bench import loaders
 from bge_rerank.cli.bench.contenders import OURS, PEERS, REFERENCE, Contender, choose, server
+from bge_rerank.cli.bench.figures import Figures, figures_of
 from bge_rerank.cli.bench.files import Files
 from bge_rerank.cli.bench.geometry import Geometry, make_random_reranker
-from bge_rerank.cli.bench.growth import measure_growth
+from bge_rerank.cli.bench.measurement import measure_growth
 from bge_rerank.cli.bench.own_process import OwnProcess, in_own_process
 from bge_rerank.cli.bench.rows import Row
 from bge_rerank.cli.bench.run import compare
 from bge_rerank.cli.bench.settings import Settings
-from bge_rerank.cli.bench.summary import Figures, summarise
 from bge_rerank.cli.bench.workload import make_workload
 from conftest import PASSAGES, QUERY
 from fake_server import FakeServer, logit_of, running
@@ -138,7 +138,7 @@ def test_a_server_is_asked_for_logits_in_input_order(dialect: str) -> None:
 def test_a_server_that_is_not_there_is_a_row_that_says_so() -> None:
     row = Row(server("http://127.0.0.1:9", "tei", "m"))
     row.take_turn(SETTINGS, MINI, make_workload("short", 2), 1, stays=False)
-    [figures] = summarise([row], flops=1, rates={})
+    [figures] = figures_of([row], flops=1, rates={})
     assert isinstance(figures, Figures)
     assert figures.failure is not None
     assert figures.failure.startswith("failed: ServerError: http://127.0.0.1:9/info")

@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> None:
         RerankError: A setting cannot work, or the model could not be found, read or built.
     """
     with needs_extra("bench", "the benchmark"):
-        from bge_rerank.cli.bench.growth import SIZES
+        from bge_rerank.cli.bench.measurement import SIZES
         from bge_rerank.cli.bench.run import compare, grow
     settings = _settings(arguments)
     if arguments.growth is not None:
