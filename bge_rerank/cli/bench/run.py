@@ -1,4 +1,4 @@
-"""The two benchmarks: contenders side by side, and how ours grow with the number of pairs."""
+"""The two benchmarks: contenders side by side, and time and memory by the number of pairs."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from bge_rerank.cli.bench.settings import Settings
 from bge_rerank.cli.bench.workload import Workload
 
 COLUMNS = 170
-"""Of a table where standard output is no terminal."""
+"""The width of a table if standard output is not a terminal."""
 
 
 def compare(
     settings: Settings, contenders: Sequence[Contender], workloads: Sequence[Workload]
 ) -> list[Measurement]:
-    """Measure contenders side by side, print a table a workload, write `<name>.json` and `.png`.
+    """Measure contenders side by side, print a table for each workload, write `<name>.json` and `.png`.
 
-    The files are written after each workload, so that a run which is broken off leaves what it had.
+    The files are written after each workload, so that an interrupted run keeps its finished workloads.
 
     Raises:
         RerankError: The model could not be found, read or built.
@@ -67,7 +67,7 @@ def compare(
 def grow(
     settings: Settings, contenders: Sequence[Contender], length: str, sizes: Sequence[int]
 ) -> None:
-    """Measure how contenders grow, print a table, write `<name>-growth.json` and `.png`.
+    """Measure time and memory by the number of pairs, print a table, write `<name>-growth.json` and `.png`.
 
     Raises:
         RerankError: The model could not be found, read or built.
