@@ -9,6 +9,7 @@ from statistics import median
 
 from bge_rerank.cli.bench.contenders import REFERENCE
 from bge_rerank.cli.bench.rows import Row
+from bge_rerank.logits import to_logit
 
 REFERENCES = (REFERENCE, "bge-rerank torch float32")
 """The first of these that was measured is the reference for all other scores."""
@@ -180,6 +181,4 @@ def _scores_of_reference(measured: Sequence[Row]) -> list[float] | None:
 
 
 def _logit(probability: float) -> float:
-    if probability <= 0 or probability >= 1:
-        return math.copysign(HIGHEST, probability - 0.5)
-    return math.log(probability / (1 - probability))
+    return min(max(to_logit(probability), -HIGHEST), HIGHEST)
