@@ -1,5 +1,6 @@
-"""The benchmark of `bge-rerank bench`: this package beside others, on the same weights, pairs and cores.
+"""The benchmark: this package beside others on the same weights, pairs and cores.
 
-It may import every room below `cli`. Start with `run.py` for the order of things, and with
-`contenders.py` for the table of who takes part.
+May import `server`, `evaluation.report`, `langchain_bge_rerank`, `llamaindex_bge_rerank` and every
+room below them.
+Start reading in `run.py`.
 """
