@@ -1,4 +1,4 @@
-"""The machine's own matrix-multiply rate: what a forward pass is measured against."""
+"""The machine's matrix-multiply rate, to compare a forward pass with."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 TOKENS = {"cpu": (512, 2_048), "cuda": (8_192, 32_768)}
-"""Rows of the products, by the kind of device: about those of small and of large batches there."""
+"""Rows of the products, by the kind of device: about the tokens of a small and of a large batch."""
 CALLS = {"cpu": 1, "cuda": 20}
-"""Products timed together: those of a GPU end later than their calls, and last a fraction of a millisecond."""
+"""Products timed together. On a GPU they end later than their calls and take less than a millisecond."""
 REPETITIONS = 5
 
 
@@ -19,7 +19,7 @@ class MatmulRates:
     """Times products of the size of a model's widest layer: tokens x hidden times hidden x intermediate."""
 
     def __init__(self, hidden: int, intermediate: int, device: str) -> None:
-        """Take the model's widths and the device, and make the products ready."""
+        """Take the model's widths and the device, and prepare the products."""
         self._device = torch.device(device)
         with self._device:
             self._products = {
@@ -33,7 +33,7 @@ class MatmulRates:
     def measure(self) -> dict[str, float]:
         """Return the best rate of each precision, in operations a second.
 
-        A precision that torch cannot multiply on this machine is left out.
+        Precisions that torch cannot multiply on this machine are left out.
         """
         rates = {}
         for precision, products in self._products.items():
@@ -44,7 +44,7 @@ class MatmulRates:
         return rates
 
     def _best(self, call: Callable[[], object]) -> float:
-        """Return the seconds of a call: the least of some repetitions."""
+        """Return the seconds of a call: the minimum of some repetitions."""
         return min(self._seconds(call) for _ in range(1 + REPETITIONS))
 
     def _seconds(self, call: Callable[[], object]) -> float:
@@ -71,7 +71,7 @@ def _float16(tokens: int, hidden: int, intermediate: int) -> Callable[[], object
 
 def _int8(tokens: int, hidden: int, intermediate: int) -> Callable[[], object]:
     left, right = (_integers(rows, hidden) for rows in (tokens, intermediate))
-    return lambda: torch._int_mm(left, right.t())  # noqa: SLF001 - its one int8 product
+    return lambda: torch._int_mm(left, right.t())  # noqa: SLF001 - torch's only int8 product
 
 
 Product = Callable[[int, int, int], Callable[[], Any]]

@@ -1,4 +1,4 @@
-"""`Measurement`: everything measured on one workload, in a form that JSON takes."""
+"""What the two benchmarks measure: contenders on one workload, and how one grows with the pairs."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bge_rerank.cli.bench.contenders import Contender
+from bge_rerank.cli.bench.figures import Figures, figures_of
 from bge_rerank.cli.bench.files import Files
-from bge_rerank.cli.bench.flops import forward_flops
-from bge_rerank.cli.bench.outside import outside_forward_pass, token_counts
+from bge_rerank.cli.bench.forward_pass import forward_flops, outside_forward_pass, token_counts
 from bge_rerank.cli.bench.own_process import in_own_process
-from bge_rerank.cli.bench.rows import measure_rows
+from bge_rerank.cli.bench.progress import progress
+from bge_rerank.cli.bench.rows import Row, measure_rows
 from bge_rerank.cli.bench.settings import Settings
-from bge_rerank.cli.bench.summary import Figures, summarise
-from bge_rerank.cli.bench.workload import Workload
+from bge_rerank.cli.bench.workload import Workload, make_workload
+
+SIZES = (10, 100, 1_000, 10_000)
+"""The numbers of pairs that growth is measured at by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +25,13 @@ class Measurement:
     """One workload, measured.
 
     Attributes:
-        length: The documents' length, by name.
-        depth: How many they are.
-        tokens: Of all pairs together, cut to the longest sequence.
+        length: The length of the documents, by name.
+        depth: The number of documents.
+        tokens: The tokens of all pairs, cut to the longest sequence.
         flops: The operations of one forward pass over all pairs.
         matmul: The machine's operations a second by precision: medians over the run.
-        outside: Seconds of a call that are spent outside the forward pass, by part.
-        rows: The figures, a row a contender.
+        outside: The seconds of a call outside the forward pass, by part.
+        rows: The figures, one row for each contender.
     """
 
     length: str
@@ -41,13 +44,13 @@ class Measurement:
 
     @property
     def name(self) -> str:
-        """Say what was ranked."""
+        """Return what was ranked, as a heading."""
         return f"{self.depth:,} {self.length} documents"
 
     def outside_share(self) -> float | None:
         """Return the share (0..1) of our fastest call that is spent outside the forward pass.
 
-        The call is that of LangChain's adapter: what was timed, and the adapter on top of it.
+        The call is that of LangChain's adapter: the timed call plus the time of the adapter.
         """
         rates = [row.rate for row in self.rows if row.is_ours and row.rate]
         if not rates:
@@ -56,7 +59,7 @@ class Measurement:
         return sum(self.outside.values()) / call
 
     def as_json(self) -> dict[str, Any]:
-        """Return all figures."""
+        """Return all figures, for JSON."""
         return asdict(self) | {"outside_share": self.outside_share()}
 
 
@@ -67,13 +70,13 @@ def measure(
     files: Files,
     measure_rates: Callable[[], Mapping[str, float]],
 ) -> Measurement:
-    """Measure all contenders on a workload, and what the figures are compared with.
+    """Measure all contenders on a workload, and the rates and times to compare them with.
 
     Args:
-        settings: Of the run.
-        contenders: Who takes part.
-        workload: What is ranked.
-        files: What they read.
+        settings: The settings of the run.
+        contenders: The contenders.
+        workload: The query and its documents.
+        files: The weights and exports.
         measure_rates: Measures the machine's matrix-multiply rates.
     """
     lengths = token_counts(files.weights, files.max_length, workload)
@@ -89,5 +92,51 @@ def measure(
         flops=flops,
         matmul=rates,
         outside=outside,
-        rows=tuple(summarise(rows, flops, rates)),
+        rows=tuple(figures_of(rows, flops, rates)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """One contender at one number of pairs.
+
+    Attributes:
+        name: The contender.
+        pairs: The number of documents in one call.
+        seconds: The time of the call; 0 if it was not measured.
+        above_weights_bytes: The most memory that the call took above what the process held before.
+        failure: Why it was not measured.
+    """
+
+    name: str
+    pairs: int
+    seconds: float = 0.0
+    above_weights_bytes: int = 0
+    failure: str | None = None
+
+
+def measure_growth(
+    settings: Settings,
+    contenders: Sequence[Contender],
+    length: str,
+    sizes: Sequence[int],
+    files: Files,
+) -> list[Grown]:
+    """Time one call of each contender at each size, each in a fresh process."""
+    cases = [(contender, size) for contender in contenders for size in sizes]
+    measured = []
+    with progress(len(cases)) as tick:
+        for contender, size in cases:
+            tick(f"{size:,} pairs: {contender.name}")
+            row = Row(contender, files.failures.get(contender.export))
+            workload = make_workload(length, size)
+            row.take_turn(settings, files, workload, 1, stays=False)
+            measured.append(_grown(row, size))
+    return measured
+
+
+def _grown(row: Row, size: int) -> Grown:
+    name = row.contender.name
+    if row.failure:
+        return Grown(name, size, failure=row.failure)
+    return Grown(name, size, row.runs[0].seconds, row.peaks[0].above_weights)

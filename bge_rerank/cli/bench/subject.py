@@ -1,4 +1,4 @@
-"""`Subject`: a contender that is loaded, warmed up and timed. It lives in the contender's own process."""
+"""A contender that is loaded, warmed up and timed, in its separate process."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from bge_rerank.cli.bench.workload import Workload
 
 WARM_UP_DOCUMENTS = 8
 TRIES = {"cpu": 1, "cuda": 2}
-"""Calls of each batch size that is tried, by the kind of device, of which the fastest counts: on CUDA the
-first call of a size makes room and loads kernels."""
+"""Calls of each batch size, by the kind of device. The fastest counts: on CUDA the first call of a size
+allocates memory and loads kernels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One timed call: its wall time, and its scores in input order."""
+    """The wall time of a call, and its scores in input order."""
 
     seconds: float
     scores: list[float]
@@ -28,12 +28,12 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """Memory in bytes: the most of the process, loading included, and what the calls took on top.
+    """The memory of a contender in bytes, on the device where it computes.
 
     Attributes:
-        total: The most that was held at a time, on the device where the contender computes.
-        above_weights: The most that was held during calls, less what was held after the first
-            answer: weights and libraries.
+        total: The most memory at a time, loading included.
+        above_weights: The most memory during calls, less the memory after the first answer, which
+            holds weights and libraries.
     """
 
     total: int
@@ -53,18 +53,18 @@ class Subject:
         *,
         batch_size: int | None = None,
     ) -> None:
-        """Load, answer, warm up.
+        """Load the contender, answer once, warm up.
 
         Args:
-            contender: What to run.
+            contender: The contender to run.
             folder: The weights, or the export that it reads.
             max_length: The longest sequence in tokens.
-            workload: What it will rank.
-            device: Where it computes.
-            batch_size: What it runs with; `None` is its own default.
+            workload: The query and its documents.
+            device: The device where it computes.
+            batch_size: Its batch size. `None` is its own default.
 
         Raises:
-            ImportError: A module that it needs is not there.
+            ImportError: A module that it needs is missing.
         """
         self._workload = workload
         self._tries = TRIES[device.partition(":")[0]]
@@ -86,9 +86,9 @@ class Subject:
         return self._cold_start
 
     def best_batch_size(self, batch_sizes: Sequence[int]) -> int:
-        """Return the batch size with which the first documents take least; leaves memory in disorder.
+        """Return the fastest batch size on the first documents, which fill the largest batch twice.
 
-        They are enough to fill the largest batch twice.
+        Do not measure memory after this.
         """
 
         def seconds(batch_size: int) -> float:
@@ -104,7 +104,7 @@ class Subject:
         return Run(time.perf_counter() - started, [float(score) for score in scores])
 
     def peak(self) -> Peak:
-        """Return the memory that loading and the calls so far took."""
+        """Return the memory of loading and of the calls so far."""
         calls = self._memory.peak()
         return Peak(max(self._loading_peak, calls), max(0, calls - self._before))
 

@@ -1,39 +1,42 @@
-"""From what was measured to the figures of a table: rates, ratios, shares, agreement."""
+"""The figures of a table, from the timed calls: rates, ratios, shares, and agreement with the reference."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bge_rerank.cli.bench.agreement import kendall, largest_difference, logits_of
 from bge_rerank.cli.bench.contenders import REFERENCE
 from bge_rerank.cli.bench.rows import Row
+from bge_rerank.logits import to_logit
 
 REFERENCES = (REFERENCE, "bge-rerank torch float32")
-"""Whose scores the others' are compared with: the first of these that was measured."""
+"""The first of these that was measured is the reference for all other scores."""
+HIGHEST = 30.0
+"""In float32, the sigmoid of every logit above about 17 is 1.0. A logit of 30 stands for all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One row of the table; `None` where there is no such figure.
+    """One row of the table. `None` stands for a figure that is missing.
 
     Attributes:
         name: The contender.
         is_ours: Whether it is this package.
-        precision: What it computes in.
+        precision: The precision that it computes in.
         failure: Why it was not measured: "not installed: …" or "failed: …".
-        batch_size: The best batch size, where it was looked for.
-        seconds: Every timed call.
+        batch_size: The best batch size, where it was searched for.
+        seconds: The time of every timed call.
         rate: Pairs a second: the median.
         slowest: Pairs a second: the slowest call.
         fastest: Pairs a second: the fastest call.
-        to_reference: The rate in multiples of `FlagReranker`'s.
-        to_fastest_peer: The rate in multiples of the fastest other package's, in any precision.
-        matmul_share: The operations of the forward pass a second, of the rate that the machine
-            multiplies matrices with in the same precision (0..1).
-        peak_bytes: The most memory of its process; of a server it is not known.
-        above_weights_bytes: The most that the calls took on top of what was held before them.
+        to_reference: The rate divided by the rate of `FlagReranker`.
+        to_fastest_peer: The rate divided by the rate of the fastest other package, in any precision.
+        matmul_share: The operations of the forward pass a second, divided by the machine's
+            matrix-multiply rate in the same precision (0..1).
+        peak_bytes: The most memory of its process; unknown for a server.
+        above_weights_bytes: The most memory that calls took above what the process held before.
         cold_start: Seconds from importing its libraries to the first answer.
         difference: The largest difference of a logit from the reference's, in any call.
         tau: Kendall's tau of its order and the reference's: the lowest of any call.
@@ -58,11 +61,11 @@ class Figures:
     tau: float | None = None
 
 
-def summarise(rows: Sequence[Row], flops: int, rates: Mapping[str, float]) -> list[Figures]:
-    """Compute the figures of all rows of a workload.
+def figures_of(rows: Sequence[Row], flops: int, rates: Mapping[str, float]) -> list[Figures]:
+    """Return the figures of all rows of a workload.
 
     Args:
-        rows: What was measured.
+        rows: The measured rows.
         flops: The operations of a forward pass over the workload.
         rates: The machine's operations a second, by precision.
     """
@@ -83,6 +86,36 @@ def summarise(rows: Sequence[Row], flops: int, rates: Mapping[str, float]) -> li
         )
         for row in rows
     ]
+
+
+def logits_of(scores: Sequence[float], scale: str) -> list[float]:
+    """Return the logits of scores.
+
+    Args:
+        scores: Scores in any order.
+        scale: The scores' scale, `"logit"` or `"sigmoid"`.
+
+    >>> logits_of([0.5, 1.0], "sigmoid")
+    [0.0, 30.0]
+    """
+    return [_logit(score) for score in scores] if scale == "sigmoid" else list(scores)
+
+
+def largest_difference(logits: Sequence[float], reference: Sequence[float]) -> float:
+    """Return the largest difference between two lists of logits in the same order."""
+    return max(abs(one - other) for one, other in zip(logits, reference, strict=True))
+
+
+def kendall(scores: Sequence[float], reference: Sequence[float]) -> float | None:
+    """Return Kendall's tau of two orders: 1 is the same order, -1 the opposite. Equal scores give `None`.
+
+    >>> kendall([3.0, 2.0, 1.0], [0.9, 0.5, 0.1])
+    1.0
+    """
+    from scipy.stats import kendalltau
+
+    tau = float(kendalltau(scores, reference).statistic)
+    return None if math.isnan(tau) else round(tau, 6)
 
 
 def _failed(row: Row) -> Figures:
@@ -145,3 +178,7 @@ def _median_seconds(row: Row) -> float:
 def _scores_of_reference(measured: Sequence[Row]) -> list[float] | None:
     by_name = {row.contender.name: row for row in measured}
     return next((by_name[name].runs[-1].scores for name in REFERENCES if name in by_name), None)
+
+
+def _logit(probability: float) -> float:
+    return min(max(to_logit(probability), -HIGHEST), HIGHEST)

@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForSequenceClassification
 
 import bge_rerank_mini
-from bge_rerank.cli.bench.flops import forward_flops
+from bge_rerank.cli.bench.forward_pass import forward_flops
 
 LENGTHS = [5, 40, 17]
 

@@ -1,7 +1,7 @@
-"""Other packages as contenders: called as their own documentation calls them.
+"""How each contender is loaded and called: as its own documentation shows.
 
-Each function loads a model from a folder onto a device and returns a function that ranks. All read the same
-float32 weights and the same longest sequence. Scores come back in input order.
+Each function loads a model from a folder onto a device and returns a function that ranks. All models read
+the same float32 weights and have the same longest sequence. Scores come back in input order.
 """
 
 from __future__ import annotations
@@ -10,13 +10,50 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from bge_rerank.models.config import Dtype, ScorerConfig
+from bge_rerank.ranking.reranker import Reranker
+from bge_rerank.scoring.loading import load_scorer
+from bge_rerank.types import Scorer
+
 Rank = Callable[..., list[float]]
+
+SERVER_SECONDS = 3_600.0
+"""The timeout of a measured server."""
+
+
+def ours(backend: str, dtype: Dtype, folder: Path, max_length: int, device: str) -> Rank:
+    """Load this package's `Reranker` with a backend."""
+    return _by_reranker(
+        load_scorer(str(folder), backend, dtype=dtype, max_length=max_length, device=device)
+    )
+
+
+def ours_padded(dtype: Dtype, folder: Path, max_length: int, device: str) -> Rank:
+    """Load the `torch` backend with padded rows instead of packed rows."""
+    from bge_rerank.backends.torch.scorer import TorchScorer
+
+    config = ScorerConfig(str(folder), dtype=dtype, max_length=max_length, device=device)
+    return _by_reranker(TorchScorer(config, packs=False))
+
+
+def ask_server(
+    backend: str, url: str, model_name: str, _folder: Path, _max_length: int, _device: str
+) -> Rank:
+    """Ask a running server for logits."""
+    scorer = load_scorer(
+        model_name, backend, base_url=url, timeout=SERVER_SECONDS, deadline=SERVER_SECONDS
+    )
+
+    def rank(query: str, documents: Sequence[str]) -> list[float]:
+        return scorer.score([(query, document) for document in documents])
+
+    return rank
 
 
 def flag(
     precision: Literal["float32", "float16"], folder: Path, max_length: int, device: str
 ) -> Rank:
-    """FlagEmbedding's `FlagReranker`, whose tutorials have it in float16."""
+    """Load FlagEmbedding's `FlagReranker`. Its tutorials use float16."""
     from FlagEmbedding import FlagReranker
 
     reranker = FlagReranker(
@@ -34,7 +71,7 @@ def flag(
 def cross_encoder(
     backend: str, model_kwargs: Mapping[str, Any], folder: Path, max_length: int, device: str
 ) -> Rank:
-    """Sentence Transformers' `CrossEncoder`; the sigmoid is left out, which costs nothing."""
+    """Load Sentence Transformers' `CrossEncoder`, without its sigmoid, whose cost is negligible."""
     from sentence_transformers import CrossEncoder
     from torch.nn import Identity
 
@@ -55,9 +92,9 @@ def cross_encoder(
 
 
 def langchain(folder: Path, max_length: int, device: str) -> Rank:
-    """LangChain's `CrossEncoderReranker` on `HuggingFaceCrossEncoder`.
+    """Load LangChain's `CrossEncoderReranker` with a `HuggingFaceCrossEncoder`.
 
-    The compressor throws the scores away, so they are caught between the two.
+    The compressor drops the scores. A class between the two keeps them.
     """
     from langchain_classic.retrievers.document_compressors import CrossEncoderReranker
     from langchain_community.cross_encoders import HuggingFaceCrossEncoder
@@ -82,7 +119,7 @@ def langchain(folder: Path, max_length: int, device: str) -> Rank:
 
 
 def llamaindex(folder: Path, max_length: int, device: str) -> Rank:
-    """LlamaIndex's `SentenceTransformerRerank`, whose fixed limit of 512 tokens is set to ours."""
+    """Load LlamaIndex's `SentenceTransformerRerank`, with `max_length` in place of its fixed 512 tokens."""
     from llama_index.core.postprocessor import SentenceTransformerRerank
     from llama_index.core.schema import NodeWithScore, TextNode
 
@@ -99,7 +136,7 @@ def llamaindex(folder: Path, max_length: int, device: str) -> Rank:
 
 
 def rerankers(folder: Path, max_length: int, device: str) -> Rank:
-    """`rerankers`, as a cross-encoder."""
+    """Load a cross-encoder by the package `rerankers`."""
     from rerankers import Reranker
 
     ranker = Reranker(str(folder), model_type="cross-encoder", device=device, verbose=0)
@@ -108,5 +145,15 @@ def rerankers(folder: Path, max_length: int, device: str) -> Rank:
     def rank(query: str, documents: Sequence[str]) -> list[float]:
         results = ranker.rank(query, list(documents)).results
         return [result.score for result in sorted(results, key=lambda result: result.doc_id)]
+
+    return rank
+
+
+def _by_reranker(scorer: Scorer) -> Rank:
+    reranker = Reranker(scorer, top_n=None)
+
+    def rank(query: str, documents: Sequence[str]) -> list[float]:
+        ranking = reranker.rerank(query, documents)
+        return [ranked.logit for ranked in sorted(ranking, key=lambda ranked: ranked.index)]
 
     return rank
