@@ -6,7 +6,7 @@ from langchain_core.cross_encoders import BaseCrossEncoder
 from typing_extensions import override
 
 from bge_rerank.inputs import checked_query, checked_text
-from bge_rerank.ranking.selection import sigmoid
+from bge_rerank.logits import sigmoid
 from bge_rerank.scoring.asking import score_pairs
 from bge_rerank.scoring.loading import load_scorer
 from bge_rerank.types import Scorer

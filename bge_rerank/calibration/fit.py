@@ -11,7 +11,7 @@ from bge_rerank.calibration.mapping import Isotonic, Platt
 from bge_rerank.data.pairs import LabelledPair
 from bge_rerank.errors import ConfigurationError, InvalidInputError
 from bge_rerank.extras import needs_extra
-from bge_rerank.ranking.selection import sigmoid
+from bge_rerank.logits import sigmoid
 from bge_rerank.scoring.asking import score_pairs
 from bge_rerank.scoring.identity import ScoredBy, scored_by
 from bge_rerank.types import Scorer

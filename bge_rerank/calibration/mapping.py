@@ -9,7 +9,7 @@ from itertools import pairwise
 from operator import itemgetter
 
 from bge_rerank.errors import CalibrationError
-from bge_rerank.ranking.selection import sigmoid
+from bge_rerank.logits import sigmoid
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from bge_rerank.errors import ConfigurationError
+from bge_rerank.logits import sigmoid
 from bge_rerank.ranking.fusion import fused_ranking
 from bge_rerank.types import Ranked
-
-
-def sigmoid(logit: float) -> float:
-    """Map a logit to 0..1 without overflow at either end.
-
-    >>> sigmoid(0.0), sigmoid(-1000.0), sigmoid(1000.0)
-    (0.5, 0.0, 1.0)
-    """
-    if logit >= 0:
-        return 1.0 / (1.0 + math.exp(-logit))
-    odds = math.exp(logit)
-    return odds / (1.0 + odds)
 
 
 def check_selection(top_n: int | None, score_threshold: float | None) -> None:

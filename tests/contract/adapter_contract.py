@@ -23,8 +23,8 @@ from bge_rerank import (
     load_scorer,
 )
 from bge_rerank.adapters.settings import RerankerSettings
+from bge_rerank.logits import sigmoid
 from bge_rerank.ranking.fusion import fused_score
-from bge_rerank.ranking.selection import sigmoid
 from bge_rerank.scoring.identity import ScoredBy
 from bge_rerank.scoring.loading import _loaded
 from calibrations import calibration

@@ -11,7 +11,7 @@ from bge_rerank.calibration.calibration import Calibration
 from bge_rerank.cli.commands.scorer_arguments import add_scorer_arguments, scorer_of
 from bge_rerank.errors import CalibrationError, ConfigurationError
 from bge_rerank.extras import needs_extra
-from bge_rerank.ranking.selection import sigmoid
+from bge_rerank.logits import sigmoid
 
 if TYPE_CHECKING:
     from bge_rerank.calibration.fit import Calibrated

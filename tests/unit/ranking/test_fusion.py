@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bge_rerank import ConfigurationError, Ranked, Reranker
+from bge_rerank.logits import sigmoid
 from bge_rerank.ranking.fusion import fused_ranking, fused_score
-from bge_rerank.ranking.selection import select, sigmoid
+from bge_rerank.ranking.selection import select
 from calibrations import calibration
 from counted_scorer import Counted
 
