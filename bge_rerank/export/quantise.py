@@ -21,7 +21,7 @@ from nncf.onnx.quantization.backend_parameters import BackendParameters
 from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 from onnx.external_data_helper import load_external_data_for_model
 
-from bge_rerank.backends.encoder.padding import padded
+from bge_rerank.backends.encoder.batches import padded
 from bge_rerank.backends.encoder.pairs import EncodedPair
 from bge_rerank.export.half_table import with_table_in_half
 

@@ -14,15 +14,12 @@ from weakref import WeakKeyDictionary
 
 import stamina
 
-from bge_rerank.backends.http.addresses import Addresses
-from bge_rerank.backends.http.answers import UnusableAnswerError, read_scores
-from bge_rerank.backends.http.background_loop import run
-from bge_rerank.backends.http.base_urls import base_urls
+from bge_rerank.backends.http.addresses import Addresses, base_urls
+from bge_rerank.backends.http.answers import UnusableAnswerError, logit_of, read_scores
 from bge_rerank.backends.http.dialects import DIALECTS, Ask
 from bge_rerank.backends.http.parts import split
-from bge_rerank.backends.http.scales import logit_of
 from bge_rerank.backends.http.server_info import ServerInfo
-from bge_rerank.backends.http.session import Session
+from bge_rerank.backends.http.session import Session, run
 from bge_rerank.errors import ServerError
 from bge_rerank.models.config import ScorerConfig
 from bge_rerank.types import Pair, Span

@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from bge_rerank.backends.encoder.padding import coarse_length, padded
+from bge_rerank.backends.encoder.batches import coarse_length, padded
 from bge_rerank.backends.encoder.pairs import EncodedPair, PairEncoder
 from bge_rerank.backends.encoder.scorer import (
     CPU_BATCH_COST,

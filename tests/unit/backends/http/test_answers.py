@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 from bge_rerank.backends.http.answers import (
     MESSAGE_LENGTH,
     UnusableAnswerError,
+    logit_of,
     message_of,
     read_scores,
 )
 from bge_rerank.backends.http.dialects import DIALECTS
-from bge_rerank.backends.http.scales import logit_of
-from bge_rerank.logits import sigmoid
 
 TEI = DIALECTS["tei"]
 
@@ -87,17 +86,6 @@ def test_a_message_is_one_short_line_whatever_came(content: bytes) -> None:
     message = message_of(content * 50)
     assert len(message) <= MESSAGE_LENGTH + 3
     assert len(message.splitlines()) <= 1
-
-
-@given(st.floats(-30, 30))
-def test_a_sigmoid_is_made_the_logit_that_it_was(logit: float) -> None:
-    assert sigmoid(logit_of(sigmoid(logit), "sigmoid")) == pytest.approx(sigmoid(logit), abs=1e-12)
-
-
-@given(st.floats(0, 1), st.floats(0, 1))
-def test_sigmoids_keep_their_order_as_logits(one: float, other: float) -> None:
-    low, high = sorted([one, other])
-    assert logit_of(low, "sigmoid") <= logit_of(high, "sigmoid")
 
 
 @pytest.mark.parametrize("score", [-0.01, 1.01, 7.0])

@@ -14,7 +14,7 @@ from bge_rerank import (
     ScoringError,
     UnsupportedModelError,
 )
-from bge_rerank.backends.encoder.padding import coarse_length
+from bge_rerank.backends.encoder.batches import coarse_length
 from bge_rerank.backends.encoder.scorer import PAIRS_A_PACKED_WINDOW
 from bge_rerank.backends.torch.device import (
     choose_dtype,
