@@ -107,9 +107,8 @@ def _export(
         import onnxscript  # noqa: F401 - torch's exporter needs it, and says so less clearly
 
         from bge_rerank.backends.torch.scorer import TorchScorer
+        from bge_rerank.export.bfloat16 import with_logit_as_sum, with_norms_folded
         from bge_rerank.export.graph import check_architecture, export_graph
-        from bge_rerank.export.logit_sum import with_logit_as_sum
-        from bge_rerank.export.norms import with_norms_folded
         from bge_rerank.export.outliers import with_outliers_apart
         from bge_rerank.export.scaling import with_products_scaled
     model = read_config(config)

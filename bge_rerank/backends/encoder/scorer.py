@@ -7,8 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from math import ceil
 
-from bge_rerank.backends.encoder.batches import even_batches, length_ordered_batches
-from bge_rerank.backends.encoder.padding import coarse_length
+from bge_rerank.backends.encoder.batches import coarse_length, even_batches, length_ordered_batches
 from bge_rerank.backends.encoder.pairs import EncodedPair, PairEncoder
 from bge_rerank.backends.encoder.pool import ForwardPool
 from bge_rerank.errors import ConfigurationError

@@ -8,7 +8,7 @@ import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from bge_rerank.backends.cores import usable_cores
-from bge_rerank.backends.encoder.padding import padded
+from bge_rerank.backends.encoder.batches import padded
 from bge_rerank.backends.encoder.pairs import EncodedPair
 from bge_rerank.backends.encoder.scorer import (
     CPU_BATCH_COST,

@@ -27,6 +27,7 @@ from FlagEmbedding import BGEM3FlagModel
 from packaging.specifiers import SpecifierSet
 from safetensors import SafetensorError
 
+from bge_rerank.backends.device import choose_dtype
 from bge_rerank.backends.flag.guard import (
     check_transformers,
     guarded,
@@ -35,7 +36,6 @@ from bge_rerank.backends.flag.guard import (
     with_halved_batches,
 )
 from bge_rerank.backends.quiet import without_loading_bars, without_tqdm
-from bge_rerank.backends.torch.device import choose_dtype
 from bge_rerank.errors import ConfigurationError, UnsupportedModelError
 from bge_rerank.models.config import ScorerConfig
 from bge_rerank.models.files import (

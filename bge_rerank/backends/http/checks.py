@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bge_rerank.backends.http.base_urls import base_urls
+from bge_rerank.backends.http.addresses import base_urls
 from bge_rerank.errors import ConfigurationError
 from bge_rerank.models.config import ScorerConfig, key_of
 from bge_rerank.models.registry import BACKENDS, asks_server

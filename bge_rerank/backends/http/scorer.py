@@ -14,15 +14,12 @@ from weakref import WeakKeyDictionary
 
 import stamina
 
-from bge_rerank.backends.http.addresses import Addresses
-from bge_rerank.backends.http.answers import UnusableAnswerError, read_scores
-from bge_rerank.backends.http.background_loop import run
-from bge_rerank.backends.http.base_urls import base_urls
+from bge_rerank.backends.http.addresses import Addresses, base_urls
+from bge_rerank.backends.http.answers import UnusableAnswerError, logit_of, read_scores
 from bge_rerank.backends.http.dialects import DIALECTS, Ask
 from bge_rerank.backends.http.parts import split
-from bge_rerank.backends.http.scales import to_logit
 from bge_rerank.backends.http.server_info import ServerInfo
-from bge_rerank.backends.http.session import Session
+from bge_rerank.backends.http.session import Session, run
 from bge_rerank.errors import ServerError
 from bge_rerank.models.config import ScorerConfig, key_of
 from bge_rerank.types import Pair, Span
@@ -150,7 +147,7 @@ class HttpScorer:
         content = await self._session().post(url, self._dialect.body(ask))
         try:
             scores = read_scores(content, len(request.texts), self._dialect)
-            return [to_logit(score, self._dialect.scale(info)) for score in scores]
+            return [logit_of(score, self._dialect.scale(info)) for score in scores]
         except UnusableAnswerError as error:
             reason = f"{error}; is it a {self.config.backend} server that reranks?"
             raise ServerError(url, reason, status=200) from error

@@ -13,7 +13,14 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from bge_rerank.backends.encoder.padding import coarse_length, padded
+from bge_rerank.backends.device import (
+    choose_devices,
+    choose_dtype,
+    default_max_batch_tokens,
+    is_out_of_memory,
+    keeps_every_shape,
+)
+from bge_rerank.backends.encoder.batches import coarse_length, padded
 from bge_rerank.backends.encoder.pairs import EncodedPair, PairEncoder
 from bge_rerank.backends.encoder.scorer import (
     CPU_BATCH_COST,
@@ -22,13 +29,6 @@ from bge_rerank.backends.encoder.scorer import (
     chosen_max_batch_tokens,
 )
 from bge_rerank.backends.quiet import without_loading_bars
-from bge_rerank.backends.torch.device import (
-    choose_devices,
-    choose_dtype,
-    default_max_batch_tokens,
-    is_out_of_memory,
-    keeps_every_shape,
-)
 from bge_rerank.backends.torch.encoder import FirstTokenClassifier
 from bge_rerank.errors import (
     ConfigurationError,

@@ -8,8 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bge_rerank.backends.encoder.batches import length_ordered_batches
-from bge_rerank.backends.encoder.padding import padded
+from bge_rerank.backends.encoder.batches import length_ordered_batches, padded
 from bge_rerank.backends.encoder.pairs import PairEncoder
 from bge_rerank.backends.encoder.scorer import CPU_BATCH_COST
 from bge_rerank.cli.bench.workload import Workload

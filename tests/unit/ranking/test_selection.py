@@ -1,5 +1,3 @@
-import math
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,22 +10,6 @@ from bge_rerank.ranking.selection import select
 finite = st.floats(allow_nan=False, allow_infinity=False)
 logits = st.lists(finite, max_size=30)
 ALL = RankOptions(top_n=None)
-
-
-@given(finite)
-def test_sigmoid_lies_in_0_to_1_and_mirrors_at_zero(logit: float) -> None:
-    assert 0.0 <= sigmoid(logit) <= 1.0
-    assert sigmoid(logit) + sigmoid(-logit) == pytest.approx(1.0)
-
-
-@given(finite, finite)
-def test_sigmoid_never_falls(first: float, second: float) -> None:
-    assert sigmoid(min(first, second)) <= sigmoid(max(first, second))
-
-
-def test_sigmoid_equals_its_plain_formula_where_that_does_not_overflow() -> None:
-    for logit in (-30.0, -1.5, 0.0, 0.3, 12.0):
-        assert sigmoid(logit) == pytest.approx(1 / (1 + math.exp(-logit)), rel=1e-15)
 
 
 @given(logits)

@@ -14,13 +14,13 @@ from bge_rerank import (
     ScoringError,
     UnsupportedModelError,
 )
-from bge_rerank.backends.encoder.padding import coarse_length
-from bge_rerank.backends.encoder.scorer import PAIRS_A_PACKED_WINDOW
-from bge_rerank.backends.torch.device import (
+from bge_rerank.backends.device import (
     choose_dtype,
     cpu_has_bfloat16,
     default_max_batch_tokens,
 )
+from bge_rerank.backends.encoder.batches import coarse_length
+from bge_rerank.backends.encoder.scorer import PAIRS_A_PACKED_WINDOW
 from bge_rerank.backends.torch.scorer import TorchScorer, can_pack
 from bge_rerank.models.config import ScorerConfig
 from conftest import PASSAGES, QUERY

@@ -8,8 +8,7 @@ import torch
 
 from bge_rerank.backends.torch.encoder import FirstTokenClassifier
 from bge_rerank.backends.torch.scorer import TorchScorer
-from bge_rerank.export.logit_sum import with_logit_as_sum
-from bge_rerank.export.norms import with_norms_folded
+from bge_rerank.export.bfloat16 import with_logit_as_sum, with_norms_folded
 from bge_rerank.models.config import ScorerConfig
 
 IDS = torch.arange(5, 45).view(2, 20)

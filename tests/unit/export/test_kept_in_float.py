@@ -3,7 +3,7 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
-from bge_rerank.export.half_table import with_table_in_half
+from bge_rerank.export.kept_in_float import with_table_in_half
 
 TABLE = np.random.default_rng(3).normal(size=(7, 4)).astype(np.float32)
 OTHER = np.ones((2, 4), np.float32)
