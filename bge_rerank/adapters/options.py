@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from bge_rerank.models.options import Checked, option, options
+from bge_rerank.models.options import Check, Checked, option, options
 from bge_rerank.ranking.result import Ranking
 from bge_rerank.types import Scorer
 
@@ -23,8 +23,10 @@ class AdapterOptions(Checked):
         default=None,
         doc="A ready scorer in place of a named model: load_scorer(...), which takes more options, or any "
         "object with score(pairs).",
-        valid=lambda given: isinstance(given, Scorer),
-        wrong=", which has no score(pairs) method; give a scorer, or None",
+        check=Check(
+            lambda given: isinstance(given, Scorer),
+            ", which has no score(pairs) method; give a scorer, or None",
+        ),
         as_is=True,
     )
     min_retrieval_score: float | None = option(
@@ -32,8 +34,9 @@ class AdapterOptions(Checked):
         doc="The lowest first-stage score to rerank and keep, inclusive and on the retriever's own scale. "
         "Higher must be better, so a distance cannot be used, and every candidate must have a score. "
         "If all are lower, nothing is kept and no model is asked.",
-        valid=math.isfinite,
-        wrong="; give a finite number on the retriever's scale, or None to rerank all",
+        check=Check(
+            math.isfinite, "; give a finite number on the retriever's scale, or None to rerank all"
+        ),
     )
     on_error: Literal["raise", "passthrough"] = option(
         default="raise",
@@ -44,8 +47,9 @@ class AdapterOptions(Checked):
         default=None,
         doc="Called with each request's Ranking before its documents or nodes are made. Its errors are "
         "raised. It is not called if on_error passed a failure through.",
-        valid=callable,
-        wrong=", which cannot be called; give a function that takes a Ranking, or None",
+        check=Check(
+            callable, ", which cannot be called; give a function that takes a Ranking, or None"
+        ),
         hidden=True,
         as_is=True,
     )

@@ -99,7 +99,7 @@ class RerankerSettings(_OptionFields):
         """Check what pydantic's types cannot."""
         super().model_post_init(context)
         for option in declared(AdapterOptions):
-            option.check(getattr(self, option.name))
+            option.refuse(getattr(self, option.name))
         self.reranker()
 
     def reranker(self) -> Reranker:

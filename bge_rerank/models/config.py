@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol, runtime_checkable
 
 from bge_rerank.models.options import (
+    MILLISECONDS_OR_OFF,
+    Check,
     Checked,
     above_zero,
     again,
-    from_zero,
     option,
     options,
     whole_from,
@@ -49,8 +50,9 @@ class ModelOptions(Checked):
         doc="What scores. 'torch', 'openvino', 'onnx' and 'flag' run a model here; 'auto' takes the fastest "
         "of these that is installed and can run the model. 'm3-sparse' scores by the lexical weights of "
         "BGE-M3, for a prefilter. 'tei', 'vllm', 'infinity', 'llamacpp', 'cohere' and 'jina' ask a server.",
-        valid=lambda name: name in backend_names(),
-        wrong=f"; choose one of {', '.join(backend_names())}",
+        check=Check(
+            lambda name: name in backend_names(), f"; choose one of {', '.join(backend_names())}"
+        ),
         decides=True,
     )
     device: str | Sequence[str] | None = option(
@@ -116,15 +118,13 @@ class LoadOptions(Checked):
         default=None,
         doc="CPU threads to compute with. None takes every core. With 'torch' the number holds for the "
         "whole process.",
-        valid=whole_from(1),
-        wrong="; give 1 or more, or None for all",
+        check=whole_from(1, ", or None for all"),
         decides=True,
     )
     max_batch_tokens: int | None = option(
         default=None,
         doc="The token budget of a batch: rows times the longest row. None is chosen by the device.",
-        valid=whole_from(1),
-        wrong="; give 1 or more, or None",
+        check=whole_from(1, ", or None"),
     )
     cutoff_layers: Sequence[int] | None = option(
         default=None,
@@ -136,8 +136,7 @@ class LoadOptions(Checked):
         default=2.0,
         doc="How long the first of several concurrent await-ed calls waits for others, in milliseconds: "
         "all that arrive by then are scored in one pass. 0 makes every call a pass.",
-        valid=from_zero,
-        wrong="; give milliseconds from 0 (off) on",
+        check=MILLISECONDS_OR_OFF,
     )
 
 
@@ -153,14 +152,12 @@ class AskOptions(Checked):
     timeout: float = option(
         default=30.0,
         doc="Seconds until a single request is given up.",
-        valid=above_zero,
-        wrong="; give seconds above 0",
+        check=above_zero("seconds"),
     )
     deadline: float = option(
         default=60.0,
         doc="Seconds until a call is given up, with all its requests and further attempts.",
-        valid=above_zero,
-        wrong="; give seconds above 0",
+        check=above_zero("seconds"),
     )
     verify: bool | str = option(
         default=True,
@@ -169,8 +166,7 @@ class AskOptions(Checked):
     max_concurrent_requests: int = option(
         default=8,
         doc="How many requests of an event loop run at once.",
-        valid=whole_from(1),
-        wrong="; give a whole number from 1 on",
+        check=whole_from(1),
     )
 
 

@@ -33,12 +33,24 @@ Result = TypeVar("Result")
 Parameters = ParamSpec("Parameters")
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Whether a value can work, and what to say of one that cannot.
+
+    Attributes:
+        valid: Says whether a value can work.
+        wrong: What follows the option's name and the value in the error's message.
+    """
+
+    valid: Callable[[Any], bool]
+    wrong: str
+
+
 def option(
     *,
     default: T,
     doc: str,
-    valid: Callable[[Any], bool] | None = None,
-    wrong: str = "",
+    check: Check | None = None,
     flag: str | None = None,
     hidden: bool = False,
     as_is: bool = False,
@@ -51,8 +63,7 @@ def option(
     Args:
         default: Its value where none is given.
         doc: What it does, for help texts and the documentation: sentences without markup of their own.
-        valid: Says whether a value can work. `None` is not asked about where the type allows it.
-        wrong: What follows the name and the value in the error's message.
+        check: What values can work; `None` takes all of its type. Where the type allows `None`, it can.
         flag: Its flag on the command line; `None` derives the flag from the name.
         hidden: Whether it is kept out of every repr and dump.
         as_is: Whether it is an object of the caller's, which no adapter converts or copies.
@@ -60,7 +71,7 @@ def option(
         drops: Whether it can leave candidates out.
         kw_only: Whether it can be given by its name alone.
     """
-    said = {"doc": doc, "valid": valid, "wrong": wrong, "flag": flag}
+    said = {"doc": doc, "check": check, "flag": flag}
     traits = {"hidden": hidden, "as_is": as_is, "decides": decides, "drops": drops}
     return field(default=default, repr=not hidden, kw_only=kw_only, metadata={**said, **traits})
 
@@ -82,28 +93,13 @@ def options(declaring: type[T]) -> type[T]:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One declared option.
-
-    Attributes:
-        name: The field's name.
-        type: Its type, resolved.
-        default: Its value where none is given.
-        doc: What it does.
-        valid: Says whether a value can work.
-        wrong: What follows name and value in an error's message.
-        flag: Its flag on the command line.
-        hidden: Whether it is kept out of every repr and dump.
-        as_is: Whether it is an object of the caller's.
-        decides: Whether it is a plain value that decides scores or order.
-        drops: Whether it can leave candidates out.
-    """
+    """One declared option: its name, its type as an object, and what `option` was given."""
 
     name: str
     type: Any
     default: Any
     doc: str
-    valid: Callable[[Any], bool] | None
-    wrong: str
+    check: Check | None
     flag: str
     hidden: bool
     as_is: bool
@@ -121,7 +117,7 @@ class Option:
         """The values that it can have, where they are a fixed few."""
         return next((get_args(t) for t in self.alternatives if get_origin(t) is Literal), ())
 
-    def check(self, value: Any) -> None:
+    def refuse(self, value: Any) -> None:
         """Refuse a value that cannot work.
 
         Raises:
@@ -132,8 +128,8 @@ class Option:
         if self.choices and value not in self.choices:
             wanted = ", ".join(map(repr, self.choices))
             raise ConfigurationError(f"{self.name} is {value!r:.80}; choose one of {wanted}")
-        if self.valid is not None and not self.valid(value):
-            raise ConfigurationError(f"{self.name} is {value!r:.80}{self.wrong}")
+        if self.check is not None and not self.check.valid(value):
+            raise ConfigurationError(f"{self.name} is {value!r:.80}{self.check.wrong}")
 
 
 def declared(*declaring: type) -> tuple[Option, ...]:
@@ -184,31 +180,38 @@ class Checked:
             value = getattr(self, each.name)
             if isinstance(value, list):
                 object.__setattr__(self, each.name, tuple(value))
-            each.check(value)
+            each.refuse(value)
 
 
-def whole_from(least: int) -> Callable[[Any], bool]:
+def whole_from(least: int, or_none: str = "") -> Check:
     """Return a check for whole numbers from `least` on.
 
-    >>> whole_from(1)(3), whole_from(1)(0), whole_from(1)(True)
+    >>> whole_from(1).valid(3), whole_from(1).valid(0), whole_from(1).valid(True)
     (True, False, False)
     """
-    return lambda value: type(value) is int and value >= least
+    return Check(
+        lambda value: type(value) is int and value >= least,
+        f"; give a whole number from {least} on{or_none}",
+    )
 
 
-def is_share(value: Any) -> bool:
-    """Say whether a value is a number from 0 to 1; NaN is not."""
-    return isinstance(value, int | float) and 0.0 <= value <= 1.0
+def above_zero(what: str, or_none: str = "") -> Check:
+    """Return a check for finite numbers above 0."""
+    return Check(
+        lambda value: isinstance(value, int | float) and 0 < value < float("inf"),
+        f"; give {what} above 0{or_none}",
+    )
 
 
-def above_zero(value: Any) -> bool:
-    """Say whether a value is a finite number above 0."""
-    return isinstance(value, int | float) and 0 < value < float("inf")
+def share(wrong: str) -> Check:
+    """Return a check for numbers from 0 to 1; NaN is not one."""
+    return Check(lambda value: isinstance(value, int | float) and 0.0 <= value <= 1.0, wrong)
 
 
-def from_zero(value: Any) -> bool:
-    """Say whether a value is a finite number from 0 on."""
-    return isinstance(value, int | float) and 0 <= value < float("inf")
+MILLISECONDS_OR_OFF = Check(
+    lambda value: isinstance(value, int | float) and 0 <= value < float("inf"),
+    "; give milliseconds from 0 (off) on",
+)
 
 
 def takes(

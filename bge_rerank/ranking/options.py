@@ -9,12 +9,13 @@ from bge_rerank.calibration.calibration import Calibration, PrecisionBy
 from bge_rerank.errors import ConfigurationError
 from bge_rerank.models.config import ModelOptions
 from bge_rerank.models.options import (
+    Check,
     Checked,
     above_zero,
     again,
-    is_share,
     option,
     options,
+    share,
     whole_from,
 )
 from bge_rerank.types import Scorer
@@ -30,16 +31,16 @@ class RankOptions(Checked):
     top_n: int | None = option(
         default=3,
         doc="How many texts to keep, from 1 on. None keeps all that were scored.",
-        valid=whole_from(1),
-        wrong="; give a whole number from 1 on, or None for all",
+        check=whole_from(1, ", or None for all"),
         decides=True,
         drops=True,
     )
     score_threshold: float | None = option(
         default=None,
         doc="The lowest rerank_score (0 to 1, inclusive) to keep. It applies before top_n.",
-        valid=is_share,
-        wrong="; it is compared with rerank_score, so give a number from 0 to 1, or None for no threshold",
+        check=share(
+            "; it is compared with rerank_score, so give a number from 0 to 1, or None for no threshold"
+        ),
         flag="--threshold",
         decides=True,
         drops=True,
@@ -53,8 +54,7 @@ class RankOptions(Checked):
         default=None,
         doc="The precision (0 to 1) to keep by the calibration's threshold. It applies before top_n and "
         "beside score_threshold.",
-        valid=is_share,
-        wrong="; give a number from 0 to 1, or None for no threshold",
+        check=share("; give a number from 0 to 1, or None for no threshold"),
         drops=True,
     )
     precision_by: PrecisionBy = option(
@@ -66,17 +66,18 @@ class RankOptions(Checked):
         default=None,
         doc="A cheaper scorer that sees the texts first: 'bm25', 'bge-m3' (the lexical weights of that "
         "embedder), the name of a model, or an object with score(pairs).",
-        valid=lambda given: isinstance(given, str | Scorer),
-        wrong=", which has no score(pairs) method; give a scorer, 'bm25', 'bge-m3', the name of a model, "
-        "or None",
+        check=Check(
+            lambda given: isinstance(given, str | Scorer),
+            ", which has no score(pairs) method; give a scorer, 'bm25', 'bge-m3', the name of a model, "
+            "or None",
+        ),
         as_is=True,
         drops=True,
     )
     keep: int = option(
         default=100,
         doc="How many texts of a request the prefilter keeps. With fewer texts it is not asked.",
-        valid=whole_from(1),
-        wrong="; give a whole number from 1 on",
+        check=whole_from(1),
     )
     long_documents: LongDocuments = option(
         default="truncate",
@@ -87,16 +88,14 @@ class RankOptions(Checked):
     window_tokens: int = option(
         default=3_000,
         doc="The most tokens of a window and the query together, up to the model's longest pair.",
-        valid=whole_from(SHORTEST_WINDOW),
-        wrong=f"; give a whole number from {SHORTEST_WINDOW} on",
+        check=whole_from(SHORTEST_WINDOW),
         decides=True,
     )
     latency_budget_ms: float | None = option(
         default=None,
         doc="Scores as many leading candidates as recent timings suggest fit into this many milliseconds, "
         "never fewer than top_n. Without timings yet, it scores ten.",
-        valid=above_zero,
-        wrong="; give milliseconds above 0, or None for no budget",
+        check=above_zero("milliseconds", ", or None for no budget"),
         decides=True,
         drops=True,
     )
@@ -105,8 +104,7 @@ class RankOptions(Checked):
         doc="Orders by reciprocal rank fusion of the first stage's order and the reranker's, with this "
         "constant (60 is usual; a higher one makes the first ranks stand out less). None ranks by the "
         "reranker alone. Thresholds stay with rerank_score.",
-        valid=whole_from(1),
-        wrong="; give a whole number from 1 on, or None for no fusion",
+        check=whole_from(1, ", or None for no fusion"),
         decides=True,
     )
 

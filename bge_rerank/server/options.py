@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import field
 
-from bge_rerank.models.options import Checked, above_zero, from_zero, option, options, whole_from
+from bge_rerank.models.options import (
+    MILLISECONDS_OR_OFF,
+    Checked,
+    above_zero,
+    option,
+    options,
+    whole_from,
+)
 
 
 @options
@@ -19,32 +26,27 @@ class Limits(Checked):
     max_body_bytes: int = option(
         default=10_000_000,
         doc="The largest body of a request, in bytes.",
-        valid=above_zero,
-        wrong="; give a number above 0",
+        check=above_zero("a number"),
     )
     max_texts: int = option(
         default=1_000,
         doc="The most texts of a request.",
-        valid=above_zero,
-        wrong="; give a number above 0",
+        check=above_zero("a number"),
     )
     max_characters: int = option(
         default=200_000,
         doc="The most characters of the query, and of each text.",
-        valid=above_zero,
-        wrong="; give a number above 0",
+        check=above_zero("a number"),
     )
     max_waiting_texts: int = option(
         default=4_000,
         doc="The most texts of all requests that are not answered yet.",
-        valid=above_zero,
-        wrong="; give a number above 0",
+        check=above_zero("a number"),
     )
     max_seconds: float = option(
         default=60.0,
         doc="The longest time that a request may take, waiting included, in seconds.",
-        valid=above_zero,
-        wrong="; give a number above 0",
+        check=above_zero("a number"),
     )
 
 
@@ -55,14 +57,12 @@ class PassOptions(Checked):
     pass_pairs: int = option(
         default=32,
         doc="The most pairs of a pass over the model.",
-        valid=whole_from(1),
-        wrong="; give 1 or more",
+        check=whole_from(1),
     )
     wait_ms: float = option(
         default=1.0,
         doc="How long a pass waits for more requests, in milliseconds.",
-        valid=from_zero,
-        wrong="; give milliseconds from 0 (off) on",
+        check=MILLISECONDS_OR_OFF,
     )
 
 

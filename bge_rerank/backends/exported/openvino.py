@@ -15,7 +15,6 @@ from bge_rerank.backends.encoder.pairs import EncodedPair
 from bge_rerank.backends.encoder.scorer import (
     CPU_BATCH_COST,
     EncoderScorer,
-    chosen_max_batch_tokens,
 )
 from bge_rerank.backends.exported.files import ExportedModel, read_export
 from bge_rerank.errors import ConfigurationError, ModelLoadError, ScoringError
@@ -47,7 +46,7 @@ class OpenVinoScorer(EncoderScorer):
         super().__init__(
             exported.encoder,
             [OpenVinoRunner(compiled, exported)],
-            chosen_max_batch_tokens(config, MAX_BATCH_TOKENS),
+            config.max_batch_tokens or MAX_BATCH_TOKENS,
             CPU_BATCH_COST,
             precision,
             coarse_lengths=True,

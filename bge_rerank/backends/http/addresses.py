@@ -30,12 +30,12 @@ def base_urls(config: ScorerConfig) -> list[str]:
     given = config.base_url
     urls = [given] if isinstance(given, str) else list(given or ())
     dialect = DIALECTS[config.backend]
-    if not urls and dialect.base_url is None:
+    if not urls and dialect.public_url is None:
         raise ConfigurationError(
             f"backend {config.backend!r} asks a server; give its base_url, such as "
             "'http://localhost:8080'"
         )
-    checked = [_checked(url) for url in urls or [str(dialect.base_url)]]
+    checked = [_checked(url) for url in urls or [str(dialect.public_url)]]
     has_version = re.match(r"/v\d+/", dialect.path)
     return [re.sub(r"/v\d+$", "", url) for url in checked] if has_version else checked
 

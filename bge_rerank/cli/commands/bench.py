@@ -11,16 +11,20 @@ from bge_rerank.cli.bench.contenders import OURS, PEERS, Contender, choose, serv
 from bge_rerank.cli.bench.geometry import GEOMETRIES
 from bge_rerank.cli.bench.settings import Settings
 from bge_rerank.cli.bench.workload import LENGTHS, make_workload
+from bge_rerank.cli.commands.flags import add_flags
 from bge_rerank.errors import ConfigurationError
 from bge_rerank.extras import needs_extra
+from bge_rerank.models.config import LoadOptions, ModelOptions
 from bge_rerank.models.registry import BACKENDS, asks_server
+
+_OPTIONS = ("model_name", "max_length", "threads")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     _add_server_arguments(parser)
     add = parser.add_argument
-    add("--model", default="mini", help="hub name, folder or 'mini' (default: %(default)s)")
+    add_flags(parser, ModelOptions, LoadOptions, only=_OPTIONS, model_name="mini")
     add(
         "--geometry",
         choices=GEOMETRIES,
@@ -55,13 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="timed calls of each contender (default: %(default)s)",
     )
-    add("--threads", type=int, metavar="N", help="cores for each contender (default: all)")
     add(
         "--device",
         default="cpu",
         help="device to compute on: cpu, cuda or cuda:N (default: %(default)s)",
     )
-    add("--max-length", type=int, metavar="TOKENS", help="cut longer pairs (default: the model's)")
     add(
         "--growth",
         type=int,
@@ -122,7 +124,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     if not re.fullmatch(r"cpu|cuda(:\d+)?", arguments.device):
         raise ConfigurationError(f"device is {arguments.device!r}; give cpu, cuda or cuda:N")
     return Settings(
-        model_name=arguments.model,
+        model_name=arguments.model_name,
         geometry=arguments.geometry,
         max_length=arguments.max_length,
         rounds=arguments.rounds,
@@ -139,5 +141,5 @@ def _contenders(arguments: argparse.Namespace, *, ours_alone: bool = False) -> l
     chosen = choose([*OURS[kind], *PEERS[kind]], arguments.contenders)
     if arguments.url is None:
         return chosen
-    served_model = arguments.served_model or arguments.model
+    served_model = arguments.served_model or arguments.model_name
     return [*chosen, server(arguments.url, arguments.dialect, served_model)]
