@@ -30,7 +30,7 @@ class Limits(Checked):
     )
     max_texts: int = option(
         default=1_000,
-        doc="The most texts of a request.",
+        doc="The most texts in one request.",
         check=above_zero("a number"),
     )
     max_characters: int = option(
