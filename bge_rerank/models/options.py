@@ -35,12 +35,7 @@ Parameters = ParamSpec("Parameters")
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Whether a value can work, and what to say of one that cannot.
-
-    Attributes:
-        valid: Says whether a value can work.
-        wrong: What follows the option's name and the value in the error's message.
-    """
+    """Whether a value can work, and what follows its name and value in the error of one that cannot."""
 
     valid: Callable[[Any], bool]
     wrong: str
@@ -62,18 +57,18 @@ def option(
 
     Args:
         default: Its value where none is given.
-        doc: What it does, for help texts and the documentation: sentences without markup of their own.
-        check: What values can work; `None` takes all of its type. Where the type allows `None`, it can.
-        flag: Its flag on the command line; `None` derives the flag from the name.
-        hidden: Whether it is kept out of every repr and dump.
-        as_is: Whether it is an object of the caller's, which no adapter converts or copies.
-        decides: Whether it is a plain value that decides scores or order, and so belongs beside measures.
-        drops: Whether it can leave candidates out.
-        kw_only: Whether it can be given by its name alone.
+        doc: What it does, for help texts and the documentation: plain sentences.
+        check: Which values can work; `None` takes all of its type.
+        flag: Its flag on the command line; `None` derives it from the name.
+        hidden: Keep it out of every repr and dump.
+        as_is: It is the caller's own object, which no adapter converts or copies.
+        decides: It decides scores or order, so it is written down beside measures.
+        drops: It can leave candidates out.
+        kw_only: It can be given by its name alone.
     """
-    said = {"doc": doc, "check": check, "flag": flag}
-    traits = {"hidden": hidden, "as_is": as_is, "decides": decides, "drops": drops}
-    return field(default=default, repr=not hidden, kw_only=kw_only, metadata={**said, **traits})
+    said = {"doc": doc, "check": check, "flag": flag, "hidden": hidden, "as_is": as_is}
+    metadata = {**said, "decides": decides, "drops": drops}
+    return field(default=default, repr=not hidden, kw_only=kw_only, metadata=metadata)
 
 
 def again(*, default: T, kw_only: bool) -> T:

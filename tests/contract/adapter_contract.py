@@ -645,11 +645,12 @@ class AdapterContract(ABC):
         assert adapter.reranker() is not built
 
     def test_what_was_built_is_in_no_dump_no_repr_and_no_comparison(self) -> None:
-        one, other = self.adapter(model_name="mini"), self.adapter(model_name="mini")
-        self.ranked(one)
-        assert one == other
-        assert repr(one) == repr(other)
-        assert one.model_dump() == other.model_dump()
+        adapter = self.adapter(model_name="mini")
+        other = adapter.model_copy(update={"top_n": 1}).model_copy(update={"top_n": 3})
+        assert adapter.reranker() is not other.reranker()
+        assert adapter == other
+        assert repr(adapter) == repr(other)
+        assert adapter.model_dump() == other.model_dump()
 
     def test_asks_the_scorer_once_a_call(self) -> None:
         adapter = self.fixed([0, 1, 2, 3])

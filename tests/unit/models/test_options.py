@@ -4,6 +4,7 @@ import ast
 import inspect
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -107,10 +108,13 @@ def test_the_page_of_options_is_what_the_declarations_say() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "run `make options`"
 
 
-def parsed_files() -> Iterator[tuple[str, ast.Module]]:
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+@cache
+def parsed_files() -> list[tuple[str, ast.Module]]:
+    paths = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    return [
+        (path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8")))
+        for path in paths
+    ]
 
 
 def named_defaults(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
@@ -147,14 +151,14 @@ def test_no_default_of_an_option_stands_a_second_time() -> None:
     assert again == []
 
 
-def strings(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield " ".join(node.value.split())
+@cache
+def strings() -> list[str]:
+    nodes = (node for _, tree in parsed_files() for node in ast.walk(tree))
+    texts = [node.value for node in nodes if isinstance(node, ast.Constant)]
+    return [" ".join(text.split()) for text in texts if isinstance(text, str)]
 
 
 @pytest.mark.parametrize("each", OPTIONS, ids=lambda each: each.name)
 def test_a_description_stands_once(each: Option) -> None:
     doc = " ".join(each.doc.split())
-    found = [path for path, tree in parsed_files() for text in strings(tree) if doc in text]
-    assert len(found) == 1
+    assert sum(doc in text for text in strings()) == 1
