@@ -646,7 +646,9 @@ class AdapterContract(ABC):
 
     def test_what_was_built_is_in_no_dump_no_repr_and_no_comparison(self) -> None:
         adapter = self.adapter(model_name="mini")
-        other = adapter.model_copy(update={"top_n": 1}).model_copy(update={"top_n": 3})
+        changed = adapter.model_copy(update={"top_n": 1})
+        assert changed.reranker().options.top_n == 1
+        other = changed.model_copy(update={"top_n": 3})
         assert adapter.reranker() is not other.reranker()
         assert adapter == other
         assert repr(adapter) == repr(other)
