@@ -28,14 +28,14 @@ CHANGED_FIRST = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """What is no drift.
+    """How far scores may move.
 
     Attributes:
-        largest: How far a single logit may move, from 0 on.
-        changed_first: For how many queries another passage may come first, 0..1.
+        largest: The largest move of a single logit, from 0 on.
+        changed_first: The share (0..1) of queries that may have another first passage.
 
     Raises:
-        DriftError: A value cannot be.
+        DriftError: A value is out of range.
     """
 
     largest: float
@@ -76,11 +76,7 @@ class ReferenceQuery:
 class Reference:
     """Pairs, and the logits that they had.
 
-    Attributes:
-        scored_by: What gave the logits.
-        tolerance: What is no drift.
-        queries: The pairs by query.
-        format: The version of the file's layout.
+    `scored_by` is the model that gave the logits, and `format` the version of the file's layout.
 
     Raises:
         DriftError: There is no query.
@@ -118,8 +114,7 @@ class Reference:
         """Read it from a JSON file.
 
         Raises:
-            DriftError: The file cannot be read, is no reference, or one of another format, or a
-                value in it cannot be.
+            DriftError: The file cannot be read, or is not a valid reference of this format.
         """
         return read_json(path, KIND, FORMAT, cls, DriftError)
 
@@ -134,8 +129,8 @@ class Drift:
         rank_correlation: Spearman's, -1..1, of all pairs; 0 where all have one logit.
         changed_first: The share (0..1) of the queries of two passages or more whose first passage
             is another.
-        expected: What gave the scores of the reference.
-        actual: What gave those of now.
+        expected: The model that gave the logits of the reference.
+        actual: The model that was measured.
     """
 
     largest: float
@@ -216,17 +211,13 @@ def measure_drift(reference: Reference, scorer: Scorer) -> Drift:
         MissingDependencyError: scipy is not installed; nothing is scored then.
         ScoringError: The scorer failed.
     """
-    _check_packages()
+    with needs_extra("calibrate", "measuring drift"):
+        import_module("scipy.stats")
     return compare(reference, score_pairs(scorer, reference.pairs), scored_by(scorer))
 
 
 def compare(reference: Reference, logits: Sequence[float], actual: ScoredBy) -> Drift:
-    """Compare a reference with the logits of now, one a pair, in the order of `reference.pairs`.
-
-    Raises:
-        MissingDependencyError: scipy is not installed.
-    """
-    _check_packages()
+    """Compare a reference with the logits of now, one a pair, in the order of `reference.pairs`."""
     from scipy.stats import spearmanr
 
     before = reference.logits
@@ -240,11 +231,6 @@ def compare(reference: Reference, logits: Sequence[float], actual: ScoredBy) -> 
         expected=reference.scored_by,
         actual=actual,
     )
-
-
-def _check_packages() -> None:
-    with needs_extra("calibrate", "measuring drift"):
-        import_module("scipy.stats")
 
 
 def _changed_first(reference: Reference, logits: Sequence[float]) -> float:

@@ -30,14 +30,11 @@ PART = 1_024
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """A calibration, and how good it is on queries that it was not made from.
+    """A calibration made from all pairs, and how good it is on queries that it was not made from.
 
     Attributes:
-        calibration: Made from all pairs.
-        method: How its probabilities were made.
-        before: The sigmoid of the logits, taken as a probability.
-        after: By method, the probabilities of a cross-validation: each pair's was made from other
-            queries.
+        before: The reliability of the sigmoid of the logits.
+        after: The reliability of each method's probabilities in a cross-validation over queries.
     """
 
     calibration: Calibration
@@ -68,11 +65,9 @@ def calibrate(
     Raises:
         InvalidInputError: See `fit`. Labels are checked before any pair is scored.
         ConfigurationError: See `fit`.
-        MissingDependencyError: A package of the extra `calibrate` is not installed; nothing is
-            scored then.
+        MissingDependencyError: See `fit`. Nothing is scored then.
         ScoringError: The scorer failed.
     """
-    _check_packages()
     _check_options(method, confidence)
     relevant = [labelled.relevant for labelled in pairs]
     queries = [labelled.query for labelled in pairs]
@@ -83,15 +78,8 @@ def calibrate(
         logits += score_pairs(scorer, part)
         if progress:
             progress(len(part))
-    return fit(
-        logits,
-        relevant,
-        queries,
-        scored_by(scorer),
-        method=method,
-        confidence=confidence,
-        seed=seed,
-    )
+    made_for = scored_by(scorer)
+    return fit(logits, relevant, queries, made_for, method=method, confidence=confidence, seed=seed)
 
 
 def fit(
@@ -107,10 +95,10 @@ def fit(
     """Calibrate by logits and labels, pair by pair.
 
     Args:
-        logits: What the model gave.
+        logits: One for each pair.
         relevant: Whether the passage answers the query.
-        queries: The query, or its id: pairs of one stand together wherever data are split.
-        made_for: What gave the logits.
+        queries: The query, or its id. No split of the data divides the pairs of a query.
+        made_for: The model that gave the logits, and how it ran.
         method: `"isotonic"`, `"platt"`, or `"auto"`: the one whose log loss is lower in a
             cross-validation.
         confidence: Of the thresholds' bounds, one-sided: for a wanted precision, the chance that the
@@ -124,7 +112,6 @@ def fit(
         ConfigurationError: There is no such method, or `confidence` lies outside 0..1.
         MissingDependencyError: A package of the extra `calibrate` is not installed.
     """
-    _check_packages()
     _check_options(method, confidence)
     _check_data(logits, relevant, queries)
     import numpy as np
@@ -136,7 +123,8 @@ def fit(
     labels = np.array(relevant, dtype=np.bool_)
     data = np.array(logits, dtype=np.float64), labels, np.array([number[each] for each in queries])
     after = {each: cross_validated(each, *data, folds=FOLDS, seed=seed) for each in FITS}
-    chosen = _best(after) if method == "auto" else method
+    best = min(after, key=lambda each: after[each].log_loss)
+    chosen = best if method == "auto" else method
     precision_steps, recall_steps = thresholds(*data, confidence, seed)
     calibration = Calibration(
         made_for,
@@ -153,17 +141,11 @@ def fit(
     return Calibrated(calibration, chosen, before, after)
 
 
-def _check_packages() -> None:
+def _check_options(method: str, confidence: float) -> None:
+    """Refuse missing packages and wrong options."""
     with needs_extra("calibrate", "calibrating"):
         for package in ("numpy", "scipy.special", "sklearn"):
             import_module(package)
-
-
-def _best(after: dict[Method, Reliability]) -> Method:
-    return min(after, key=lambda method: after[method].log_loss)
-
-
-def _check_options(method: str, confidence: float) -> None:
     if method not in ("auto", *get_args(Method)):
         raise ConfigurationError(
             f"method is {method!r}; choose one of auto, {', '.join(sorted(get_args(Method)))}"
@@ -181,24 +163,6 @@ def _check_data(logits: Sequence[float], relevant: Sequence[bool], queries: Sequ
             "give one of each for every pair"
         )
     _check_labels(relevant, queries)
-    _check_logits(logits, relevant)
-
-
-def _check_labels(relevant: Sequence[bool], queries: Sequence[str]) -> None:
-    """Refuse labels that are too few, or nearly all of one kind."""
-    count = len(set(queries))
-    if count < FEWEST_QUERIES:
-        raise InvalidInputError(f"the pairs are of {count} queries; label {FEWEST_QUERIES} or more")
-    for label, name in ((True, "relevant"), (False, "not relevant")):
-        with_one = {query for query, each in zip(queries, relevant, strict=True) if each == label}
-        if len(with_one) < FOLDS:
-            raise InvalidInputError(
-                f"{len(with_one)} queries have a pair labelled {name}; {FOLDS} or more need one: "
-                "label both what answers and what does not"
-            )
-
-
-def _check_logits(logits: Sequence[float], relevant: Sequence[bool]) -> None:
     for place, logit in enumerate(logits):
         if not isfinite(logit):
             raise InvalidInputError(
@@ -213,3 +177,17 @@ def _check_logits(logits: Sequence[float], relevant: Sequence[bool]) -> None:
             f"relevant pairs have a mean logit of {means[0]:.3g}, and others of {means[1]:.3g}; are "
             "the labels the right way round?"
         )
+
+
+def _check_labels(relevant: Sequence[bool], queries: Sequence[str]) -> None:
+    """Refuse labels that are too few, or nearly all of one kind."""
+    count = len(set(queries))
+    if count < FEWEST_QUERIES:
+        raise InvalidInputError(f"the pairs are of {count} queries; label {FEWEST_QUERIES} or more")
+    for label, name in ((True, "relevant"), (False, "not relevant")):
+        with_one = {query for query, each in zip(queries, relevant, strict=True) if each == label}
+        if len(with_one) < FOLDS:
+            raise InvalidInputError(
+                f"{len(with_one)} queries have a pair labelled {name}; {FOLDS} or more need one: "
+                "label both what answers and what does not"
+            )

@@ -68,13 +68,7 @@ def cross_validated(
 ) -> Reliability:
     """Measure a method on the queries of each fold, fitted to the queries of the other folds.
 
-    Args:
-        method: The mapping that is fitted.
-        logits: Of each pair.
-        relevant: Whether each pair is relevant.
-        queries: The number of each pair's query; pairs of one query are in one fold.
-        folds: The number of folds.
-        seed: Of the split.
+    Logits, labels and query numbers are those of each pair. The seed chooses the folds.
     """
     probabilities = np.empty(len(logits))
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)

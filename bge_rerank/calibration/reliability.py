@@ -17,14 +17,12 @@ BINS = 10
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Pairs of about the same probability.
+    """Pairs with a probability from `lower` to `upper` (0..1), where the next bin starts.
 
     Attributes:
-        lower: The bin's lowest probability (0..1).
-        upper: Its highest; the next bin starts there.
         pairs: How many there are, from 1 on.
         probability: Their mean probability.
-        share: How many of them are relevant, 0..1.
+        share: The share (0..1) of relevant pairs.
     """
 
     lower: float
@@ -60,11 +58,8 @@ def reliability(probabilities: Floats, relevant: Bools) -> Reliability:
     from sklearn.metrics import log_loss
 
     bins = reliability_bins(probabilities, relevant)
-    return Reliability(
-        bins,
-        calibration_error(bins),
-        float(log_loss(relevant, probabilities, labels=[False, True])),
-    )
+    loss = float(log_loss(relevant, probabilities, labels=[False, True]))
+    return Reliability(bins, calibration_error(bins), loss)
 
 
 def reliability_bins(probabilities: Floats, relevant: Bools) -> tuple[Bin, ...]:
@@ -99,10 +94,7 @@ def calibration_error(bins: Sequence[Bin]) -> float:
 def draw_reliability(title: str, measured: Mapping[str, Reliability], path: Path) -> None:
     """Draw a reliability plot: shares over probabilities, and the number of pairs at each.
 
-    Args:
-        title: Stands above the plot.
-        measured: The measurements by name; each is a line.
-        path: The file to write; its ending is its format (png, svg).
+    Each name is a line. The file's ending chooses its format (png, svg).
 
     Raises:
         MissingDependencyError: `matplotlib` is not installed.

@@ -24,19 +24,16 @@ class Contender:
     """One row of the benchmark.
 
     Attributes:
-        name: The name of the row.
         build: Loads the contender from a folder, for a longest sequence in tokens, onto a device.
             Returns `rank(query, documents)`, which gives scores in input order. With `batch_sizes`,
             `rank` takes `batch_size=` too.
         precision: The precision that it computes in, to compare with the machine's matrix-multiply
             rate; `None` if unknown.
         modules: The modules that it imports. If a module is missing, the row says so.
-        scale: The scale of its scores.
         export: The name of the export that it reads (`bge_rerank.cli.bench.exports`); `None` reads
             the weights themselves.
         batch_sizes: The benchmark tries these and takes the fastest; empty leaves the package's
             own default.
-        is_ours: Whether it is this package.
         is_server: Whether it is a server, whose memory is not seen.
     """
 

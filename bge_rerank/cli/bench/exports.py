@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bge_rerank.cli.bench.geometry import GEOMETRIES, make_random_reranker
 from bge_rerank.cli.bench.machine import cpu_flags
 from bge_rerank.export.samples import sample_pairs
 from bge_rerank.models.config import ScorerConfig
@@ -19,11 +18,6 @@ CALIBRATION_PAIRS = 128
 """Optimum's default."""
 CALIBRATION_TOKENS = 384
 """Sentence Transformers pads its calibration to this length."""
-
-
-def write_geometry(name: str, folder: Path) -> None:
-    """Write a model of a known architecture with random weights."""
-    make_random_reranker(GEOMETRIES[name], folder)
 
 
 def write_float32(model_name: str, folder: Path) -> None:

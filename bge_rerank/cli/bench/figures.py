@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from bge_rerank.cli.bench.contenders import REFERENCE
@@ -19,12 +19,9 @@ HIGHEST = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One row of the table. `None` stands for a figure that is missing.
+    """One row of the table: a contender. `None` stands for a figure that is missing.
 
     Attributes:
-        name: The contender.
-        is_ours: Whether it is this package.
-        precision: The precision that it computes in.
         failure: Why it was not measured: "not installed: …" or "failed: …".
         batch_size: The best batch size, where it was searched for.
         seconds: The time of every timed call.
@@ -69,14 +66,14 @@ def figures_of(rows: Sequence[Row], flops: int, rates: Mapping[str, float]) -> l
         flops: The operations of a forward pass over the workload.
         rates: The machine's operations a second, by precision.
     """
-    measured = [row for row in rows if not row.failure]
-    reference = _scores_of_reference(measured)
-    seconds = {row.contender.name: _median_seconds(row) for row in measured}
-    peers = [seconds[row.contender.name] for row in measured if not row.contender.is_ours]
+    measured = {row.contender.name: row for row in rows if not row.failure}
+    reference = next(
+        (measured[name].runs[-1].scores for name in REFERENCES if name in measured), None
+    )
+    seconds = {name: _median_seconds(row) for name, row in measured.items()}
+    peers = [seconds[name] for name, row in measured.items() if not row.contender.is_ours]
     return [
-        _failed(row)
-        if row.failure
-        else _figures(
+        _figures(
             row,
             flops,
             rates,
@@ -89,16 +86,14 @@ def figures_of(rows: Sequence[Row], flops: int, rates: Mapping[str, float]) -> l
 
 
 def logits_of(scores: Sequence[float], scale: str) -> list[float]:
-    """Return the logits of scores.
-
-    Args:
-        scores: Scores in any order.
-        scale: The scores' scale, `"logit"` or `"sigmoid"`.
+    """Return the logits of scores, whose scale is `"logit"` or `"sigmoid"`.
 
     >>> logits_of([0.5, 1.0], "sigmoid")
     [0.0, 30.0]
     """
-    return [_logit(score) for score in scores] if scale == "sigmoid" else list(scores)
+    if scale == "logit":
+        return list(scores)
+    return [min(max(to_logit(score), -HIGHEST), HIGHEST) for score in scores]
 
 
 def largest_difference(logits: Sequence[float], reference: Sequence[float]) -> float:
@@ -118,11 +113,6 @@ def kendall(scores: Sequence[float], reference: Sequence[float]) -> float | None
     return None if math.isnan(tau) else round(tau, 6)
 
 
-def _failed(row: Row) -> Figures:
-    contender = row.contender
-    return Figures(contender.name, contender.is_ours, contender.precision, failure=row.failure)
-
-
 def _figures(
     row: Row,
     flops: int,
@@ -132,15 +122,18 @@ def _figures(
     peer_seconds: float | None,
     reference: Sequence[float] | None,
 ) -> Figures:
-    contender, typical = row.contender, _median_seconds(row)
+    contender = row.contender
+    shown = Figures(contender.name, contender.is_ours, contender.precision, row.failure)
+    if row.failure:
+        return shown
+    typical = _median_seconds(row)
     seconds = tuple(run.seconds for run in row.runs)
     depth = len(row.runs[0].scores)
     rate = rates.get(contender.precision or "")
     peaks = [] if contender.is_server else row.peaks
-    return Figures(
-        name=contender.name,
-        is_ours=contender.is_ours,
-        precision=contender.precision,
+    difference, tau = (None, None) if reference is None else _agreement(row, reference)
+    return replace(
+        shown,
         batch_size=row.batch_size,
         seconds=seconds,
         rate=depth / typical,
@@ -152,33 +145,20 @@ def _figures(
         peak_bytes=max((peak.total for peak in peaks), default=None),
         above_weights_bytes=max((peak.above_weights for peak in peaks), default=None),
         cold_start=median(row.cold_starts),
-        difference=_difference(row, reference),
-        tau=_tau(row, reference),
+        difference=difference,
+        tau=tau,
     )
 
 
-def _difference(row: Row, reference: Sequence[float] | None) -> float | None:
-    scale = row.contender.scale
-    if reference is None:
-        return None
-    return max(largest_difference(logits_of(run.scores, scale), reference) for run in row.runs)
-
-
-def _tau(row: Row, reference: Sequence[float] | None) -> float | None:
-    if reference is None:
-        return None
+def _agreement(row: Row, reference: Sequence[float]) -> tuple[float, float | None]:
+    """Return the largest difference of a logit and the lowest tau of all calls."""
+    logits = [logits_of(run.scores, row.contender.scale) for run in row.runs]
     taus = [kendall(run.scores, reference) for run in row.runs]
-    return min((tau for tau in taus if tau is not None), default=None)
+    return (
+        max(largest_difference(each, reference) for each in logits),
+        min((tau for tau in taus if tau is not None), default=None),
+    )
 
 
 def _median_seconds(row: Row) -> float:
     return median(run.seconds for run in row.runs)
-
-
-def _scores_of_reference(measured: Sequence[Row]) -> list[float] | None:
-    by_name = {row.contender.name: row for row in measured}
-    return next((by_name[name].runs[-1].scores for name in REFERENCES if name in by_name), None)
-
-
-def _logit(probability: float) -> float:
-    return min(max(to_logit(probability), -HIGHEST), HIGHEST)

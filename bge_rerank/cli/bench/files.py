@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bge_rerank.cli.bench.contenders import Contender
-from bge_rerank.cli.bench.exports import EXPORTS, write_float32, write_geometry
+from bge_rerank.cli.bench.exports import EXPORTS, write_float32
+from bge_rerank.cli.bench.geometry import GEOMETRIES, make_random_reranker
 from bge_rerank.cli.bench.own_process import in_own_process
 from bge_rerank.cli.bench.progress import progress
 from bge_rerank.cli.bench.settings import Settings
@@ -21,13 +22,9 @@ from bge_rerank.models.files import choose_max_length, read_config
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The model in each form that a contender reads.
+    """The model in each form that a contender reads: the folders of its float32 weights and exports.
 
-    Attributes:
-        weights: The folder of the model in float32.
-        exports: The folders of exports, by name.
-        failures: Why an export is missing, by name.
-        max_length: The longest sequence in tokens.
+    `failures` says, by name, why an export is missing. Sequences have at most `max_length` tokens.
     """
 
     weights: Path
@@ -81,7 +78,8 @@ def failure_of(error: RerankError) -> str:
 def _write_weights(settings: Settings, folder: Path) -> int:
     """Write the weights, and return the longest sequence."""
     if settings.geometry:
-        in_own_process(write_geometry, settings.geometry, folder, threads=settings.threads)
+        geometry = GEOMETRIES[settings.geometry]
+        in_own_process(make_random_reranker, geometry, folder, threads=settings.threads)
         return _max_length(settings, str(folder))
     # First, so that a wrong name or length fails before anything is loaded.
     max_length = _max_length(settings, settings.model_name)

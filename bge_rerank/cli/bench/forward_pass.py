@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import timeit
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
@@ -39,16 +39,21 @@ def forward_flops(config: Mapping[str, Any], lengths: Iterable[int]) -> int:
     >>> forward_flops(config, [1]), forward_flops(config, [2, 1])
     (312, 928)
     """
-    return sum(_sequence_flops(config, length) for length in lengths)
+    hidden, layers = int(config["hidden_size"]), int(config["num_hidden_layers"])
+    projections = 4 * hidden * hidden
+    feed_forward = 2 * hidden * int(config["intermediate_size"])
+    head = hidden * hidden + hidden
+
+    def products(length: int) -> int:
+        # The scores of each query with each key, and their sum over the values.
+        attention = 2 * length * hidden
+        return layers * length * (projections + feed_forward + attention) + head
+
+    return 2 * sum(map(products, lengths))
 
 
 def outside_forward_pass(weights: Path, max_length: int, workload: Workload) -> dict[str, float]:
     """Time the parts of a call of `BGERerankerCompressor` that do not depend on the backend.
-
-    Args:
-        weights: The model's folder, for its tokenizer.
-        max_length: The longest sequence in tokens.
-        workload: The query and its documents.
 
     Returns:
         Median seconds: `"adapter"` (LangChain's documents, checks, order), `"tokenise"` and
@@ -69,12 +74,14 @@ def outside_forward_pass(weights: Path, max_length: int, workload: Workload) -> 
         for batch in length_ordered_batches(lengths, BATCH_TOKENS, CPU_BATCH_COST):
             padded([encoded[index] for index in batch], 0)
 
+    parts: dict[str, Callable[[], object]] = {
+        "adapter": lambda: compressor.compress_documents(documents, workload.query),
+        "tokenise": lambda: encoder.encode(pairs),
+        "batch": fill_batches,
+    }
     return {
-        "adapter": _median_seconds(
-            lambda: compressor.compress_documents(documents, workload.query)
-        ),
-        "tokenise": _median_seconds(lambda: encoder.encode(pairs)),
-        "batch": _median_seconds(fill_batches),
+        name: median(timeit.repeat(part, number=1, repeat=REPETITIONS))
+        for name, part in parts.items()
     }
 
 
@@ -89,23 +96,3 @@ def _encoder(weights: Path, max_length: int) -> PairEncoder:
     from tokenizers import Tokenizer
 
     return PairEncoder(Tokenizer.from_file(str(weights / "tokenizer.json")), max_length)
-
-
-def _median_seconds(call: Callable[[], object]) -> float:
-    seconds = []
-    for _ in range(REPETITIONS):
-        started = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - started)
-    return median(seconds)
-
-
-def _sequence_flops(config: Mapping[str, Any], length: int) -> int:
-    hidden, layers = int(config["hidden_size"]), int(config["num_hidden_layers"])
-    projections = 4 * hidden * hidden
-    feed_forward = 2 * hidden * int(config["intermediate_size"])
-    # The scores of each query with each key, and their sum over the values.
-    attention = 2 * length * hidden
-    layer = length * (projections + feed_forward + attention)
-    head = hidden * hidden + hidden
-    return 2 * (layers * layer + head)

@@ -7,6 +7,7 @@ the same float32 weights and have the same longest sequence. Scores come back in
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from bge_rerank.ranking.reranker import Reranker
 from bge_rerank.scoring.loading import load_scorer
 from bge_rerank.types import Scorer
 
-Rank = Callable[..., list[float]]
+Rank = Callable[..., Sequence[float]]
 
 SERVER_SECONDS = 3_600.0
 """The timeout of a measured server."""
@@ -44,10 +45,7 @@ def ask_server(
         model_name, backend, base_url=url, timeout=SERVER_SECONDS, deadline=SERVER_SECONDS
     )
 
-    def rank(query: str, documents: Sequence[str]) -> list[float]:
-        return scorer.score([(query, document) for document in documents])
-
-    return rank
+    return _by_pairs(scorer.score)
 
 
 def flag(
@@ -59,13 +57,7 @@ def flag(
     reranker = FlagReranker(
         str(folder), use_fp16=precision == "float16", devices=device, max_length=max_length
     )
-
-    def rank(query: str, documents: Sequence[str], **options: int) -> list[float]:
-        pairs = [(query, document) for document in documents]
-        scores: list[float] = reranker.compute_score(pairs, **options)
-        return scores
-
-    return rank
+    return _by_pairs(reranker.compute_score)
 
 
 def cross_encoder(
@@ -82,13 +74,7 @@ def cross_encoder(
         max_length=max_length,
         model_kwargs=dict(model_kwargs),
     )
-
-    def rank(query: str, documents: Sequence[str], **options: int) -> list[float]:
-        pairs = [(query, document) for document in documents]
-        scores: list[float] = model.predict(pairs, activation_fn=Identity(), **options).tolist()
-        return scores
-
-    return rank
+    return _by_pairs(partial(model.predict, activation_fn=Identity()))
 
 
 def langchain(folder: Path, max_length: int, device: str) -> Rank:
@@ -145,6 +131,13 @@ def rerankers(folder: Path, max_length: int, device: str) -> Rank:
     def rank(query: str, documents: Sequence[str]) -> list[float]:
         results = ranker.rank(query, list(documents)).results
         return [result.score for result in sorted(results, key=lambda result: result.doc_id)]
+
+    return rank
+
+
+def _by_pairs(score: Callable[..., Sequence[float]]) -> Rank:
+    def rank(query: str, documents: Sequence[str], **options: int) -> Sequence[float]:
+        return score([(query, document) for document in documents], **options)
 
     return rank
 

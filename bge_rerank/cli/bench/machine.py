@@ -40,8 +40,7 @@ _CPU_INFO = Path("/proc/cpuinfo")
 def describe_machine(device: str) -> dict[str, Any]:
     """Return the machine, the packages' versions and the command line, for JSON.
 
-    Args:
-        device: The device of the contenders. The name of a GPU is returned too.
+    On another device than the CPU, it includes the name of the GPU.
     """
     return {
         "cpu": _cpu_info("model name") or platform.processor() or platform.machine(),
@@ -62,14 +61,10 @@ def cpu_flags() -> frozenset[str]:
 
 @cache
 def _gpu_name(device: str) -> str:
-    name: str = in_own_process(_cuda_name, device, threads=usable_cores(), sees_gpus=True)
+    from torch.cuda import get_device_name
+
+    name: str = in_own_process(get_device_name, device, threads=usable_cores(), sees_gpus=True)
     return name
-
-
-def _cuda_name(device: str) -> str:
-    import torch
-
-    return torch.cuda.get_device_name(device)
 
 
 def _cpu_info(field: str) -> str:

@@ -22,16 +22,15 @@ SIZES = (10, 100, 1_000, 10_000)
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One workload, measured.
+    """One workload, measured, with one row for each contender.
 
     Attributes:
-        length: The length of the documents, by name.
+        length: A name of `LENGTHS`.
         depth: The number of documents.
         tokens: The tokens of all pairs, cut to the longest sequence.
         flops: The operations of one forward pass over all pairs.
         matmul: The machine's operations a second by precision: medians over the run.
         outside: The seconds of a call outside the forward pass, by part.
-        rows: The figures, one row for each contender.
     """
 
     length: str
@@ -70,15 +69,7 @@ def measure(
     files: Files,
     measure_rates: Callable[[], Mapping[str, float]],
 ) -> Measurement:
-    """Measure all contenders on a workload, and the rates and times to compare them with.
-
-    Args:
-        settings: The settings of the run.
-        contenders: The contenders.
-        workload: The query and its documents.
-        files: The weights and exports.
-        measure_rates: Measures the machine's matrix-multiply rates.
-    """
+    """Measure all contenders on a workload, and the rates and times to compare them with."""
     lengths = token_counts(files.weights, files.max_length, workload)
     flops = forward_flops(files.config, lengths)
     outside = in_own_process(
@@ -98,14 +89,10 @@ def measure(
 
 @dataclass(frozen=True, slots=True)
 class Grown:
-    """One contender at one number of pairs.
+    """One call of one contender at one number of pairs; `failure` says why it was not measured.
 
-    Attributes:
-        name: The contender.
-        pairs: The number of documents in one call.
-        seconds: The time of the call; 0 if it was not measured.
-        above_weights_bytes: The most memory that the call took above what the process held before.
-        failure: Why it was not measured.
+    `above_weights_bytes` is the most memory that the call took above what the process held before.
+    Without a measurement, both figures are 0.
     """
 
     name: str
@@ -131,12 +118,10 @@ def measure_growth(
             row = Row(contender, files.failures.get(contender.export))
             workload = make_workload(length, size)
             row.take_turn(settings, files, workload, 1, stays=False)
-            measured.append(_grown(row, size))
+            if row.failure:
+                grown = Grown(contender.name, size, failure=row.failure)
+            else:
+                above_weights = row.peaks[0].above_weights
+                grown = Grown(contender.name, size, row.runs[0].seconds, above_weights)
+            measured.append(grown)
     return measured
-
-
-def _grown(row: Row, size: int) -> Grown:
-    name = row.contender.name
-    if row.failure:
-        return Grown(name, size, failure=row.failure)
-    return Grown(name, size, row.runs[0].seconds, row.peaks[0].above_weights)

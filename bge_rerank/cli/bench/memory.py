@@ -40,25 +40,21 @@ class CudaMemory:
 
     def __init__(self, device: str) -> None:
         """Take the device's name."""
-        self._device = device
+        import torch
+
+        self._cuda, self._device = torch.cuda, device
 
     def held(self) -> int:
         """Return the memory that tensors hold now."""
-        import torch
-
-        return torch.cuda.memory_allocated(self._device)
+        return self._cuda.memory_allocated(self._device)
 
     def peak(self) -> int:
         """Return the most memory that tensors held at a time, since the start or `forget_peak`."""
-        import torch
-
-        return torch.cuda.max_memory_allocated(self._device)
+        return self._cuda.max_memory_allocated(self._device)
 
     def forget_peak(self) -> None:
         """Let the peak start anew from what is held now."""
-        import torch
-
-        torch.cuda.reset_peak_memory_stats(self._device)
+        self._cuda.reset_peak_memory_stats(self._device)
 
 
 def memory_of(device: str) -> HostMemory | CudaMemory:

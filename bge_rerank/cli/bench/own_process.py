@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection
-from types import TracebackType
 from typing import Any, Literal, Self
 
 import psutil
@@ -66,36 +65,17 @@ class OwnProcess:
         )
         self._process.start()
         theirs.close()
-        self._request(make, arguments)
+        self.ask(make, *arguments)
 
-    def ask(self, method: str, *arguments: object) -> Any:
-        """Call a method of the object and return its result.
+    def ask(self, called: str | Callable[..., object], *arguments: object) -> Any:
+        """Call a method of the object, by its name, and return its result.
+
+        As long as there is no object, give the function that makes it.
 
         Raises:
             MissingDependencyError: A module was not found.
             RerankError: Anything else went wrong there.
         """
-        return self._request(method, arguments)
-
-    def close(self) -> None:
-        """End the process."""
-        self._connection.close()
-        self._process.join(_SECONDS_TO_END)
-        if self._process.is_alive():
-            self._process.kill()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _request(self, called: str | Callable[..., object], arguments: tuple[object, ...]) -> Any:
         try:
             self._connection.send((called, arguments))
             status, value = self._connection.recv()
@@ -109,6 +89,19 @@ class OwnProcess:
             return value
         self.close()
         raise (MissingDependencyError if status == "missing" else RerankError)(value)
+
+    def close(self) -> None:
+        """End the process."""
+        self._connection.close()
+        self._process.join(_SECONDS_TO_END)
+        if self._process.is_alive():
+            self._process.kill()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def in_own_process(

@@ -29,13 +29,8 @@ SHARE_OF_MEMORY = 0.6
 class Row:
     """The measurements of one contender on one workload.
 
-    Attributes:
-        contender: The contender.
-        failure: Why not everything was measured.
-        batch_size: The best batch size, where it was searched for.
-        cold_starts: The seconds of each start, each in a new process.
-        runs: The timed calls.
-        peaks: The memory after each turn.
+    `failure` says why not everything was measured. `batch_size` is the best batch size, where it was
+    searched for. There is one cold start, in seconds, for each process, and one peak for each turn.
     """
 
     contender: Contender
@@ -100,15 +95,8 @@ def measure_rows(
     """Let all contenders take turns, every second time in the opposite order.
 
     If memory holds all their processes, these stay for all rounds. Otherwise each contender starts
-    a new process for each half of the rounds.
-
-    Args:
-        settings: The settings of the run.
-        contenders: The contenders.
-        workload: The query and its documents.
-        files: The weights and exports.
-        measure_rates: Measures the matrix-multiply rates. It is called after each pass over all
-            contenders.
+    a new process for each half of the rounds. `measure_rates` is called after each pass over all
+    contenders.
 
     Returns:
         One row for each contender, in order, and the median matrix-multiply rate by precision.

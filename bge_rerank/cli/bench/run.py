@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,24 +42,18 @@ def compare(
         RerankError: The model could not be found, read or built.
     """
     console = _console()
+    title, device, threads = settings.title, settings.device, settings.threads
     measured: list[Measurement] = []
     with make_files(settings, contenders) as files:
         widths = (files.config["hidden_size"], files.config["intermediate_size"])
         with OwnProcess(
-            MatmulRates,
-            *widths,
-            settings.device,
-            threads=settings.threads,
-            sees_gpus=settings.device != "cpu",
+            MatmulRates, *widths, device, threads=threads, sees_gpus=device != "cpu"
         ) as rates:
+            measure_rates = partial(rates.ask, "measure")
             for workload in workloads:
-                measurement = measure(
-                    settings, contenders, workload, files, lambda: rates.ask("measure")
-                )
+                measurement = measure(settings, contenders, workload, files, measure_rates)
                 measured.append(measurement)
-                console.print(
-                    comparison_table(f"{settings.title}, {measurement.name}", measurement.rows)
-                )
+                console.print(comparison_table(f"{title}, {measurement.name}", measurement.rows))
                 console.print(footnote(measurement))
                 _write_comparison(settings, files, measured)
     return measured

@@ -13,13 +13,11 @@ class Settings:
 
     Attributes:
         model_name: A hub name, a folder or `"mini"`. Ignored with a geometry.
-        geometry: A name of `bge_rerank.cli.bench.geometry.GEOMETRIES`, to build with random weights
-            instead of the model.
+        geometry: A name of `GEOMETRIES`, to build with random weights instead of the model.
         max_length: The longest sequence in tokens. `None` takes the model's, 1,024 at most.
         rounds: The number of timed calls of each contender on each workload.
         threads: The number of cores and threads of each contender.
         device: The device of the contenders, by torch's name: `"cpu"`, `"cuda"`, `"cuda:1"`.
-        output: The folder for JSON and pictures.
     """
 
     model_name: str

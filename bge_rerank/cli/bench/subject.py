@@ -55,13 +55,8 @@ class Subject:
     ) -> None:
         """Load the contender, answer once, warm up.
 
-        Args:
-            contender: The contender to run.
-            folder: The weights, or the export that it reads.
-            max_length: The longest sequence in tokens.
-            workload: The query and its documents.
-            device: The device where it computes.
-            batch_size: Its batch size. `None` is its own default.
+        The folder has the weights, or the export that the contender reads. Sequences are at most
+        `max_length` tokens long. Without a batch size, the contender takes its own default.
 
         Raises:
             ImportError: A module that it needs is missing.
@@ -73,13 +68,13 @@ class Subject:
         for module in contender.modules:
             import_module(module)
         self._rank = contender.build(folder, max_length, device)
-        self._rank_first(1)
+        self.run(1)
         self._cold_start = time.perf_counter() - started
         self._memory = memory_of(device)
         self._loading_peak = self._memory.peak()
         self._memory.forget_peak()
         self._before = self._memory.held()
-        self._rank_first(WARM_UP_DOCUMENTS)
+        self.run(WARM_UP_DOCUMENTS)
 
     def cold_start(self) -> float:
         """Return the seconds from importing its libraries to its first answer, of one document."""
@@ -93,25 +88,18 @@ class Subject:
 
         def seconds(batch_size: int) -> float:
             self._options = {"batch_size": batch_size}
-            return min(self._seconds(2 * max(batch_sizes)) for _ in range(self._tries))
+            return min(self.run(2 * max(batch_sizes)).seconds for _ in range(self._tries))
 
         return min(batch_sizes, key=seconds)
 
-    def run(self) -> Run:
-        """Rank the whole workload once."""
+    def run(self, count: int | None = None) -> Run:
+        """Rank the first `count` documents once, or all of them."""
+        documents = self._workload.documents[:count]
         started = time.perf_counter()
-        scores = self._rank_first(len(self._workload.documents))
+        scores = self._rank(self._workload.query, documents, **self._options)
         return Run(time.perf_counter() - started, [float(score) for score in scores])
 
     def peak(self) -> Peak:
         """Return the memory of loading and of the calls so far."""
         calls = self._memory.peak()
         return Peak(max(self._loading_peak, calls), max(0, calls - self._before))
-
-    def _seconds(self, count: int) -> float:
-        started = time.perf_counter()
-        self._rank_first(count)
-        return time.perf_counter() - started
-
-    def _rank_first(self, count: int) -> list[float]:
-        return self._rank(self._workload.query, self._workload.documents[:count], **self._options)

@@ -17,13 +17,7 @@ SEED = 20
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One call to a reranker.
-
-    Attributes:
-        length: A name of `LENGTHS`.
-        query: The query.
-        documents: The documents to rank. No two are equal.
-    """
+    """One call to a reranker. `length` is a name of `LENGTHS`; no two documents are equal."""
 
     length: str
     query: str
@@ -39,10 +33,6 @@ def make_workload(length: str, depth: int) -> Workload:
     """Draw documents: running words of the demo collection's passages, lengths even on a log scale.
 
     The documents are the same each time. A lower depth gives the first documents of a greater one.
-
-    Args:
-        length: A name of `LENGTHS`.
-        depth: The number of documents.
 
     Raises:
         ConfigurationError: The length is unknown, or the depth is below 1.

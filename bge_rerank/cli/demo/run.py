@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from langchain_classic.retrievers import ContextualCompressionRetriever
-from llama_index.core import VectorStoreIndex
 from llama_index.core.llms import MockLLM
 from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.response_synthesizers.no_text import NoText
@@ -30,26 +29,17 @@ TOP_N = 3
 
 @dataclass(frozen=True, slots=True)
 class SearchRun:
-    """The results of one way to search for all questions, and how long it took.
-
-    Attributes:
-        results: Question id to passages, best first.
-        seconds: Wall time for all questions together.
-    """
+    """The passages of each question id, best first, and the wall time of all questions together."""
 
     results: dict[str, ScoredIds]
     seconds: float
 
 
 def run_demo(model_name: str, show: int) -> None:
-    """Run the demo and print what it saw.
-
-    Args:
-        model_name: The reranker: a hub name, a folder, or `"mini"`.
-        show: How many questions to print before and after.
+    """Search with and without reranking, and print the ranks of `show` questions and the quality.
 
     Raises:
-        ModelLoadError: The model could not be loaded; nothing else has been done by then.
+        ModelLoadError: The model could not be loaded. It is loaded before anything else.
     """
     console = Console()
     collection = demo_collection()
@@ -62,22 +52,16 @@ def run_demo(model_name: str, show: int) -> None:
         "LlamaIndex": _measure("LlamaIndex", llamaindex, collection.questions),
     }
     for question in _most_changed(collection, before, after["LangChain"], show):
-        shown = (
-            before.results[question],
-            *(measured.results[question] for measured in after.values()),
-        )
+        shown = [measured.results[question] for measured in (before, *after.values())]
         console.print(ranks_table(collection, question, *shown, top_n=TOP_N))
     rows = {"first stage (dense, Chroma)": before}
     rows |= {f"+ {model_name} through {name}": measured for name, measured in after.items()}
-    console.print(
-        quality_table(
-            {
-                name: (mean_quality(collection.judgements, measured.results), measured.seconds)
-                for name, measured in rows.items()
-            },
-            f"{len(collection.questions)} questions, {len(collection.passages)} passages, depth {DEPTH}",
-        )
-    )
+    quality = {
+        name: (mean_quality(collection.judgements, measured.results), measured.seconds)
+        for name, measured in rows.items()
+    }
+    size = f"{len(collection.questions)} questions, {len(collection.passages)} passages"
+    console.print(quality_table(quality, f"{size}, depth {DEPTH}"))
 
 
 def _searches(collection: LabelledCollection, model_name: str) -> list[Callable[[str], ScoredIds]]:
@@ -88,7 +72,12 @@ def _searches(collection: LabelledCollection, model_name: str) -> list[Callable[
         base_compressor=BGERerankerCompressor(model_name=model_name, top_n=None),
         base_retriever=retriever,
     )
-    engine = _query_engine(llamaindex_index(client, collection.passages), model_name)
+    # NoText answers with the source nodes alone, so it needs no LLM.
+    engine = RetrieverQueryEngine(
+        llamaindex_index(client, collection.passages).as_retriever(similarity_top_k=DEPTH),
+        NoText(llm=MockLLM()),
+        node_postprocessors=[BGERerankerPostprocessor(model_name=model_name, top_n=None)],
+    )
     return [
         lambda question: {str(found.id): None for found in retriever.invoke(question)},
         lambda question: {
@@ -98,15 +87,6 @@ def _searches(collection: LabelledCollection, model_name: str) -> list[Callable[
             found.node_id: found.score for found in engine.query(question).source_nodes
         },
     ]
-
-
-def _query_engine(index: VectorStoreIndex, model_name: str) -> RetrieverQueryEngine:
-    """Return a query engine that answers with its source nodes alone, so it needs no LLM."""
-    return RetrieverQueryEngine(
-        index.as_retriever(similarity_top_k=DEPTH),
-        NoText(llm=MockLLM()),
-        node_postprocessors=[BGERerankerPostprocessor(model_name=model_name, top_n=None)],
-    )
 
 
 def _measure(
