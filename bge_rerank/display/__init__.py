@@ -1,1 +1,5 @@
-"""A ranking to look at: as HTML in notebooks, as a table in terminals, as a picture."""
+"""A ranking to look at: as HTML in notebooks, as a table in terminals, as a picture.
+
+May import `models` and the `ground` files.
+Start reading in `html.py`.
+"""

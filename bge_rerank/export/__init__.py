@@ -1,4 +1,8 @@
-"""Making an exported model: one folder that the torch-free backends read."""
+"""Make an exported model: one folder that the torch-free backends read.
+
+May import `backends.flag` and every room below it.
+Start reading in `run.py`.
+"""
 
 from __future__ import annotations
 

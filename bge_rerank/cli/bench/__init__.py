@@ -1,1 +1,6 @@
-"""The benchmark: this package beside others on the same weights, pairs and cores. An application: the core knows nothing of it."""
+"""The benchmark: this package beside others on the same weights, pairs and cores.
+
+May import `server`, `evaluation.report`, `langchain_bge_rerank`, `llamaindex_bge_rerank` and every
+room below them.
+Start reading in `run.py`.
+"""
