@@ -51,3 +51,7 @@ $(VENV)/.dev: $(INPUTS)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt uv
 	$(UV) --editable ./mini --editable ".[dev]"
 	touch $@ $(VENV)/.demo
+
+.PHONY: house
+house: $(VENV)/.dev  ## the measures of the house: files, rooms, imports, functions, options
+	$(BIN)/python tools/house.py

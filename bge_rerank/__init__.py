@@ -1,4 +1,8 @@
-"""Cross-encoder reranking with the BGE rerankers: one scoring core for every framework."""
+"""Cross-encoder reranking with the BGE rerankers: one scoring core for every framework.
+
+May import `ranking` and every room below it.
+Start reading in `ranking/reranker.py`.
+"""
 
 import logging
 

@@ -1,4 +1,8 @@
-"""BGE reranking for LangChain: a compressor, retrievers and a cross-encoder on the shared core."""
+"""BGE reranking for LangChain: a compressor, retrievers and a cross-encoder on the shared core.
+
+May import `adapters`, `evaluation`, `bge_rerank` (the face) and every room below them.
+Start reading in `compressor.py`.
+"""
 
 from langchain_bge_rerank.compressor import BGERerankerCompressor
 from langchain_bge_rerank.cross_encoder import BGECrossEncoder

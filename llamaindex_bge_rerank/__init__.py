@@ -1,4 +1,8 @@
-"""BGE reranking for LlamaIndex: a node postprocessor and a retriever on the shared core."""
+"""BGE reranking for LlamaIndex: a node postprocessor and a retriever on the shared core.
+
+May import `adapters`, `evaluation`, `bge_rerank` (the face) and every room below them.
+Start reading in `postprocessor.py`.
+"""
 
 from llamaindex_bge_rerank.first_stage import first_stage
 from llamaindex_bge_rerank.postprocessor import BGERerankerPostprocessor

@@ -1,1 +1,5 @@
-""""""
+"""What the adapters of both frameworks share.
+
+May import `ranking` and every room below it.
+Start reading in `settings.py`.
+"""

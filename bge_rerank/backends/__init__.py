@@ -1,5 +1,5 @@
-"""What computes logits: one room for each way of running a model, and BM25.
+"""Backends compute logits. Here: BM25, and the helpers that several backends share.
 
-Each room imports `models`, the ground and the files beside this one; `torch` and `exported` also import
-`encoder`. Start reading at `bge_rerank/models/registry.py`, which names the class of each backend.
+May import `data`, `display` and every room below them.
+Start reading in `bm25.py`.
 """

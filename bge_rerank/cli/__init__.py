@@ -1,4 +1,8 @@
-"""The command line, `bge-rerank`: one module a command."""
+"""The command line, `bge-rerank`.
+
+May import `cli.commands` and every room below it.
+Start reading in `commands/rank.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,5 @@
-"""Labelled data: queries, pairs and collections, read from files, frames and catalogues."""
+"""Labelled data in: queries, pairs and collections, read from files, frames and catalogues.
+
+May import `models` and the `ground` files.
+Start reading in `labelled.py`.
+"""

@@ -1,13 +1,16 @@
-"""Does reranking help here? `evaluate` measures it on labelled queries of your own.
+"""Does reranking help here? `evaluate` measures it on your own labelled queries.
 
-Built on the core, which knows nothing of it. Needs the extra `evaluate`, which is missed when something
-is evaluated: what calibrates and measures drift lies here too, and has an extra of its own.
+May import `ranking` and every room below it.
+Start reading in `evaluate.py`.
+
+The extra `evaluate` is imported when something is evaluated.
 
 >>> from bge_rerank.evaluation import LabelledQuery, evaluate, read_beir, read_frame, read_jsonl
 """
 
 from bge_rerank.data.beir import read_beir
 from bge_rerank.data.bm25_retriever import Bm25Retriever
+from bge_rerank.data.demo import demo_collection
 from bge_rerank.data.frames import read_frame
 from bge_rerank.data.irds import read_irds
 from bge_rerank.data.jsonl import read_jsonl
@@ -19,6 +22,7 @@ from bge_rerank.data.labelled import (
     Retriever,
 )
 from bge_rerank.evaluation.evaluate import evaluate
+from bge_rerank.evaluation.measures import measure_rankings
 from bge_rerank.evaluation.result import (
     Change,
     DepthPoint,
@@ -45,7 +49,9 @@ __all__ = [
     "Retriever",
     "Shown",
     "Verdict",
+    "demo_collection",
     "evaluate",
+    "measure_rankings",
     "read_beir",
     "read_frame",
     "read_irds",

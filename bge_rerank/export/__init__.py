@@ -1,6 +1,7 @@
-"""Making an exported model: one folder that the torch-free backends read.
+"""Make an exported model: one folder that the torch-free backends read.
 
-It imports `backends`, `data`, `models` and the ground. Start reading at `run.py`, then `graph.py`.
+May import `backends.flag` and every room below it.
+Start reading in `run.py`.
 """
 
 from __future__ import annotations

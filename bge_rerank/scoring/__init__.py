@@ -1,1 +1,45 @@
-""""""
+"""From a model's name to scores: loading, shared passes, and caches.
+
+May import `backends.flag` and every room below it.
+Start reading in `loading.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bge_rerank.extras import needs_extra
+from bge_rerank.scoring.asking import ascore_pairs, score_pairs
+from bge_rerank.scoring.cache import CachedScorer, MemoryCache, ScoreCache, open_cache
+from bge_rerank.scoring.gathering import GatheringScorer
+from bge_rerank.scoring.identity import ScoredBy, Wrapper, scored_by
+from bge_rerank.scoring.loading import LazyScorer
+from bge_rerank.scoring.piecewise import PiecewiseScorer
+
+__all__ = [
+    "CachedScorer",
+    "FolderCache",
+    "GatheringScorer",
+    "LazyScorer",
+    "MemoryCache",
+    "PiecewiseScorer",
+    "ScoreCache",
+    "ScoredBy",
+    "Wrapper",
+    "ascore_pairs",
+    "open_cache",
+    "score_pairs",
+    "scored_by",
+]
+
+if TYPE_CHECKING:
+    from bge_rerank.scoring.cache_folder import FolderCache
+else:
+
+    def __getattr__(name: str) -> Any:
+        """Import `FolderCache` on first use: it needs the extra `cache`."""
+        if name != "FolderCache":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        with needs_extra("cache", "a cache in a folder"):
+            from bge_rerank.scoring.cache_folder import FolderCache
+        return FolderCache

@@ -1,5 +1,5 @@
-"""Pairs to token ids, batches and logits: what the backends `torch`, `onnx` and `openvino` share.
+"""What the encoder backends share: token ids, batches, and a pool that computes them.
 
-It imports `models` and the ground. Start reading at `scorer.py`: `EncoderScorer` is the base of those
-backends.
+May import `backends` and every room below it.
+Start reading in `scorer.py`.
 """

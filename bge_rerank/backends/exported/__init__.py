@@ -1,5 +1,5 @@
-"""The `onnx` and `openvino` backends: an exported graph on the CPU, without torch.
+"""The `onnx` and `openvino` backends: exported models, without torch.
 
-They import `backends.encoder`, `models` and the ground. Start reading at `files.py`, which finds and
-checks an export.
+May import `backends.encoder` and every room below it.
+Start reading in `files.py`.
 """

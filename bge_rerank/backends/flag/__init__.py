@@ -1,5 +1,5 @@
-"""The `flag` and `m3-sparse` backends: models run by FlagEmbedding, BAAI's own package.
+"""The backends that run FlagEmbedding: `flag` for LLM-based models, `m3-sparse` for a prefilter.
 
-They import `models` and the ground. Start reading at `scorer.py`; `guard.py` keeps FlagEmbedding's side
-effects away.
+May import `backends.torch`, `backends.exported`, `backends.http` and every room below them.
+Start reading in `scorer.py`.
 """

@@ -1,5 +1,5 @@
-"""The backends that ask a rerank server: `tei`, `vllm`, `infinity`, `llamacpp`, `cohere`, `jina`.
+"""The backends that ask a rerank server: TEI, vLLM, Infinity, llama.cpp, Cohere and Jina.
 
-They import `models` and the ground. Start reading at `scorer.py`; `dialects.py` says how each kind of
-server is asked.
+May import `backends.encoder` and every room below it.
+Start reading in `scorer.py`.
 """

@@ -1,4 +1,5 @@
-"""The `torch` backend: an encoder's own weights on CPUs and accelerators.
+"""The `torch` backend: encoder models on CPUs and GPUs.
 
-It imports `backends.encoder`, `models` and the ground. Start reading at `scorer.py`, then `encoder.py`.
+May import `backends.encoder` and every room below it.
+Start reading in `scorer.py`.
 """

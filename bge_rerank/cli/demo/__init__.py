@@ -1,4 +1,6 @@
-"""`bge-rerank demo`: the same search through LangChain and LlamaIndex, with and without reranking.
+"""The demo: retrieve, rerank through both adapters, and measure.
 
-May import both adapter packages and all rooms below. Start reading at `run`.
+May import `server`, `evaluation.report`, `langchain_bge_rerank`, `llamaindex_bge_rerank` and every
+room below them.
+Start reading in `run.py`.
 """

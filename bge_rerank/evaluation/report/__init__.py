@@ -1,5 +1,5 @@
-"""An evaluation as JSON, Markdown, a page and a table in the terminal.
+"""The report of an evaluation: for a terminal, as Markdown, and as HTML with plots.
 
-May import `bge_rerank.evaluation`, which does not know of it. Start reading at `story`, which says what
-all reports say; `write` writes the files.
+May import `adapters`, `evaluation`, `bge_rerank` (the face) and every room below them.
+Start reading in `story.py`.
 """
