@@ -22,22 +22,30 @@ _OPTIONS = ("model_name", "max_length", "threads")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    _add_server_arguments(parser)
-    add = parser.add_argument
     add_flags(parser, ModelOptions, LoadOptions, only=_OPTIONS, model_name="mini")
+    _add_server_arguments(parser)
+    _add_workload_arguments(parser)
+    add = parser.add_argument
+    add("--contenders", nargs="+", default=[], metavar="NAME", help="parts of names (default: all)")
+    add("--rounds", type=int, default=5, metavar="N", help="timed calls (default: %(default)s)")
+    add("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
+    add(
+        "--output",
+        type=Path,
+        default=Path("benchmarks"),
+        metavar="DIR",
+        help="folder for JSON and picture (default: %(default)s)",
+    )
+
+
+def _add_workload_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--geometry",
         choices=GEOMETRIES,
         help="measure this architecture with random weights instead of a model",
     )
-    add(
-        "--depth",
-        type=int,
-        nargs="+",
-        default=[100],
-        metavar="N",
-        help="number of documents (default: 100)",
-    )
+    add("--depth", type=int, nargs="+", default=[100], metavar="N", help="documents (default: 100)")
     add(
         "--length",
         nargs="+",
@@ -46,38 +54,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="length of documents (default: mixed)",
     )
     add(
-        "--contenders",
-        nargs="+",
-        default=[],
-        metavar="NAME",
-        help="names of contenders, or parts of names (default: all)",
-    )
-    add(
-        "--rounds",
-        type=int,
-        default=5,
-        metavar="N",
-        help="timed calls of each contender (default: %(default)s)",
-    )
-    add(
-        "--device",
-        default="cpu",
-        help="device to compute on: cpu, cuda or cuda:N (default: %(default)s)",
-    )
-    add(
         "--growth",
         type=int,
         nargs="*",
         metavar="N",
         help="measure time and memory of our backends at these numbers of pairs, instead of the "
         "comparison (default sizes: 10 100 1000 10000)",
-    )
-    add(
-        "--output",
-        type=Path,
-        default=Path("benchmarks"),
-        metavar="DIR",
-        help="folder for JSON and picture (default: %(default)s)",
     )
 
 
