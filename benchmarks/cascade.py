@@ -1,4 +1,4 @@
-"""What a BM25 prefilter saves and what it loses: nDCG@10 and seconds a request, with it and without.
+"""Measure nDCG@10 and seconds a request with a BM25 prefilter and without.
 
 Candidates are the passages nearest to the question under all-MiniLM-L6-v2. Run from the root:
 
@@ -30,12 +30,13 @@ Collection = tuple[dict[str, str], dict[str, str], dict[str, dict[str, int]]]
 """Texts, questions and judgements, each by id."""
 
 
-def demo() -> Collection:
-    """Return the demo's collection."""
-    collection = demo_collection()
-    texts = {passage.id: passage.text for passage in collection.passages}
-    judgements = {id_: dict(judged) for id_, judged in collection.judgements.items()}
-    return texts, dict(collection.questions), judgements
+def read(folder: Path | None, split: str) -> Collection:
+    """Return the collection of a folder, or the demo's without its titles."""
+    collection = read_beir(folder, split) if folder else demo_collection()
+    texts = collection.texts
+    if folder is None:
+        texts = {passage.id: passage.text for passage in collection.passages}
+    return texts, collection.questions, collection.judgements
 
 
 def nearest(
@@ -59,7 +60,7 @@ def rerank(
     questions: Mapping[str, str],
     candidates: Mapping[str, list[str]],
 ) -> tuple[dict[str, list[str]], float]:
-    """Return each question's ranking, and the median of the seconds that one took."""
+    """Return the ranking of each question, and the median seconds of a ranking."""
     rankings, seconds = {}, []
     for question, ids in track(candidates.items(), "Reranking", transient=True):
         started = time.perf_counter()
@@ -73,15 +74,17 @@ def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--model", default="mini")
-    parser.add_argument("--data", type=Path, help="default: the demo's collection")
+    parser.add_argument(
+        "--data", type=Path, help="folder in the BEIR layout (default: the demo's collection)"
+    )
     parser.add_argument("--split", default="test")
-    parser.add_argument("--questions", type=int, default=100, help="about how many, evenly spread")
-    parser.add_argument("--depth", type=int, default=200, help="candidates of a question")
+    parser.add_argument(
+        "--questions", type=int, default=100, help="approximate number, evenly spread"
+    )
+    parser.add_argument("--depth", type=int, default=200, help="candidates for each question")
     parser.add_argument("--keep", type=int, nargs="+", default=[100, 50, 20])
     arguments = parser.parse_args()
-    texts, questions, judgements = (
-        read_beir(arguments.data, arguments.split) if arguments.data else demo()
-    )
+    texts, questions, judgements = read(arguments.data, arguments.split)
     every = max(1, len(judgements) // arguments.questions)
     judged = {id_: judgements[id_] for id_ in sorted(judgements)[::every]}
     questions = {id_: questions[id_] for id_ in judged}

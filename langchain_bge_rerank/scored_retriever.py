@@ -14,6 +14,7 @@ from langchain_core.runnables.config import run_in_executor
 from langchain_core.vectorstores import VectorStoreRetriever
 from typing_extensions import override
 
+from bge_rerank.adapters.metadata import RETRIEVAL_SCORE_KEY
 from bge_rerank.errors import ConfigurationError
 
 
@@ -41,7 +42,7 @@ class ScoredRetriever(VectorStoreRetriever):
 
     allowed_search_types: ClassVar[Collection[str]] = ("similarity",)
 
-    retrieval_score_key: str = "retrieval_score"
+    retrieval_score_key: str = RETRIEVAL_SCORE_KEY
     """The metadata field that the score is put into."""
     relevance_score_fn: Callable[[float], float] | None = None
     """Makes the score of what the store's `similarity_search_with_score` gives, for stores without

@@ -15,21 +15,20 @@ from llama_index_instrumentation import get_dispatcher
 from pydantic import model_validator
 from typing_extensions import override
 
-from bge_rerank.adapters.metadata import Unscored, rerank_metadata, without_rerank_metadata
+from bge_rerank.adapters.metadata import (
+    RERANK_KEYS,
+    RETRIEVAL_SCORE_KEY,
+    Unscored,
+    rerank_metadata,
+    without_rerank_metadata,
+)
 from bge_rerank.adapters.settings import RerankerSettings
 from bge_rerank.inputs import checked_query
 from bge_rerank.types import Ranked
 
 dispatcher = get_dispatcher(__name__)
 
-SCORE_KEYS = (
-    "rerank_score",
-    "rerank_probability",
-    "rerank_fused",
-    "rerank_error",
-    "rerank_span",
-    "retrieval_score",
-)
+SCORE_KEYS = (*RERANK_KEYS, RETRIEVAL_SCORE_KEY)
 """Metadata for the caller alone: neither the LLM nor the embedder reads it."""
 
 
@@ -150,7 +149,7 @@ def _scored_copy(
     metadata = {
         **without_rerank_metadata(node.metadata),
         **rerank_metadata(ranked, passages[ranked.index], node.get_content(MetadataMode.NONE)),
-        "retrieval_score": came.score,
+        RETRIEVAL_SCORE_KEY: came.score,
     }
     copy = node.model_copy(
         update={

@@ -8,10 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from bge_rerank.errors import ScoringError
-from bge_rerank.types import Ranked
-from bge_rerank.windows import span_in_text
+from bge_rerank.types import Ranked, Span
 
 logger = logging.getLogger(__name__)
+
+RERANK_KEYS = (
+    "rerank_score",
+    "rerank_probability",
+    "rerank_fused",
+    "rerank_error",
+    "rerank_span",
+)
+"""The metadata that a ranking adds, where there is such a value."""
+RETRIEVAL_SCORE_KEY = "retrieval_score"
+"""The metadata field of the first stage's score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +68,7 @@ def rerank_metadata(ranked: Ranked | Unscored, passage: str, text: str) -> dict[
     """
     if isinstance(ranked, Unscored):
         return {"rerank_error": ranked.error}
-    span = None if ranked.span is None else span_in_text(ranked.span, passage, text)
+    span = None if ranked.span is None else _span_in_text(ranked.span, passage, text)
     metadata: dict[str, Any] = {"rerank_score": ranked.score}
     if ranked.probability is not None:
         metadata["rerank_probability"] = ranked.probability
@@ -75,5 +85,15 @@ def without_rerank_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
     >>> without_rerank_metadata({"title": "Tides", "rerank_score": 0.9})
     {'title': 'Tides'}
     """
-    ours = ("rerank_score", "rerank_probability", "rerank_fused", "rerank_error", "rerank_span")
-    return {key: value for key, value in metadata.items() if key not in ours}
+    return {key: value for key, value in metadata.items() if key not in RERANK_KEYS}
+
+
+def _span_in_text(span: Span, passage: str, text: str) -> Span | None:
+    r"""Return the span in `text` of a span in `passage`, which ends with `text`; `None` if outside.
+
+    >>> _span_in_text((0, 9), passage="Title\ntext", text="text")
+    (0, 3)
+    """
+    ahead = passage.rfind(text)
+    start, end = (min(max(0, place - ahead), len(text)) for place in span)
+    return (start, end) if ahead >= 0 and end > start else None

@@ -8,22 +8,9 @@ from copy import copy
 from dataclasses import replace
 from numbers import Real
 
-from bge_rerank.errors import ConfigurationError, InvalidInputError
+from bge_rerank.errors import InvalidInputError
 from bge_rerank.inputs import checked_texts
 from bge_rerank.ranking.result import Ranking
-
-
-def check_min_retrieval_score(minimum: float | None) -> None:
-    """Refuse a minimum that nothing can be compared with.
-
-    Raises:
-        ConfigurationError: It is not finite.
-    """
-    if minimum is not None and not math.isfinite(minimum):
-        raise ConfigurationError(
-            f"min_retrieval_score is {minimum!r}; give a finite number on the retriever's scale, "
-            "or None to rerank all"
-        )
 
 
 def places_from(minimum: float, scores: Sequence[object], where: str) -> list[int]:

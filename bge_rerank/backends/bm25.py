@@ -20,6 +20,10 @@ class Bm25Scorer:
     [0.0, 0.23...]
     """
 
+    model_name = "bm25"
+    compares_within_call = True
+    """Its scores compare within one call only, so each request needs a call."""
+
     def score(self, pairs: Sequence[Pair], /) -> list[float]:
         """Score each pair among those of its query.
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import lru_cache
 from itertools import pairwise
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from bge_rerank.calibration.mapping import Isotonic, Platt
 from bge_rerank.errors import CalibrationError, ConfigurationError
@@ -36,12 +36,11 @@ calibration's confidence, or so that it is about that, as far as the calibration
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A threshold, and what it reached on the calibration data.
+    """A threshold, and the lower confidence bound on its precision or recall.
 
     Attributes:
         logit: Pairs from this logit on are kept.
-        bound: What the share (0..1) is not below, with the calibration's confidence; the lowest of
-            this step's and of all before it.
+        bound: The bound (0..1), with the calibration's confidence: the lowest one up to this step.
     """
 
     logit: float
@@ -50,15 +49,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A threshold by what was seen, and what precision is not below there.
+    """A threshold, the precision measured at it, and the lower confidence bound on precision.
 
     Attributes:
         logit: Pairs from this logit on are kept.
-        precision: The share (0..1) of relevant pairs among those kept of the calibration data; the
-            lowest of this estimate's and of all before it. On new queries it is about as often
-            below as above.
-        bound: What precision is not below on new queries, with the calibration's confidence; the
-            lowest too.
+        precision: The precision (0..1) on the calibration data: the lowest one up to this estimate.
+            Precision on new queries is below it about as often as above.
+        bound: The bound (0..1) on new queries, with the calibration's confidence: the lowest one too.
     """
 
     logit: float
@@ -75,21 +72,18 @@ class Calibration:
     Thresholds hold for all that they keep; `top_n` may then leave some of it out.
 
     Attributes:
-        made_for: What gave the logits.
-        mapping: From logit to probability.
-        confidence: Of the bounds, 0..1, each by itself and one-sided.
-        precision_steps: Thresholds from high to low; `bound` is on precision, the share of relevant
-            pairs among those kept.
-        precision_estimates: Thresholds from high to low, by the precision seen on all of the data.
-        recall_steps: Thresholds from low to high; `bound` is on recall, the share of those kept
-            among the relevant pairs that were scored.
-        queries: How many queries it was made from.
-        pairs: How many pairs.
-        relevant: How many of them are relevant.
+        made_for: The model that gave the logits, and how it ran.
+        confidence: The confidence (0..1) of each bound by itself, one-sided.
+        precision_steps: Thresholds from high to low. Their bounds are on precision, the share of
+            relevant pairs among those kept.
+        precision_estimates: Thresholds from high to low, by the precision on all of the data.
+        recall_steps: Thresholds from low to high. Their bounds are on recall, the share of those
+            kept among the relevant pairs that were scored.
+        queries: The number of queries of the calibration data; `pairs` and `relevant` count pairs.
         format: The version of the file's layout.
 
     Raises:
-        CalibrationError: A value cannot be.
+        CalibrationError: A value is out of range or out of order.
 
     >>> steps = (Step(4.0, 0.97), Step(1.0, 0.92), Step(-1.0, 0.7))
     >>> calibration = Calibration(
@@ -120,9 +114,9 @@ class Calibration:
             raise CalibrationError(
                 f"the confidence is {self.confidence}; give a number between 0 and 1, such as 0.95"
             )
-        _check_steps("precision_steps", self.precision_steps, rising=False)
-        _check_estimates(self.precision_estimates)
-        _check_steps("recall_steps", self.recall_steps, rising=True)
+        _check_thresholds("precision_steps", self.precision_steps)
+        _check_thresholds("precision_estimates", self.precision_estimates)
+        _check_thresholds("recall_steps", self.recall_steps, rising=True)
 
     def probability(self, logit: float) -> float:
         """Return the probability (0..1) that a pair of this logit is relevant.
@@ -143,11 +137,10 @@ class Calibration:
         return self._logit("precision", self.precision_steps, min_precision)
 
     def precision_estimate(self, min_precision: float) -> Estimate:
-        """Return the lowest threshold at which `min_precision` (0..1) was seen, and its bound.
+        """Return the lowest threshold at which `min_precision` (0..1) was measured, and its bound.
 
-        Where labels are too few to promise a precision, this says which threshold comes nearest to
-        it, and how low precision may be there: on new queries it is about `min_precision`, and below
-        `bound` no more often than the calibration's confidence allows.
+        Use it where labels are too few to guarantee a precision. On new queries, precision is about
+        `min_precision`. It is below `bound` no more often than the calibration's confidence allows.
 
         Raises:
             CalibrationError: No threshold reached that precision on the calibration data.
@@ -162,9 +155,9 @@ class Calibration:
         return reached[-1]
 
     def recall_logit(self, min_recall: float) -> float:
-        """Return the highest logit from which on at least `min_recall` (0..1) of what is relevant is.
+        """Return the highest logit that keeps at least `min_recall` (0..1) of the relevant passages.
 
-        Of the relevant passages that are scored: what the first stage missed does not count.
+        Passages that the first stage missed do not count.
 
         Raises:
             CalibrationError: No threshold reached that recall on the calibration data.
@@ -172,10 +165,9 @@ class Calibration:
         return self._logit("recall", self.recall_steps, min_recall)
 
     def check(self, scorer: Scorer) -> None:
-        """Make sure that a scorer is the one that this was made for; its weights are loaded for that.
+        """Make sure that a scorer is the one that this was made for. It loads the scorer's weights.
 
-        What the scorer does not tell, as a server does not tell its revision and precision, is not
-        compared: a warning says so, once.
+        A server does not tell its revision and precision. One warning names what is not compared.
 
         Raises:
             CalibrationError: It is another model, revision, precision or `max_length`.
@@ -204,8 +196,7 @@ class Calibration:
         """Read it from a JSON file.
 
         Raises:
-            CalibrationError: The file cannot be read, is no calibration, or one of another format,
-                or a value in it cannot be.
+            CalibrationError: The file cannot be read, or is not a valid calibration of this format.
         """
         return read_json(path, KIND, FORMAT, cls, CalibrationError)
 
@@ -245,29 +236,20 @@ def loaded_calibration(
 def min_logit(
     calibration: Calibration | None,
     min_precision: float | None,
-    precision_by: PrecisionBy = "bound",
+    precision_by: PrecisionBy,
 ) -> float | None:
     """Return the logit that a wanted precision asks for; `None` where none is wanted.
 
     Raises:
-        ConfigurationError: It lies outside 0..1 (NaN included), there is no calibration, or
-            `precision_by` is neither `"bound"` nor `"estimate"`.
+        ConfigurationError: There is no calibration.
         CalibrationError: The calibration does not reach it.
 
-    >>> min_logit(None, 0.9)
+    >>> min_logit(None, 0.9, "bound")
     Traceback (most recent call last):
     bge_rerank.errors.ConfigurationError: min_precision is 0.9, and there is no calibration to choose a threshold by; give one with calibration=
     """
-    if precision_by not in get_args(PrecisionBy):
-        raise ConfigurationError(
-            f"precision_by is {precision_by!r}; choose one of {', '.join(get_args(PrecisionBy))}"
-        )
     if min_precision is None:
         return None
-    if not 0.0 <= min_precision <= 1.0:
-        raise ConfigurationError(
-            f"min_precision is {min_precision!r}; give a number from 0 to 1, or None for no threshold"
-        )
     if calibration is None:
         raise ConfigurationError(
             f"min_precision is {min_precision!r}, and there is no calibration to choose a threshold "
@@ -283,28 +265,17 @@ def _read(path: str, _changed_ns: int, _size: int) -> Calibration:
     return Calibration.load(path)
 
 
-def _check_steps(name: str, steps: Sequence[Step], *, rising: bool) -> None:
-    for step in steps:
-        if not (math.isfinite(step.logit) and 0.0 <= step.bound <= 1.0):
+def _check_thresholds(
+    name: str, thresholds: Sequence[Step | Estimate], *, rising: bool = False
+) -> None:
+    for each in thresholds:
+        logit, *shares = astuple(each)
+        if not (math.isfinite(logit) and all(0.0 <= share <= 1.0 for share in shares)):
             raise CalibrationError(
-                f"{name} has {step}, no finite logit with a bound of 0 to 1; calibrate anew"
+                f"{name} has {each}, no finite logit with shares of 0 to 1; calibrate anew"
             )
-    for before, after in pairwise(steps):
+    for before, after in pairwise(thresholds):
         moves_on = before.logit < after.logit if rising else before.logit > after.logit
-        if not moves_on or after.bound > before.bound:
+        both = zip(astuple(before)[1:], astuple(after)[1:], strict=True)
+        if not (moves_on and all(share >= next_share for share, next_share in both)):
             raise CalibrationError(f"{name} has {before} before {after}; calibrate anew")
-
-
-def _check_estimates(estimates: Sequence[Estimate]) -> None:
-    for each in estimates:
-        shares = (each.bound, each.precision)
-        if not (math.isfinite(each.logit) and all(0.0 <= share <= 1.0 for share in shares)):
-            raise CalibrationError(
-                f"precision_estimates has {each}, no finite logit with shares of 0 to 1; calibrate anew"
-            )
-    for before, after in pairwise(estimates):
-        falls = before.precision >= after.precision and before.bound >= after.bound
-        if not (before.logit > after.logit and falls):
-            raise CalibrationError(
-                f"precision_estimates has {before} before {after}; calibrate anew"
-            )

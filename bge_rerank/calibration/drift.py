@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from math import isfinite
 from os import PathLike
+from statistics import fmean
 
 from bge_rerank.errors import DriftError, InvalidInputError
 from bge_rerank.extras import needs_extra
@@ -13,10 +15,6 @@ from bge_rerank.models.saved_json import read_json, write_json
 from bge_rerank.scoring.asking import score_pairs
 from bge_rerank.scoring.identity import ScoredBy, scored_by
 from bge_rerank.types import Pair, Scorer
-
-with needs_extra("calibrate", "measuring drift"):
-    import numpy as np
-    from scipy.stats import spearmanr
 
 KIND = "bge-rerank drift reference"
 FORMAT = 1
@@ -30,14 +28,14 @@ CHANGED_FIRST = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """What is no drift.
+    """How far scores may move.
 
     Attributes:
-        largest: How far a single logit may move, from 0 on.
-        changed_first: For how many queries another passage may come first, 0..1.
+        largest: The largest move of a single logit, from 0 on.
+        changed_first: The share (0..1) of queries that may have another first passage.
 
     Raises:
-        DriftError: A value cannot be.
+        DriftError: A value is out of range.
     """
 
     largest: float
@@ -78,11 +76,7 @@ class ReferenceQuery:
 class Reference:
     """Pairs, and the logits that they had.
 
-    Attributes:
-        scored_by: What gave the logits.
-        tolerance: What is no drift.
-        queries: The pairs by query.
-        format: The version of the file's layout.
+    `scored_by` is the model that gave the logits, and `format` the version of the file's layout.
 
     Raises:
         DriftError: There is no query.
@@ -120,8 +114,7 @@ class Reference:
         """Read it from a JSON file.
 
         Raises:
-            DriftError: The file cannot be read, is no reference, or one of another format, or a
-                value in it cannot be.
+            DriftError: The file cannot be read, or is not a valid reference of this format.
         """
         return read_json(path, KIND, FORMAT, cls, DriftError)
 
@@ -136,8 +129,8 @@ class Drift:
         rank_correlation: Spearman's, -1..1, of all pairs; 0 where all have one logit.
         changed_first: The share (0..1) of the queries of two passages or more whose first passage
             is another.
-        expected: What gave the scores of the reference.
-        actual: What gave those of now.
+        expected: The model that gave the logits of the reference.
+        actual: The model that was measured.
     """
 
     largest: float
@@ -215,20 +208,25 @@ def measure_drift(reference: Reference, scorer: Scorer) -> Drift:
     """Score a reference's pairs again, and compare.
 
     Raises:
+        MissingDependencyError: scipy is not installed; nothing is scored then.
         ScoringError: The scorer failed.
     """
+    with needs_extra("calibrate", "measuring drift"):
+        import_module("scipy.stats")
     return compare(reference, score_pairs(scorer, reference.pairs), scored_by(scorer))
 
 
 def compare(reference: Reference, logits: Sequence[float], actual: ScoredBy) -> Drift:
     """Compare a reference with the logits of now, one a pair, in the order of `reference.pairs`."""
-    before, now = np.array(reference.logits), np.array(logits)
-    moved = np.abs(now - before)
-    constant = len(set(before)) == 1 or len(set(now)) == 1
+    from scipy.stats import spearmanr
+
+    before = reference.logits
+    moved = [abs(now - then) for now, then in zip(logits, before, strict=True)]
+    constant = len(set(before)) == 1 or len(set(logits)) == 1
     return Drift(
-        largest=float(moved.max()),
-        mean=float(moved.mean()),
-        rank_correlation=0.0 if constant else float(spearmanr(before, now).statistic),
+        largest=max(moved),
+        mean=fmean(moved),
+        rank_correlation=0.0 if constant else float(spearmanr(before, logits).statistic),
         changed_first=_changed_first(reference, logits),
         expected=reference.scored_by,
         actual=actual,
@@ -238,5 +236,10 @@ def compare(reference: Reference, logits: Sequence[float], actual: ScoredBy) -> 
 def _changed_first(reference: Reference, logits: Sequence[float]) -> float:
     remaining = iter(logits)
     pairs = [(each.logits, [next(remaining) for _ in each.logits]) for each in reference.queries]
-    changed = [np.argmax(before) != np.argmax(now) for before, now in pairs if len(now) > 1]
-    return float(np.mean(changed)) if changed else 0.0
+    changed = [_first(before) != _first(now) for before, now in pairs if len(now) > 1]
+    return fmean(changed) if changed else 0.0
+
+
+def _first(logits: Sequence[float]) -> int:
+    """Return the place of the highest logit; of equal ones, the first."""
+    return max(range(len(logits)), key=logits.__getitem__)

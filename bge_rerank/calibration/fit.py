@@ -4,29 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from importlib import import_module
+from math import isfinite
+from statistics import fmean
+from typing import Literal, get_args
 
 from bge_rerank.calibration.calibration import Calibration
-from bge_rerank.calibration.mapping import Isotonic, Platt
+from bge_rerank.calibration.mapping import Method
+from bge_rerank.calibration.reliability import Reliability, reliability
 from bge_rerank.data.pairs import LabelledPair
 from bge_rerank.errors import ConfigurationError, InvalidInputError
 from bge_rerank.extras import needs_extra
-from bge_rerank.ranking.selection import sigmoid
+from bge_rerank.logits import sigmoid
 from bge_rerank.scoring.asking import score_pairs
 from bge_rerank.scoring.identity import ScoredBy, scored_by
 from bge_rerank.types import Scorer
-
-with needs_extra("calibrate", "calibrating"):
-    import numpy as np
-    from sklearn.isotonic import IsotonicRegression
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    from bge_rerank.calibration.bounds import Bools, Floats, Ints
-    from bge_rerank.calibration.reliability import Reliability, reliability
-    from bge_rerank.calibration.thresholds import estimates, thresholds
-
-Method = Literal["isotonic", "platt"]
 
 FEWEST_QUERIES = 30
 """Below it, neither a curve nor a bound says anything of use."""
@@ -38,14 +30,11 @@ PART = 1_024
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """A calibration, and how good it is on queries that it was not made from.
+    """A calibration made from all pairs, and how good it is on queries that it was not made from.
 
     Attributes:
-        calibration: Made from all pairs.
-        method: How its probabilities were made.
-        before: The sigmoid of the logits, taken as a probability.
-        after: By method, the probabilities of a cross-validation: each pair's was made from other
-            queries.
+        before: The reliability of the sigmoid of the logits.
+        after: The reliability of each method's probabilities in a cross-validation over queries.
     """
 
     calibration: Calibration
@@ -74,8 +63,9 @@ def calibrate(
         progress: Called with the number of pairs, as they are scored.
 
     Raises:
-        InvalidInputError: See `fit`; what is wrong with the labels is said before anything is scored.
+        InvalidInputError: See `fit`. Labels are checked before any pair is scored.
         ConfigurationError: See `fit`.
+        MissingDependencyError: See `fit`. Nothing is scored then.
         ScoringError: The scorer failed.
     """
     _check_options(method, confidence)
@@ -88,15 +78,8 @@ def calibrate(
         logits += score_pairs(scorer, part)
         if progress:
             progress(len(part))
-    return fit(
-        logits,
-        relevant,
-        queries,
-        scored_by(scorer),
-        method=method,
-        confidence=confidence,
-        seed=seed,
-    )
+    made_for = scored_by(scorer)
+    return fit(logits, relevant, queries, made_for, method=method, confidence=confidence, seed=seed)
 
 
 def fit(
@@ -112,10 +95,10 @@ def fit(
     """Calibrate by logits and labels, pair by pair.
 
     Args:
-        logits: What the model gave.
+        logits: One for each pair.
         relevant: Whether the passage answers the query.
-        queries: The query, or its id: pairs of one stand together wherever data are split.
-        made_for: What gave the logits.
+        queries: The query, or its id. No split of the data divides the pairs of a query.
+        made_for: The model that gave the logits, and how it ran.
         method: `"isotonic"`, `"platt"`, or `"auto"`: the one whose log loss is lower in a
             cross-validation.
         confidence: Of the thresholds' bounds, one-sided: for a wanted precision, the chance that the
@@ -127,107 +110,45 @@ def fit(
             fewer than 30 queries, fewer than five of them have a relevant pair (or one that is not),
             or what is relevant has lower logits on average.
         ConfigurationError: There is no such method, or `confidence` lies outside 0..1.
+        MissingDependencyError: A package of the extra `calibrate` is not installed.
     """
     _check_options(method, confidence)
-    data = _checked(logits, relevant, queries)
-    after = {each: _cross_validated(each, data, seed) for each in _FITS}
-    chosen = _best(after) if method == "auto" else method
-    precision_steps, recall_steps = thresholds(
-        data.logits, data.relevant, data.queries, confidence, seed
-    )
+    _check_data(logits, relevant, queries)
+    import numpy as np
+
+    from bge_rerank.calibration.mapping_fits import FITS, cross_validated
+    from bge_rerank.calibration.thresholds import estimates, thresholds
+
+    number = {query: place for place, query in enumerate(dict.fromkeys(queries))}
+    labels = np.array(relevant, dtype=np.bool_)
+    data = np.array(logits, dtype=np.float64), labels, np.array([number[each] for each in queries])
+    after = {each: cross_validated(each, *data, folds=FOLDS, seed=seed) for each in FITS}
+    best = min(after, key=lambda each: after[each].log_loss)
+    chosen = best if method == "auto" else method
+    precision_steps, recall_steps = thresholds(*data, confidence, seed)
     calibration = Calibration(
         made_for,
-        _FITS[chosen](data.logits, data.relevant),
+        FITS[chosen](data[0], labels),
         confidence,
         precision_steps,
-        estimates(data.logits, data.relevant, data.queries, confidence),
+        estimates(*data, confidence),
         recall_steps,
-        queries=len(set(queries)),
+        queries=len(number),
         pairs=len(logits),
-        relevant=int(data.relevant.sum()),
+        relevant=int(labels.sum()),
     )
-    before = reliability(np.array([sigmoid(logit) for logit in logits]), data.relevant)
+    before = reliability(np.array([sigmoid(logit) for logit in logits]), labels)
     return Calibrated(calibration, chosen, before, after)
 
 
-def fit_isotonic(logits: Floats, relevant: Bools) -> Isotonic:
-    """Fit the rising steps that are nearest to the labels (isotonic regression), with lines between.
-
-    They stay within what so few labels can show: no probability is 0 or 1 (the bounds are Platt's
-    targets, (n + 1) / (n + 2) for n relevant pairs).
-
-    >>> fit_isotonic(np.array([-1.0, 1.0]), np.array([False, True])).probability(2.0)
-    0.6666666666666666
-    """
-    lowest, highest = _targets(relevant)
-    regression = IsotonicRegression(y_min=lowest, y_max=highest, out_of_bounds="clip")
-    regression.fit(logits, relevant.astype(float))
-    knots = zip(regression.X_thresholds_, regression.y_thresholds_, strict=True)
-    return Isotonic(tuple((float(logit), float(probability)) for logit, probability in knots))
-
-
-def fit_platt(logits: Floats, relevant: Bools) -> Platt:
-    """Fit a logistic regression on the logits to Platt's targets, which are no 0 and 1 either.
-
-    A pair is given twice, as relevant and as not, each with the weight that its target asks for.
-
-    Raises:
-        InvalidInputError: The labels do not rise with the logits.
-    """
-    lowest, highest = _targets(relevant)
-    targets = np.where(relevant, highest, lowest)
-    regression = LogisticRegression(C=np.inf)
-    regression.fit(
-        np.concatenate([logits, logits]).reshape(-1, 1),
-        np.repeat([True, False], len(logits)),
-        sample_weight=np.concatenate([targets, 1.0 - targets]),
-    )
-    slope = float(regression.coef_[0, 0])
-    if slope <= 0.0:
-        raise InvalidInputError(
-            f"relevance does not rise with the logits (a slope of {slope:.3g}); are the labels the "
-            "right way round, and are there enough of them?"
-        )
-    return Platt(slope, float(regression.intercept_[0]))
-
-
-_FITS: dict[Method, Callable[[Floats, Bools], Isotonic | Platt]] = {
-    "isotonic": fit_isotonic,
-    "platt": fit_platt,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class _Data:
-    logits: Floats
-    relevant: Bools
-    queries: Ints
-
-
-def _targets(relevant: Bools) -> tuple[float, float]:
-    """Return the targets of Platt (1999) for pairs that are not relevant, and for those that are."""
-    count = int(relevant.sum())
-    return 1 / (len(relevant) - count + 2), (count + 1) / (count + 2)
-
-
-def _cross_validated(method: Method, data: _Data, seed: int) -> Reliability:
-    """Measure a method on each fold's queries, by what it makes of the others."""
-    probabilities = np.empty(len(data.logits))
-    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-    for others, fold in folds.split(data.logits, data.relevant, data.queries):
-        mapping = _FITS[method](data.logits[others], data.relevant[others])
-        probabilities[fold] = [mapping.probability(float(logit)) for logit in data.logits[fold]]
-    return reliability(probabilities, data.relevant)
-
-
-def _best(after: dict[Method, Reliability]) -> Method:
-    return min(after, key=lambda method: after[method].log_loss)
-
-
 def _check_options(method: str, confidence: float) -> None:
-    if method not in ("auto", *_FITS):
+    """Refuse missing packages and wrong options."""
+    with needs_extra("calibrate", "calibrating"):
+        for package in ("numpy", "scipy.special", "sklearn"):
+            import_module(package)
+    if method not in ("auto", *get_args(Method)):
         raise ConfigurationError(
-            f"method is {method!r}; choose one of auto, {', '.join(sorted(_FITS))}"
+            f"method is {method!r}; choose one of auto, {', '.join(sorted(get_args(Method)))}"
         )
     if not 0.0 < confidence < 1.0:
         raise ConfigurationError(
@@ -235,21 +156,27 @@ def _check_options(method: str, confidence: float) -> None:
         )
 
 
-def _checked(logits: Sequence[float], relevant: Sequence[bool], queries: Sequence[str]) -> _Data:
+def _check_data(logits: Sequence[float], relevant: Sequence[bool], queries: Sequence[str]) -> None:
     if not len(logits) == len(relevant) == len(queries):
         raise InvalidInputError(
             f"there are {len(logits)} logits, {len(relevant)} labels and {len(queries)} queries; "
             "give one of each for every pair"
         )
     _check_labels(relevant, queries)
-    number = {query: place for place, query in enumerate(dict.fromkeys(queries))}
-    data = _Data(
-        np.array(logits, dtype=np.float64),
-        np.array(relevant, dtype=np.bool_),
-        np.array([number[query] for query in queries]),
-    )
-    _check_values(data)
-    return data
+    for place, logit in enumerate(logits):
+        if not isfinite(logit):
+            raise InvalidInputError(
+                f"the logit of pair {place} is {logit}; score it again, or leave it out"
+            )
+    means = [
+        fmean(logit for logit, each in zip(logits, relevant, strict=True) if each == label)
+        for label in (True, False)
+    ]
+    if means[0] <= means[1]:
+        raise InvalidInputError(
+            f"relevant pairs have a mean logit of {means[0]:.3g}, and others of {means[1]:.3g}; are "
+            "the labels the right way round?"
+        )
 
 
 def _check_labels(relevant: Sequence[bool], queries: Sequence[str]) -> None:
@@ -264,16 +191,3 @@ def _check_labels(relevant: Sequence[bool], queries: Sequence[str]) -> None:
                 f"{len(with_one)} queries have a pair labelled {name}; {FOLDS} or more need one: "
                 "label both what answers and what does not"
             )
-
-
-def _check_values(data: _Data) -> None:
-    for place in np.flatnonzero(~np.isfinite(data.logits)):
-        raise InvalidInputError(
-            f"the logit of pair {place} is {data.logits[place]}; score it again, or leave it out"
-        )
-    means = [float(data.logits[data.relevant == label].mean()) for label in (True, False)]
-    if means[0] <= means[1]:
-        raise InvalidInputError(
-            f"relevant pairs have a mean logit of {means[0]:.3g}, and others of {means[1]:.3g}; are "
-            "the labels the right way round?"
-        )

@@ -7,9 +7,13 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
 from operator import itemgetter
+from typing import Literal
 
 from bge_rerank.errors import CalibrationError
-from bge_rerank.ranking.selection import sigmoid
+from bge_rerank.logits import sigmoid
+
+Method = Literal["isotonic", "platt"]
+"""The mappings, by name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,28 +1,28 @@
-"""How far probabilities are from shares: the reliability table, and the figures made of it."""
+"""How far probabilities are from shares: the reliability table, its figures and its plot."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from sklearn.metrics import log_loss
+from bge_rerank.extras import needs_extra
 
-from bge_rerank.calibration.bounds import Bools, Floats
+if TYPE_CHECKING:
+    from bge_rerank.calibration.bounds import Bools, Floats
 
 BINS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Pairs of about the same probability.
+    """Pairs with a probability from `lower` to `upper` (0..1), where the next bin starts.
 
     Attributes:
-        lower: The bin's lowest probability (0..1).
-        upper: Its highest; the next bin starts there.
         pairs: How many there are, from 1 on.
         probability: Their mean probability.
-        share: How many of them are relevant, 0..1.
+        share: The share (0..1) of relevant pairs.
     """
 
     lower: float
@@ -50,20 +50,22 @@ class Reliability:
 def reliability(probabilities: Floats, relevant: Bools) -> Reliability:
     """Measure probabilities (0..1) against outcomes, pair by pair.
 
+    >>> import numpy as np
     >>> measured = reliability(np.array([0.25, 0.25, 0.75, 0.75]), np.array([False, True, True, True]))
     >>> [(bin.pairs, bin.share) for bin in measured.bins], measured.calibration_error
     ([(2, 0.5), (2, 1.0)], 0.25)
     """
+    from sklearn.metrics import log_loss
+
     bins = reliability_bins(probabilities, relevant)
-    return Reliability(
-        bins,
-        calibration_error(bins),
-        float(log_loss(relevant, probabilities, labels=[False, True])),
-    )
+    loss = float(log_loss(relevant, probabilities, labels=[False, True]))
+    return Reliability(bins, calibration_error(bins), loss)
 
 
 def reliability_bins(probabilities: Floats, relevant: Bools) -> tuple[Bin, ...]:
     """Put pairs into `BINS` bins of equal width by their probability, and leave out empty ones."""
+    import numpy as np
+
     places = np.minimum((probabilities * BINS).astype(int), BINS - 1)
     return tuple(
         Bin(
@@ -87,3 +89,35 @@ def calibration_error(bins: Sequence[Bin]) -> float:
     """
     pairs = sum(each.pairs for each in bins)
     return sum(each.pairs * abs(each.probability - each.share) for each in bins) / pairs
+
+
+def draw_reliability(title: str, measured: Mapping[str, Reliability], path: Path) -> None:
+    """Draw a reliability plot: shares over probabilities, and the number of pairs at each.
+
+    Each name is a line. The file's ending chooses its format (png, svg).
+
+    Raises:
+        MissingDependencyError: `matplotlib` is not installed.
+        OSError: The file cannot be written.
+    """
+    with needs_extra("calibrate", "the reliability plot"):
+        from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 7), layout="constrained")
+    figure.suptitle(title)
+    shares, counts = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    shares.plot([0, 1], [0, 1], color="gray", linestyle=":", label="as it should be")
+    width = 1 / BINS / (len(measured) + 1)
+    for place, (name, each) in enumerate(measured.items(), 1):
+        shares.plot(
+            [found.probability for found in each.bins],
+            [found.share for found in each.bins],
+            marker="o",
+            label=f"{name}: expected calibration error {each.calibration_error:.3f}",
+        )
+        lefts = [found.lower + place * width for found in each.bins]
+        counts.bar(lefts, [found.pairs for found in each.bins], width)
+    shares.set(ylabel="share of relevant pairs", xlim=(0, 1), ylim=(0, 1))
+    shares.legend(fontsize="small")
+    counts.set(xlabel="probability", ylabel="pairs", yscale="log")
+    figure.savefig(path, dpi=120)

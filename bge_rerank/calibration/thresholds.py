@@ -38,15 +38,11 @@ Bound = Callable[[Floats, Bools, Ints, float, float], float]
 def thresholds(
     logits: Floats, relevant: Bools, queries: Ints, confidence: float, seed: int = 0
 ) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
-    """Test thresholds for precision and for recall.
+    """Test thresholds for precision and for recall, by each pair's logit, label and query number.
 
-    Args:
-        logits: Of each pair.
-        relevant: Whether each pair is relevant.
-        queries: The number of each pair's query.
-        confidence: One-sided, 0..1, of each bound: for one wanted precision (or recall), the chance
-            that its threshold keeps less than it on new queries is at most 1 - `confidence`.
-        seed: Of the choice of the queries that give the order.
+    `confidence` (0..1, one-sided) is that of each bound. A threshold for a wanted precision or recall
+    misses it on new queries with a chance of at most 1 - `confidence`. The seed chooses the queries
+    that give the order.
 
     Returns:
         The steps for precision, from high logits to low, and those for recall, from low to high.
@@ -71,15 +67,9 @@ def thresholds(
 def estimates(
     logits: Floats, relevant: Bools, queries: Ints, confidence: float
 ) -> tuple[Estimate, ...]:
-    """Return thresholds by the precision seen on all of the data, from high logits to low.
+    """Return thresholds by the precision on all of the data, from high logits to low.
 
-    It begins where most is shown, as the tests of `thresholds` do.
-
-    Args:
-        logits: Of each pair.
-        relevant: Whether each pair is relevant.
-        queries: The number of each pair's query.
-        confidence: One-sided, 0..1, of the bounds.
+    The first one has the highest bound, as in `thresholds`. `confidence` (0..1) is one-sided.
     """
     at = _candidates(logits)
     bounds = np.array(
@@ -97,12 +87,8 @@ def estimates(
 def passed(at: Floats, bounds: Floats) -> tuple[Step, ...]:
     """Return, for every share that could be wanted, the last threshold up to which all pass.
 
-    A wanted share passes all of the thresholds before the first whose bound lies below it, so that a
-    threshold counts with the lowest bound up to it.
-
-    Args:
-        at: Thresholds in the order in which they are tested.
-        bounds: What the share is not below, of each.
+    Thresholds are given in the order of their tests. A wanted share passes all of them before the
+    first whose bound lies below it, so a threshold counts with the lowest bound up to it.
 
     >>> passed(np.array([3.0, 2.0, 1.0, 0.0]), np.array([0.9, 0.95, 0.9, 0.5]))
     (Step(logit=1.0, bound=0.9), Step(logit=0.0, bound=0.5))

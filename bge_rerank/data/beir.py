@@ -1,18 +1,23 @@
-"""Labelled queries from a folder in the BEIR layout.
+"""Read a labelled collection from a folder in the BEIR layout.
 
-`corpus.jsonl` (`_id`, `title`, `text`), `queries.jsonl` (`_id`, `text`), `qrels/<split>.tsv` (a header,
-then `query-id`, `corpus-id` and `score`, with tabs between).
+- `corpus.jsonl`: `_id`, `title`, `text`
+- `queries.jsonl`: `_id`, `text`
+- `qrels/<split>.tsv`: a header, then `query-id`, `corpus-id` and `score`, separated by tabs
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator
 from pathlib import Path
 
-from bge_rerank.data.collection import LabelledCollection
-from bge_rerank.data.json_lines import read_objects
-from bge_rerank.data.labelled import check_labelled, checked_grade
+from bge_rerank.data.jsonl import read_objects
+from bge_rerank.data.labelled import (
+    LabelledCollection,
+    Passage,
+    check_labelled,
+    checked_grade,
+)
 from bge_rerank.errors import ConfigurationError, InvalidInputError
 
 COLUMNS = ("query-id", "corpus-id", "score")
@@ -24,10 +29,10 @@ def splits(folder: Path) -> list[str]:
 
 
 def choose_split(folder: Path, split: str | None) -> str:
-    """Return the split asked for; without one, `test`, or the only one there is.
+    """Return the given split; by default `test`, or the only split.
 
     Raises:
-        ConfigurationError: There is no such split, or one has to be chosen.
+        ConfigurationError: There is no such split, or the caller must choose one.
     """
     there = splits(folder)
     chosen = split or ("test" if "test" in there or len(there) != 1 else there[0])
@@ -40,24 +45,24 @@ def choose_split(folder: Path, split: str | None) -> str:
 
 
 def read_beir(folder: Path, split: str | None = None) -> LabelledCollection:
-    """Read a collection, and check it whole.
+    """Read a collection and check all of it.
 
     Args:
-        folder: Where its files are.
-        split: Which labels to take; `None` is `test`, or the only split there is.
+        folder: The folder of its files.
+        split: The labels to use; `None` is `test`, or the only split.
 
     Raises:
         ConfigurationError: There is no such split.
-        InvalidInputError: A file cannot be read, an id stands there twice, a text is no string, a
-            grade is no whole number, a label is for a query or a passage that is not there, or a
-            query has no relevant passage; it names the file, the line and the field.
+        InvalidInputError: A file cannot be read, two ids are the same, a field is missing or wrong,
+            a label names an unknown query or passage, or a query has no relevant passage. The
+            message names the file, the line and the field.
     """
     labels = folder / "qrels" / f"{choose_split(folder, split)}.tsv"
-    texts = _texts(folder / "corpus.jsonl")
-    questions = _texts(folder / "queries.jsonl")
+    passages = _passages(folder / "corpus.jsonl")
+    questions = {id_: query.searched for id_, query in _passages(folder / "queries.jsonl").items()}
     judgements: dict[str, dict[str, int]] = {}
     first_lines: dict[str, int] = {}
-    for number, query, passage, grade in _labels(labels, questions, texts):
+    for number, query, passage, grade in _labels(labels, questions, passages):
         first_lines.setdefault(query, number)
         judged = judgements.setdefault(query, {})
         if passage in judged:
@@ -65,33 +70,31 @@ def read_beir(folder: Path, split: str | None = None) -> LabelledCollection:
                 f"{labels}:{number}: {passage!r:.80} was judged for {query!r:.80} before; keep one"
             )
         judged[passage] = grade
-    collection = LabelledCollection(texts, questions, judgements)
+    collection = LabelledCollection(tuple(passages.values()), questions, judgements)
     for labelled in collection.labelled_queries():
         check_labelled(labelled, f"{labels}:{first_lines[labelled.id]}: query {labelled.id!r:.80}")
     return collection
 
 
-def _texts(path: Path) -> dict[str, str]:
-    """Return id to title and text."""
-    texts: dict[str, str] = {}
-    for place, record in read_objects(path):
-        id_ = record.get("_id")
-        if not isinstance(id_, str) or not id_:
-            raise InvalidInputError(f"{place}: '_id' is {id_!r:.80}; give a string")
-        if id_ in texts:
-            raise InvalidInputError(f"{place}: '_id' is {id_!r:.80}, as before; ids must differ")
-        parts = {"title": record.get("title") or "", "text": record.get("text")}
-        for name, value in parts.items():
-            if not isinstance(value, str):
-                raise InvalidInputError(f"{place}: {name!r} is {value!r:.80}; give a string")
-        texts[id_] = f"{parts['title']} {parts['text']}".strip()
-    return texts
+def _passages(path: Path) -> dict[str, Passage]:
+    """Return id to title and text of each line; queries have no title."""
+    from bge_rerank.data.records import BeirRecord, parse
+
+    passages: dict[str, Passage] = {}
+    for place, fields in read_objects(path):
+        record = parse(BeirRecord, fields, place)
+        if record.id in passages:
+            raise InvalidInputError(
+                f"{place}: '_id' is {record.id!r:.80}, as before; ids must differ"
+            )
+        passages[record.id] = Passage(record.id, record.title or "", record.text)
+    return passages
 
 
 def _labels(
-    path: Path, questions: Mapping[str, str], texts: Mapping[str, str]
+    path: Path, questions: Container[str], passages: Container[str]
 ) -> Iterator[tuple[int, str, str, int]]:
-    """Give line, query id, passage id and grade of each label, and check them."""
+    """Yield line, query id, passage id and grade of each label, checked."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
         rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
         if not set(COLUMNS) <= set(rows.fieldnames or ()):
@@ -105,7 +108,7 @@ def _labels(
                 raise InvalidInputError(
                     f"{place}: 'query-id' {query!r:.80} is not in queries.jsonl"
                 )
-            if passage not in texts:
+            if passage not in passages:
                 raise InvalidInputError(
                     f"{place}: 'corpus-id' {passage!r:.80} is not in corpus.jsonl"
                 )

@@ -8,37 +8,38 @@ from typing import Any
 from bge_rerank.data.labelled import Candidate, LabelledQuery, check_labelled, checked_grade
 from bge_rerank.errors import InvalidInputError
 
-REQUIRED = ("query", "text", "grade")
-
 
 def read_frame(frame: Any) -> Iterator[LabelledQuery]:
     """Read labelled queries from a frame, one at a time, in the order in which they first stand.
 
     Args:
-        frame: A `pandas.DataFrame`. Columns: `query`; `text` of the passage; its `grade`, a whole
-            number, missing where nobody judged. Optional: `query_id`, else the query stands for
-            itself; `id` of the passage, else its place among those of the query. The rows of a
-            query stand in the first stage's order.
+        frame: A `pandas.DataFrame` with the columns `query`, `passage` and `grade`: a whole number,
+            missing where nobody judged the passage. Optional columns: `query_id`, by default the
+            query itself; `id` of the passage, by default its position among the query's passages.
+            The rows of a query are in the first stage's order.
 
     Raises:
-        InvalidInputError: A column is missing, or a row cannot be evaluated on; it names the row,
-            by its index in the frame, and the column.
+        InvalidInputError: A column is missing, or a row cannot be used. The message names the column
+            and the row, by its index in the frame.
 
     >>> import pandas as pd
-    >>> frame = pd.DataFrame({"query": ["q", "q"], "text": ["a", "b"], "grade": [None, 1]})
+    >>> frame = pd.DataFrame({"query": ["q", "q"], "passage": ["a", "b"], "grade": [None, 1]})
     >>> list(read_frame(frame))
     [LabelledQuery(id='q', query='q', candidates=[('0', 'a'), ('1', 'b')], relevant={'1': 1})]
     """
-    missing = [name for name in REQUIRED if name not in frame.columns]
+    old = "text" in frame.columns and "passage" not in frame.columns
+    passages = "text" if old else "passage"
+    required = ("query", passages, "grade")
+    missing = [name for name in required if name not in frame.columns]
     if missing:
         raise InvalidInputError(
-            f"the frame has no column {missing[0]!r}; it needs {', '.join(REQUIRED)}"
+            f"the frame has no column {missing[0]!r}; it needs {', '.join(required)}"
         )
     key = "query_id" if "query_id" in frame.columns else "query"
     for name in (key, "query"):
         _check_column(frame, name)
     for id_, rows in frame.groupby(key, sort=False):
-        yield _labelled(_text(id_), rows)
+        yield _labelled(_text(id_), rows, passages)
 
 
 def _check_column(frame: Any, name: str) -> None:
@@ -47,17 +48,20 @@ def _check_column(frame: Any, name: str) -> None:
         raise InvalidInputError(f"row {label!r}: {name!r} is missing")
 
 
-def _labelled(id_: str, rows: Any) -> LabelledQuery:
+def _labelled(id_: str, rows: Any, passages: str) -> LabelledQuery:
     candidates: list[Candidate] = []
     relevant: dict[str, int] = {}
     records = zip(rows.index, rows.to_dict("records"), rows["grade"].notna(), strict=True)
     for label, row, judged in records:
-        if not isinstance(row["text"], str):
-            raise InvalidInputError(f"row {label!r}: 'text' is {row['text']!r:.80}; give a string")
-        passage = _text(row.get("id", len(candidates)))
-        candidates.append((passage, row["text"]))
+        passage = row[passages]
+        if not isinstance(passage, str):
+            raise InvalidInputError(
+                f"row {label!r}: {passages!r} is {passage!r:.80}; give a string"
+            )
+        passage_id = _text(row.get("id", len(candidates)))
+        candidates.append((passage_id, passage))
         if judged:
-            relevant[passage] = checked_grade(_whole(row["grade"]), f"row {label!r}: 'grade'")
+            relevant[passage_id] = checked_grade(_whole(row["grade"]), f"row {label!r}: 'grade'")
     labelled = LabelledQuery(id_, rows["query"].iloc[0], candidates, relevant)
     return check_labelled(labelled, f"row {rows.index[0]!r}, query {id_!r:.80}")
 

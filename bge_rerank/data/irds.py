@@ -1,6 +1,6 @@
-"""Labelled queries from a collection of the `ir_datasets` catalogue, by its id.
+"""Read a collection of the `ir_datasets` catalogue by its id.
 
-ir_datasets downloads what it has not got, into `~/.ir_datasets` or the folder that `IR_DATASETS_HOME`
+ir_datasets downloads missing files into `~/.ir_datasets`, or into the folder that `IR_DATASETS_HOME`
 names.
 """
 
@@ -11,34 +11,42 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
 
-from bge_rerank.data.collection import LabelledCollection
-from bge_rerank.data.labelled import check_labelled, checked_grade
+from bge_rerank.data.labelled import (
+    LabelledCollection,
+    Passage,
+    check_labelled,
+    checked_grade,
+)
 from bge_rerank.errors import ConfigurationError, InvalidInputError, RerankError
 from bge_rerank.extras import needs_extra
 
 PREFIX = "irds:"
-"""Before an id, to tell it from a folder."""
+"""Tells an id from a folder."""
 PARTS = ("docs", "queries", "qrels")
 MOST_SHOWN = 5
 """How many ids an error names."""
 
 
 def read_irds(dataset_id: str) -> LabelledCollection:
-    """Read a collection of ir_datasets, whole; what is missing is downloaded first.
+    """Read a collection of ir_datasets, and download it first where it is missing.
 
-    A text is what the collection says to search by (its `default_text`), such as title and text. A
-    published collection is taken as it is: queries without a relevant passage are left out, of two
-    labels for a passage the higher one counts, of two passages of one id the first is kept, and
-    labels for passages that the collection lacks count as ones that the first stage missed. The
-    `scoreddocs` that some collections bring along are not used.
+    A passage is the collection's `default_text`, such as title and text. Published collections have
+    flaws, which do not stop the reader:
+
+    - It skips queries without a relevant passage.
+    - Of two labels for the same passage, it keeps the higher one.
+    - Of two passages with the same id, it keeps the first.
+    - Labels of unknown passages count as passages that the first stage missed.
+
+    It ignores the `scoreddocs` of some collections.
 
     Args:
-        dataset_id: Such as `"beir/scifact/test"`; https://ir-datasets.com lists them.
+        dataset_id: Such as `"beir/scifact/test"`; https://ir-datasets.com lists the ids.
 
     Raises:
         ConfigurationError: There is no such collection, or it has no passages, queries or labels.
-        InvalidInputError: It cannot be downloaded or read, or no query has a relevant passage; it
-            names the id and the reason.
+        InvalidInputError: The collection cannot be downloaded or read, or no query has a relevant
+            passage. The message names the id and the reason.
         MissingDependencyError: `ir-datasets` is not installed.
     """
     place = f"{PREFIX}{dataset_id}"
@@ -54,7 +62,8 @@ def read_irds(dataset_id: str) -> LabelledCollection:
                 f"{place}: no query has a relevant passage; choose a collection whose labels do"
             )
         texts = _texts(dataset.docs_iter(), "doc_id", place)
-    collection = LabelledCollection(texts, questions, judged)
+    passages = tuple(Passage(id_, "", text) for id_, text in texts.items())
+    collection = LabelledCollection(passages, questions, judged)
     for labelled in collection.labelled_queries():
         check_labelled(labelled, f"{place}: query {labelled.id!r:.80}")
     return collection

@@ -1,30 +1,31 @@
-"""`LabelledQuery`: what is evaluated on, and the check that names what is wrong with it."""
+"""Labelled queries and collections, and the check that names a fault in them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from bge_rerank.errors import InvalidInputError
 from bge_rerank.inputs import checked_query
 
 Candidate = tuple[str, str]
-"""The id and the text of a passage."""
+"""A passage's id and the passage."""
 Retriever = Callable[[str], Sequence[Candidate]]
-"""A first stage: takes a query, gives candidates, best first."""
+"""A first stage: returns the candidates of a query, best first."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledQuery:
-    """A query, what the first stage found for it, and which passages answer it.
+    """A query, its candidates, and the grades of its passages.
 
     Attributes:
-        id: The query's own id, unlike every other's.
-        query: What is asked.
-        candidates: Id and text of each passage found, in the first stage's order; `None` leaves it
-            to a retriever.
-        relevant: Passage id to grade, a whole number; from 1 on is relevant, the higher the more.
-            Passages that the first stage missed count too.
+        id: The query's id; no two queries have the same.
+        query: The query.
+        candidates: Id and passage of each candidate, in the first stage's order. With `None`, a
+            retriever finds them.
+        relevant: Passage id to grade, a whole number. Grades from 1 on are relevant, higher grades
+            more so. Passages that the first stage missed count too.
     """
 
     id: str
@@ -33,20 +34,60 @@ class LabelledQuery:
     relevant: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A passage of a collection; `title` is empty where the passage has none."""
+
+    id: str
+    title: str
+    text: str
+
+    @property
+    def searched(self) -> str:
+        """Title and text, with a space between."""
+        return f"{self.title} {self.text}".strip() if self.title else self.text.strip()
+
+
+@dataclass(frozen=True)
+class LabelledCollection:
+    """A collection with labels, held in memory.
+
+    Attributes:
+        passages: The passages to search.
+        questions: Query id to query.
+        judgements: Query id to passage id to grade, of one split.
+    """
+
+    passages: tuple[Passage, ...]
+    questions: dict[str, str]
+    judgements: dict[str, dict[str, int]]
+
+    @cached_property
+    def texts(self) -> dict[str, str]:
+        """Passage id to title and text, with a space between: what a retriever searches."""
+        return {passage.id: passage.searched for passage in self.passages}
+
+    def labelled_queries(self) -> Iterator[LabelledQuery]:
+        """Yield the split's queries, in the order of its labels, for a retriever to search."""
+        for id_, relevant in self.judgements.items():
+            yield LabelledQuery(id_, self.questions[id_], None, relevant)
+
+
 def check_labelled(
     labelled: LabelledQuery, place: str, *, needs_relevant: bool = True
 ) -> LabelledQuery:
-    """Return a labelled query that can be evaluated on.
+    """Return a labelled query after checking it.
 
     Args:
-        labelled: What is checked.
-        place: Where it came from, for the message: file and line.
-        needs_relevant: Refuse one without a relevant passage: no measure can tell its rankings
-            apart.
+        labelled: The query.
+        place: The file and line, for the error message.
+        needs_relevant: Refuse a query without a relevant passage, as every ranking of its candidates
+            measures the same.
 
     Raises:
-        InvalidInputError: The id or the query is no string or empty, there is no relevant passage,
-            a grade is no whole number, or `check_candidates` finds a fault. It names the field.
+        InvalidInputError: The id or the query is empty or not a string, no passage is relevant, a
+            grade is not a whole number, or `check_candidates` finds a fault. The message names the
+            field.
 
     >>> check_labelled(LabelledQuery("q1", "what causes tides", None, {"p1": 0}), "data.jsonl:7")
     Traceback (most recent call last):
@@ -73,7 +114,8 @@ def check_candidates(candidates: Sequence[Candidate], place: str) -> None:
     """Refuse candidates that cannot be ranked.
 
     Raises:
-        InvalidInputError: One is no pair of an id and a text, both strings, or two have one id.
+        InvalidInputError: A candidate is not a pair of an id and a passage, both strings, or two
+            candidates have the same id.
 
     >>> check_candidates([("a", "one"), ("a", "two")], "'candidates'")
     Traceback (most recent call last):
@@ -83,14 +125,14 @@ def check_candidates(candidates: Sequence[Candidate], place: str) -> None:
     for index, candidate in enumerate(candidates):
         if not isinstance(candidate, tuple | list) or len(candidate) != 2:  # noqa: PLR2004
             raise InvalidInputError(
-                f"{place}[{index}] is {candidate!r:.80}; give a pair of an id and a text"
+                f"{place}[{index}] is {candidate!r:.80}; give a pair of an id and a passage"
             )
-        id_, text = candidate
+        id_, passage = candidate
         if not isinstance(id_, str) or not id_:
             raise InvalidInputError(f"{place}[{index}] has the id {id_!r:.80}; give a string")
-        if not isinstance(text, str):
+        if not isinstance(passage, str):
             raise InvalidInputError(
-                f"{place}[{index}] has a text of type {type(text).__name__}; give a string"
+                f"{place}[{index}] has a passage of type {type(passage).__name__}; give a string"
             )
         if id_ in seen:
             raise InvalidInputError(
@@ -100,18 +142,18 @@ def check_candidates(candidates: Sequence[Candidate], place: str) -> None:
 
 
 def checked_grade(grade: object, place: str) -> int:
-    """Return a grade; below 0 it says no less than 0 does, as TREC's collections have it.
+    """Return a grade. Grades below 0, which TREC's collections have, count as 0.
 
     Raises:
-        InvalidInputError: It is no whole number.
+        InvalidInputError: The grade is not a whole number.
 
-    >>> checked_grade("high", "'relevant' of 'p1'")
+    >>> checked_grade("high", "data.tsv:7: 'score'")
     Traceback (most recent call last):
-    bge_rerank.errors.InvalidInputError: 'relevant' of 'p1': the grade is 'high'; give a whole number, 0 for not relevant
+    bge_rerank.errors.InvalidInputError: data.tsv:7: 'score' is 'high'; give a whole number, 0 for not relevant
     """
     if isinstance(grade, bool) or not isinstance(grade, int):
         raise InvalidInputError(
-            f"{place}: the grade is {grade!r:.80}; give a whole number, 0 for not relevant"
+            f"{place} is {grade!r:.80}; give a whole number, 0 for not relevant"
         )
     return max(grade, 0)
 
@@ -120,4 +162,4 @@ def _check_grades(relevant: Mapping[str, int], place: str) -> None:
     for id_, grade in relevant.items():
         if not isinstance(id_, str):
             raise InvalidInputError(f"{place}: 'relevant' has the id {id_!r:.80}; give a string")
-        checked_grade(grade, f"{place}: 'relevant' of {id_!r:.80}")
+        checked_grade(grade, f"{place}: 'relevant'[{id_!r:.80}]")

@@ -1,4 +1,4 @@
-"""`open_data`: a file, a folder or an id, checked whole before anything is ranked."""
+"""`open_data`: read a file, a folder or an id, and check all of it before anything is ranked."""
 
 from __future__ import annotations
 
@@ -8,24 +8,23 @@ from pathlib import Path
 
 from bge_rerank.data.beir import choose_split, read_beir
 from bge_rerank.data.bm25_retriever import Bm25Retriever
-from bge_rerank.data.collection import LabelledCollection
 from bge_rerank.data.irds import PREFIX, read_irds
 from bge_rerank.data.jsonl import read_jsonl
-from bge_rerank.data.labelled import LabelledQuery, Retriever
+from bge_rerank.data.labelled import LabelledCollection, LabelledQuery, Retriever
 from bge_rerank.errors import ConfigurationError, InvalidInputError
 from bge_rerank.models.manifest import checksum
 
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Labelled queries, and what belongs to them.
+    """Labelled queries, with their retriever.
 
     Attributes:
-        queries: One at a time.
-        count: How many there are.
-        retriever: What finds their candidates; `None` where they bring them along.
-        corpus_size: How many passages there are to search; `None` where nobody knows.
-        identity: What tells the data from other data: checksums and the split, or the id.
+        queries: The queries, read one at a time.
+        count: The number of queries.
+        retriever: Finds the candidates; `None` where the queries have candidates already.
+        corpus_size: The number of passages to search; `None` where it is unknown.
+        identity: Checksums and the split, or the id; they tell this data from other data.
     """
 
     queries: Iterable[LabelledQuery]
@@ -36,17 +35,17 @@ class Data:
 
 
 def open_data(source: str, split: str | None, depth: int, *, allow_missed: bool) -> Data:
-    """Open a folder in the BEIR layout, a file of JSONL with candidates, or a published collection.
+    """Open a folder in the BEIR layout, a JSONL file with candidates, or a published collection.
 
     Args:
         source: The folder, the file, or `irds:` and an id of ir_datasets.
-        split: Of a folder; `None` is `test`, or the only one there is.
-        depth: The most passages that BM25 finds in a folder's or an id's corpus.
+        split: The split of a folder; `None` is `test`, or the only split.
+        depth: The most passages that BM25 returns for a query of a folder or an id.
         allow_missed: As for `read_jsonl`.
 
     Raises:
         ConfigurationError: There is no such split or id, or a split is given for what has none.
-        InvalidInputError: There is no such file, or the data cannot be evaluated on.
+        InvalidInputError: There is no such file, or the data cannot be used.
     """
     is_id = source.startswith(PREFIX)
     path = Path(source)
@@ -54,7 +53,7 @@ def open_data(source: str, split: str | None, depth: int, *, allow_missed: bool)
         return _folder(path, split, depth)
     if split is not None:
         raise ConfigurationError(
-            f"split is {split!r}, but {source!r} is no folder in the BEIR layout; leave it out"
+            f"split is {split!r}, but {source!r} is not a folder in the BEIR layout; leave the split out"
         )
     if is_id:
         collection = read_irds(source.removeprefix(PREFIX))
@@ -76,7 +75,7 @@ def _collection(collection: LabelledCollection, depth: int, identity: dict[str, 
         queries=collection.labelled_queries(),
         count=len(collection.judgements),
         retriever=Bm25Retriever(collection.texts, depth),
-        corpus_size=len(collection.texts),
+        corpus_size=len(collection.passages),
         identity=identity,
     )
 
@@ -100,5 +99,5 @@ def _file(path: Path, *, allow_missed: bool) -> Data:
 
 
 def _identity(path: Path) -> str:
-    """Return as much of the checksum as tells files apart."""
+    """Return the beginning of the checksum, long enough to tell files apart."""
     return checksum(path)[:16]

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bge_rerank.display.shown_text import ShownRanking
 from bge_rerank.extras import needs_extra
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from bge_rerank.ranking.result import Ranking
-
 LABEL_CHARACTERS = 40
 INCHES_A_TEXT = 0.28
 
 
-def bump_chart(ranking: Ranking) -> Figure:
+def bump_chart(ranking: ShownRanking) -> Figure:
     """Draw how the texts moved: on the left as they came, on the right as they were ranked.
 
     Texts that are not in the ranking are grey dots on the left. Darker lines have higher scores.

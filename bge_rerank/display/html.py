@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
 
-from bge_rerank.display.shown_text import moved, shown_text, tiers_line
-
-if TYPE_CHECKING:
-    from bge_rerank.ranking.result import Ranking
-    from bge_rerank.types import Ranked
+from bge_rerank.display.shown_text import ShownRanking, moved, shown_text, tiers_line
+from bge_rerank.types import Ranked
 
 LEFT = "text-align:left;vertical-align:top"
 BAR = "display:block;height:0.5em;background:currentColor;opacity:0.6"
 """In the colour of the text, so that it is seen on light and on dark."""
+QUIET = "display:block;opacity:0.7"
+HEADS = ("Rank", "Moved", "Score", "Text")
 
 
-def ranking_html(ranking: Ranking) -> str:
+def ranking_html(ranking: ShownRanking) -> str:
     """Return a table, a row a text, best first; everything in it is escaped.
 
-    >>> from bge_rerank.ranking.result import Ranking
-    >>> from bge_rerank.types import Ranked
+    >>> from bge_rerank import Ranked, Ranking
     >>> "a &lt;b&gt;" in ranking_html(Ranking([Ranked(0, 0.5, 0.0)], "q", ["a <b>"]))
     True
     """
@@ -34,10 +31,6 @@ def ranking_html(ranking: Ranking) -> str:
         f'<table><caption style="{LEFT}">{caption}{tiers}</caption>'
         f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
     )
-
-
-QUIET = "display:block;opacity:0.7"
-HEADS = ("Rank", "Moved", "Score", "Text")
 
 
 def _row(rank: int, ranked: Ranked, text: str) -> str:

@@ -1,19 +1,40 @@
-"""What of a ranking is shown: a text's beginning or best part, its move, the tiers in a line."""
+"""The parts of a ranking that are shown: a text's beginning or best part, its move, the tiers."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from bge_rerank.types import Span
-
-if TYPE_CHECKING:
-    from bge_rerank.ranking.result import Ranking
+from bge_rerank.types import Ranked, Span
 
 CHARACTERS = 280
 """A few lines."""
 AROUND = 60
 """Characters of the text before a marked part, and behind it."""
+
+
+class ShownRanking(Protocol):
+    """A ranking that can be shown, best first; `bge_rerank.Ranking` is one."""
+
+    @property
+    def query(self) -> str:
+        """The query that it was ranked by."""
+        ...
+
+    @property
+    def texts(self) -> Sequence[str]:
+        """All texts that came in, in their order."""
+        ...
+
+    @property
+    def tiers(self) -> Sequence[object]:
+        """The steps that led to it; each prints as a few words."""
+        ...
+
+    def __iter__(self) -> Iterator[Ranked]: ...
+
+    def __len__(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +80,7 @@ def moved(index: int, rank: int) -> str:
     return "=" if up == 0 else f"{'▲' if up > 0 else '▼'} {abs(up)}"
 
 
-def tiers_line(ranking: Ranking) -> str:
+def tiers_line(ranking: ShownRanking) -> str:
     """Say in a line what each tier kept, and how long it took.
 
     >>> from bge_rerank import Ranking, Tier

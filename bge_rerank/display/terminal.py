@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bge_rerank.display.shown_text import moved, shown_text, tiers_line
+from bge_rerank.display.shown_text import ShownRanking, moved, shown_text, tiers_line
 from bge_rerank.extras import needs_extra
+from bge_rerank.types import Ranked
 
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from bge_rerank.ranking.result import Ranking
-    from bge_rerank.types import Ranked
-
 BAR_WIDTH = 10
 
 
-def ranking_table(ranking: Ranking) -> Table:
+def ranking_table(ranking: ShownRanking) -> Table:
     """Return a table, a row a text, best first.
 
     Raises:

@@ -10,12 +10,17 @@ The extra `evaluate` is imported when something is evaluated.
 
 from bge_rerank.data.beir import read_beir
 from bge_rerank.data.bm25_retriever import Bm25Retriever
-from bge_rerank.data.collection import LabelledCollection
 from bge_rerank.data.demo import demo_collection
 from bge_rerank.data.frames import read_frame
 from bge_rerank.data.irds import read_irds
 from bge_rerank.data.jsonl import read_jsonl
-from bge_rerank.data.labelled import Candidate, LabelledQuery, Retriever
+from bge_rerank.data.labelled import (
+    Candidate,
+    LabelledCollection,
+    LabelledQuery,
+    Passage,
+    Retriever,
+)
 from bge_rerank.evaluation.evaluate import evaluate
 from bge_rerank.evaluation.measures import measure_rankings
 from bge_rerank.evaluation.result import (
@@ -40,6 +45,7 @@ __all__ = [
     "Latency",
     "Loss",
     "ModelResult",
+    "Passage",
     "Retriever",
     "Shown",
     "Verdict",

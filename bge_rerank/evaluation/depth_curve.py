@@ -5,7 +5,6 @@ from __future__ import annotations
 from statistics import fmean
 
 from bge_rerank.evaluation.depths import DepthPlan
-from bge_rerank.evaluation.latency import latency_of
 from bge_rerank.evaluation.paired import bootstrap_interval
 from bge_rerank.evaluation.result import Change, DepthPoint, Latency
 from bge_rerank.evaluation.tally import Tally
@@ -30,7 +29,7 @@ def depth_points(
         if depth < tally.most:
             low, high = bootstrap_interval(tally.depth_differences(model, place))
             milliseconds = tally.depth_milliseconds[model][place]
-            took = latency_of(milliseconds) if len(milliseconds) > 1 else None
+            took = Latency.of(milliseconds) if len(milliseconds) > 1 else None
             points.append(DepthPoint(depth, fmean(tally.depths[model][place]), low, high, took))
     took = latency if _has_cost(tally, model, plan) else None
     return [*points, DepthPoint(plan.depths[-1], whole.after, whole.low, whole.high, took)]

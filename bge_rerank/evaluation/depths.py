@@ -11,11 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, takewhile
 
-from bge_rerank.backends.bm25 import Bm25Scorer
 from bge_rerank.errors import ConfigurationError
+from bge_rerank.models.options import declared
+from bge_rerank.ranking.options import RankOptions
 from bge_rerank.ranking.reranker import Reranker
-from bge_rerank.scoring.cache import CachedScorer
-from bge_rerank.scoring.loading import LazyScorer
 from bge_rerank.types import Scorer
 
 SMALLEST_DEPTH = 5
@@ -118,31 +117,23 @@ def why_no_curve(reranker: Reranker) -> str | None:
     >>> why_no_curve(Reranker(load_scorer("mini"), top_n=3))
     'top_n may leave candidates out'
     """
-    if isinstance(reranker.scorer, Bm25Scorer):
+    if getattr(reranker.scorer, "compares_within_call", False):
         return "scorer compares the candidates with one another"
-    if reranker.fusion is not None:
-        return "fusion ranks the candidates among one another"
-    settings = {
-        "top_n": reranker.top_n,
-        "score_threshold": reranker.score_threshold,
-        "min_precision": reranker.min_logit,
-        "prefilter": reranker.prefilter,
-        "latency_budget_ms": reranker.latency_budget_ms,
-    }
-    given = [name for name, value in settings.items() if value is not None]
+    if reranker.options.rrf_k is not None:
+        return "rrf_k ranks the candidates among one another"
+    dropping = [each.name for each in declared(RankOptions) if each.drops]
+    given = [name for name in dropping if getattr(reranker.options, name) is not None]
     return f"{', '.join(given)} may leave candidates out" if given else None
 
 
 def keeps_scores(scorer: Scorer) -> bool:
-    """Say whether a pair that was scored before is looked up, so that its time says nothing.
+    """Say whether a scorer looks up pairs that it scored before, so that timing them means nothing.
 
     >>> from bge_rerank import load_scorer
     >>> keeps_scores(load_scorer("mini")), keeps_scores(load_scorer("mini", score_cache="memory"))
     (False, True)
     """
-    if isinstance(scorer, LazyScorer):
-        return scorer.config.score_cache is not None
-    return isinstance(scorer, CachedScorer)
+    return bool(getattr(scorer, "keeps_scores", False))
 
 
 def _series() -> Iterator[int]:

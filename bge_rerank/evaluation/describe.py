@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
+from bge_rerank.models.config import ScorerConfig
+from bge_rerank.models.options import declared
+from bge_rerank.ranking.options import RankOptions
 from bge_rerank.ranking.prefilter import Prefilter
 from bge_rerank.ranking.reranker import Reranker
-from bge_rerank.scoring.loading import LazyScorer
+from bge_rerank.scoring.identity import config_of, innermost
 from bge_rerank.types import Scorer
-
-_SCORER_FIELDS = (
-    "model_name",
-    "backend",
-    "revision",
-    "device",
-    "dtype",
-    "max_length",
-    "threads",
-    "cutoff_layers",
-    "base_url",
-)
-"""What of a `ScorerConfig` shows in the numbers and is no secret."""
 
 
 def describe_reranker(reranker: Reranker) -> dict[str, Any]:
@@ -33,16 +22,15 @@ def describe_reranker(reranker: Reranker) -> dict[str, Any]:
     """
     return {
         "scorer": _scorer(reranker.scorer),
-        "top_n": reranker.top_n,
-        "score_threshold": reranker.score_threshold,
-        "min_logit": reranker.min_logit,
-        "latency_budget_ms": reranker.latency_budget_ms,
         "prefilter": _prefilter(reranker.prefilter),
-        "long_documents": reranker.long_documents,
-        "window_tokens": reranker.window_tokens,
-        "fusion": reranker.fusion,
-        "rrf_k": None if reranker.fusion is None else reranker.rrf_k,
+        "min_logit": reranker.min_logit,
+        **_deciding(reranker.options, RankOptions),
     }
+
+
+def _deciding(values: object, declaring: type) -> dict[str, Any]:
+    """Return the options that show in the numbers; none of them is a secret."""
+    return {each.name: getattr(values, each.name) for each in declared(declaring) if each.decides}
 
 
 def _prefilter(prefilter: Prefilter | None) -> dict[str, Any] | None:
@@ -52,8 +40,9 @@ def _prefilter(prefilter: Prefilter | None) -> dict[str, Any] | None:
 
 
 def _scorer(scorer: Scorer) -> dict[str, Any]:
-    """Return a configuration, or the name of the class that somebody wrote."""
-    if not isinstance(scorer, LazyScorer):
-        return {"class": f"{type(scorer).__module__}.{type(scorer).__qualname__}"}
-    config = asdict(scorer.config)
-    return {name: config[name] for name in _SCORER_FIELDS}
+    """Return a scorer's configuration, or the class of a scorer of your own."""
+    config = config_of(scorer)
+    if config is None:
+        own = type(innermost(scorer))
+        return {"class": f"{own.__module__}.{own.__qualname__}"}
+    return _deciding(config, ScorerConfig)

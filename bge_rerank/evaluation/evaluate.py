@@ -16,7 +16,7 @@ from bge_rerank.evaluation.measures import measure_names
 from bge_rerank.evaluation.measuring import Measuring
 from bge_rerank.evaluation.records import RecordFile
 from bge_rerank.evaluation.result import Evaluation
-from bge_rerank.evaluation.summary import summarise
+from bge_rerank.evaluation.summary import build_evaluation
 from bge_rerank.evaluation.tally import Tally
 from bge_rerank.evaluation.verdict import Demands
 from bge_rerank.extras import needs_extra
@@ -111,11 +111,11 @@ def evaluate(
             tally.add(record)
     if not len(tally):
         raise InvalidInputError("there is no labelled query; give some to evaluate on")
-    return summarise(tally, settings, k, plan, demands)
+    return build_evaluation(tally, settings, k, plan, demands)
 
 
 def check_packages() -> None:
-    """Miss what is asked for late before anything is read or measured.
+    """Import the packages of the extra, so that a missing one fails before any work.
 
     Raises:
         MissingDependencyError: A package of the extra `evaluate` is not installed.

@@ -13,14 +13,14 @@ from bge_rerank.evaluation.agreement import query_agreement
 from bge_rerank.evaluation.depths import DepthPlan, order_at
 from bge_rerank.evaluation.keyword_queries import is_keywords
 from bge_rerank.evaluation.measures import measure_names, measure_rankings
-from bge_rerank.evaluation.records import Record
+from bge_rerank.evaluation.records import QueryRecord
 from bge_rerank.evaluation.result import Agreement, Loss, Shown
 from bge_rerank.evaluation.tally import SAME
 from bge_rerank.inputs import without_lone_surrogates
 from bge_rerank.ranking.reranker import Reranker
 
-SHOWN_CHARACTERS = 300
-"""How much of a text is kept of a query that was lost."""
+KEPT_CHARACTERS = 300
+"""The most characters of a text that are kept, of a query that was lost."""
 FIRST_TIMED = 20
 """So many queries are ranked at each smaller depth too, to see how long that takes."""
 TIMED_EVERY = 10
@@ -48,7 +48,7 @@ class Measuring:
     k: int
     plan: DepthPlan
 
-    def records(self, queries: Iterable[LabelledQuery], earlier: int = 0) -> Iterator[Record]:
+    def records(self, queries: Iterable[LabelledQuery], earlier: int = 0) -> Iterator[QueryRecord]:
         """Measure one query after the other.
 
         Before the first one each model ranks a passage, so that loading its weights is not timed.
@@ -86,7 +86,7 @@ class Measuring:
 
     def _record(
         self, labelled: LabelledQuery, candidates: Sequence[Candidate], *, timed: bool
-    ) -> Record:
+    ) -> QueryRecord:
         orders: dict[str, list[int]] = {}
         milliseconds: dict[str, float] = {}
         agreement: dict[str, Agreement] = {}
@@ -101,7 +101,7 @@ class Measuring:
                 )
         before, after, depths = self._measured(labelled.relevant, candidates, orders)
         relevant = {id_ for id_, grade in labelled.relevant.items() if grade > 0}
-        return Record(
+        return QueryRecord(
             id=labelled.id,
             relevant=len(relevant),
             found=len(relevant & {id_ for id_, _ in candidates}),
@@ -213,4 +213,4 @@ def _shown(candidate: Candidate) -> Shown:
 
 def _beginning(text: str) -> str:
     """Return what a report can hold of a text, in any encoding of Unicode."""
-    return without_lone_surrogates(text[:SHOWN_CHARACTERS])
+    return without_lone_surrogates(text[:KEPT_CHARACTERS])

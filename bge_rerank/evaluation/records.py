@@ -20,7 +20,7 @@ FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class QueryRecord:
     """The numbers of one query.
 
     Attributes:
@@ -86,7 +86,7 @@ class RecordFile:
         if not whole:
             self._write(self._header)
 
-    def read(self) -> Iterator[Record]:
+    def read(self) -> Iterator[QueryRecord]:
         """Give the queries that were measured, in the order of measuring.
 
         Raises:
@@ -95,9 +95,9 @@ class RecordFile:
         with self.path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 if number > 1:
-                    yield _record(line, f"{self.path}:{number}")
+                    yield _query_record(line, f"{self.path}:{number}")
 
-    def add(self, record: Record) -> None:
+    def add(self, record: QueryRecord) -> None:
         """Write a query down; it is in the file when this returns, though perhaps not on the disk."""
         self._write(asdict(record))
 
@@ -174,10 +174,10 @@ def _fields(line: bytes, place: str) -> dict[str, Any]:
     return fields if isinstance(fields, dict) else {}
 
 
-def _record(line: bytes, place: str) -> Record:
+def _query_record(line: bytes, place: str) -> QueryRecord:
     fields = _fields(line, place)
     try:
-        return Record(
+        return QueryRecord(
             fields["id"],
             fields["relevant"],
             fields["found"],

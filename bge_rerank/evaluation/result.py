@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from statistics import quantiles
 from typing import Any, Literal
 
 Decision = Literal["rerank", "do not rerank", "not enough data"]
@@ -70,10 +71,20 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """What reranking one query's candidates took, in milliseconds: median and 95th percentile."""
+    """The time that reranking one query takes, in milliseconds: median and 95th percentile."""
 
     p50: float
     p95: float
+
+    @classmethod
+    def of(cls, milliseconds: Sequence[float]) -> Latency:
+        """Return the percentiles of two times or more, interpolated.
+
+        >>> Latency.of([10.0, 20.0, 30.0])
+        Latency(p50=20.0, p95=29.0)
+        """
+        parts = quantiles(milliseconds, n=100, method="inclusive")
+        return cls(p50=parts[49], p95=parts[94])
 
 
 @dataclass(frozen=True, slots=True)

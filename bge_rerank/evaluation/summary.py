@@ -1,4 +1,4 @@
-"""`summarise`: from the numbers of the queries to an `Evaluation`."""
+"""`build_evaluation`: from the numbers of the queries to an `Evaluation`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from bge_rerank.evaluation.agreement import disagreement_notes, mean_agreement
+from bge_rerank.evaluation.depth_choice import decide_by_depth
 from bge_rerank.evaluation.depth_curve import depth_notes, depth_points
-from bge_rerank.evaluation.depth_verdict import decide_by_depth
 from bge_rerank.evaluation.depths import DepthPlan
 from bge_rerank.evaluation.keyword_queries import why_not_keywords
-from bge_rerank.evaluation.latency import latency_of
 from bge_rerank.evaluation.measures import measure_names
 from bge_rerank.evaluation.paired import bootstrap_interval, randomisation_p_value
 from bge_rerank.evaluation.result import (
@@ -29,7 +28,7 @@ SMALL_CORPUS = 1_000
 """Passages; on a larger corpus the first stage has more to confuse, and the gain is another."""
 
 
-def summarise(
+def build_evaluation(
     tally: Tally, settings: Mapping[str, Any], k: int, plan: DepthPlan, demands: Demands
 ) -> Evaluation:
     """Compute means, intervals, tests and verdicts.
@@ -94,7 +93,7 @@ def _judged(tally: Tally, model: str, k: int, plan: DepthPlan, demands: Demands)
     if lacking:
         return _Judged(Verdict("not enough data", (lacking,)))
     changes = [_change(tally, model, place, name) for place, name in enumerate(measure_names(k))]
-    latency = latency_of(tally.milliseconds[model])
+    latency = Latency.of(tally.milliseconds[model])
     points = depth_points(tally, model, plan, changes[0], latency)
     timed = any(point.latency for point in points[:-1])
     keywords = why_not_keywords(tally.keywords, tally.differences(model))

@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Sequence
 from itertools import count
 
-from bge_rerank.evaluation.records import Record
+from bge_rerank.evaluation.records import QueryRecord
 from bge_rerank.evaluation.result import Loss
 
 WORST = 5
@@ -61,7 +61,7 @@ class Tally:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def add(self, record: Record) -> None:
+    def add(self, record: QueryRecord) -> None:
         """Take a query's numbers in."""
         self.ids.add(record.id)
         self.relevant += record.relevant

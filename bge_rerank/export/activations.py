@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from bge_rerank.backends.encoder.padding import padded
+from bge_rerank.backends.encoder.batches import padded
 from bge_rerank.backends.encoder.pairs import EncodedPair
 from bge_rerank.backends.torch.encoder import FirstTokenClassifier
 

@@ -11,7 +11,6 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +20,13 @@ from nncf.onnx.quantization.backend_parameters import BackendParameters
 from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 from onnx.external_data_helper import load_external_data_for_model
 
-from bge_rerank.backends.encoder.padding import padded
+from bge_rerank.backends.encoder.batches import padded
 from bge_rerank.backends.encoder.pairs import EncodedPair
-from bge_rerank.export.half_table import with_table_in_half
+from bge_rerank.export.kept_in_float import kept_in_float, lookups, with_table_in_half
 
 ACTIVATION_RANGES = RangeEstimatorParametersSet.MINMAX
 """Nothing that calibration met is clipped. On mini and 1,080 pairs of three collections the logit's root mean
 square error was 0.071 so, and 0.079 with the samples' mean extremes, which are NNCF's own choice."""
-LAYER_MATRICES = 8
-"""Query, key, value, attention's output, then the feed-forward's first of the others and of the outliers,
-and its second of both, in this order in the graph."""
-FIRST_OF_OTHERS = 4
-OUTLIER_MATRICES = 5, 7
-LAST_LAYER_MATRICES = 6
-"""There the feed-forward is whole."""
-HEAD_MATRICES = 2
-"""Those of a BERT pooler and classifier, or of RoBERTa's head."""
 
 
 def quantise_graph(path: Path, samples: Sequence[EncodedPair], pad_token_id: int) -> None:
@@ -70,44 +60,10 @@ def quantise_graph(path: Path, samples: Sequence[EncodedPair], pad_token_id: int
             ),
         )
     load_external_data_for_model(quantised, str(path.parent))
-    with_table_in_half(quantised, _lookups(graph)[-1].name)
+    with_table_in_half(quantised, lookups(graph)[-1].name)
     for stale in path.parent.glob(f"{path.name}*"):
         stale.unlink()
     onnx.save(quantised, path)
-
-
-def kept_in_float(graph: onnx.ModelProto) -> list[str]:
-    """Return the names of the products, and of the lookups in tables, that stay as they are.
-
-    Attention's products have no weights. Of a feed-forward stays the part of the outliers, of the last
-    layer what is computed for one token alone, and the head. The first layer's feed-forward into the
-    others stays too: on mini a quarter of the squared error came from that product alone. So do all
-    embeddings, whose errors are the same wherever a token, its segment or its position comes.
-    """
-    weights = {weight.name for weight in graph.graph.initializer}
-    products = [node for node in graph.graph.node if node.op_type in ("MatMul", "Gemm")]
-    of_weights = [node.name for node in products if node.input[1] in weights]
-    of_activations = [node.name for node in products if node.input[1] not in weights]
-    *_, query, _, _, attended, first, second = of_weights[:-HEAD_MATRICES]
-    layers = of_weights[: -HEAD_MATRICES - LAST_LAYER_MATRICES]
-    outliers = [layers[place::LAYER_MATRICES] for place in OUTLIER_MATRICES]
-    return [
-        *(node.name for node in _lookups(graph)),
-        *of_activations,
-        *chain(*outliers),
-        *layers[FIRST_OF_OTHERS : FIRST_OF_OTHERS + 1],
-        *(query, attended, first, second),
-        *of_weights[-HEAD_MATRICES:],
-    ]
-
-
-def _lookups(graph: onnx.ModelProto) -> list[onnx.NodeProto]:
-    """Return the lookups in tables of weights, that of the largest, the words', last."""
-    rows = {weight.name: weight.dims[0] for weight in graph.graph.initializer if weight.dims}
-    lookups = [node for node in graph.graph.node if node.op_type == "Gather"]
-    return sorted(
-        (node for node in lookups if node.input[0] in rows), key=lambda node: rows[node.input[0]]
-    )
 
 
 @contextmanager

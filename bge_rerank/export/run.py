@@ -15,7 +15,7 @@ from bge_rerank.errors import ConfigurationError, MissingDependencyError
 from bge_rerank.export.check import Agreement, check_export
 from bge_rerank.export.samples import sample_pairs
 from bge_rerank.extras import needs_extra
-from bge_rerank.models.config import ScorerConfig
+from bge_rerank.models.config import LoadOptions, ModelOptions, ScorerConfig
 from bge_rerank.models.files import ModelConfig, read_config
 from bge_rerank.models.manifest import (
     GRAPH_FILE,
@@ -31,7 +31,7 @@ from bge_rerank.types import Pair, Scorer
 
 logger = logging.getLogger(__name__)
 
-CALIBRATION_PAIRS = 200
+SAMPLE_PAIRS = 200
 CHECKED_PAIRS = 48
 CHECKED_BATCH_TOKENS = 4_096
 """Large enough that batches hold rows of clearly unequal length."""
@@ -42,10 +42,10 @@ def export_model(
     folder: str | Path,
     precision: Precision = "fp32",
     *,
-    calibrate: Sequence[Pair] | None = None,
-    revision: str | None = None,
-    cache_dir: str | None = None,
-    local_files_only: bool = False,
+    samples: Sequence[Pair] | None = None,
+    revision: str | None = ModelOptions.revision,
+    cache_dir: str | None = LoadOptions.cache_dir,
+    local_files_only: bool = LoadOptions.local_files_only,
 ) -> Agreement:
     """Export an encoder reranker to a folder that the `onnx` and `openvino` backends read.
 
@@ -55,7 +55,7 @@ def export_model(
         model_name: A hub repository, a local folder, or `"mini"`.
         folder: Where to write; it must not exist, or be empty.
         precision: `"fp32"`; `"bf16"`, which OpenVINO computes in bfloat16; or `"int8"`.
-        calibrate: For `"int8"`, (query, passage) pairs like those to be scored, a few hundred;
+        samples: For `"int8"`, (query, passage) pairs like those to be scored, a few hundred;
             `None` takes pairs of the demo collection.
         revision: A branch, tag or commit of the hub repository.
         cache_dir: Where hub files are kept.
@@ -84,7 +84,7 @@ def export_model(
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=target.parent) as made:
         staged = Path(made) / "model"
-        agreement = _export(config, staged, precision, calibrate)
+        agreement = _export(config, staged, precision, samples)
         if target.exists():
             target.rmdir()
         staged.rename(target)
@@ -101,25 +101,24 @@ def _check_arguments(target: Path, precision: str) -> None:
 
 
 def _export(
-    config: ScorerConfig, staged: Path, precision: Precision, calibrate: Sequence[Pair] | None
+    config: ScorerConfig, staged: Path, precision: Precision, samples: Sequence[Pair] | None
 ) -> Agreement:
     with needs_extra("export", "exporting a model"):
         import onnxscript  # noqa: F401 - torch's exporter needs it, and says so less clearly
 
         from bge_rerank.backends.torch.scorer import TorchScorer
+        from bge_rerank.export.bfloat16 import with_logit_as_sum, with_norms_folded
         from bge_rerank.export.graph import check_architecture, export_graph
-        from bge_rerank.export.logit_sum import with_logit_as_sum
-        from bge_rerank.export.norms import with_norms_folded
         from bge_rerank.export.outliers import with_outliers_apart
         from bge_rerank.export.scaling import with_products_scaled
     model = read_config(config)
     scorer = TorchScorer(config)
     check_architecture(scorer.model)
-    samples = list(calibrate or sample_pairs(CALIBRATION_PAIRS)) if precision == "int8" else []
+    pairs = list(samples or sample_pairs(SAMPLE_PAIRS)) if precision == "int8" else []
     classifier = with_norms_folded(scorer.model)
-    if samples:
+    if pairs:
         encoder = PairEncoder(scorer.tokenizer.backend_tokenizer, scorer.max_length)
-        encoded = encoder.encode(samples)
+        encoded = encoder.encode(pairs)
         classifier = with_outliers_apart(classifier, encoded)
         classifier = with_products_scaled(classifier, encoded)
     else:
@@ -131,8 +130,8 @@ def _export(
     takes_type_ids = "token_type_ids" in scorer.tokenizer.model_input_names
     export_graph(classifier, graph, positions=model.positions, takes_type_ids=takes_type_ids)
     _write_manifest(config, model, graph.parent, "fp32")
-    if samples:
-        _quantise(staged, samples)
+    if pairs:
+        _quantise(staged, pairs)
     _write_manifest(config, model, graph.parent, precision)
     return _check(staged, scorer, precision)
 

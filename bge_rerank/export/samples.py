@@ -1,14 +1,10 @@
-"""Pairs to calibrate and to check with: the caller's, or the demo collection's."""
+"""Pairs of the demo collection, to quantise an export with and to check it."""
 
 from __future__ import annotations
 
-import json
 import random
-from pathlib import Path
 
 from bge_rerank.data.demo import demo_collection
-from bge_rerank.errors import InvalidInputError
-from bge_rerank.inputs import checked_query, checked_texts
 from bge_rerank.types import Pair
 
 SEED = 7
@@ -36,32 +32,3 @@ def sample_pairs(count: int) -> list[Pair]:
         passage = [*best, *running][:length] if number % 2 else running
         pairs.append((collection.questions[question], " ".join(passage)))
     return pairs
-
-
-def read_pairs(path: Path) -> list[Pair]:
-    """Read pairs from JSONL: an object a line, with strings `query` and `text`.
-
-    Raises:
-        InvalidInputError: The file cannot be read, is empty, or a line is no such object.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInputError(f"cannot read {str(path)!r}: {error}") from error
-    pairs = [
-        _pair(line, f"{path}:{number}") for number, line in enumerate(lines, 1) if line.strip()
-    ]
-    if not pairs:
-        raise InvalidInputError(f"{str(path)!r} has no pairs; give a JSON object a line")
-    return pairs
-
-
-def _pair(line: str, place: str) -> Pair:
-    try:
-        record = json.loads(line)
-        query, text = record["query"], record["text"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InvalidInputError(
-            f"{place}: no object with strings 'query' and 'text'; write one a line"
-        ) from error
-    return checked_query(query), checked_texts([text])[0]

@@ -1,81 +1,205 @@
-"""`ScorerConfig`: which model, how to run it."""
+"""How a model is loaded, or a server asked: `ModelOptions`, `LoadOptions`, `AskOptions`, and all of them in `ScorerConfig`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol, runtime_checkable
+
+from bge_rerank.models.options import (
+    MILLISECONDS_OR_OFF,
+    Check,
+    Checked,
+    above_zero,
+    again,
+    option,
+    options,
+    whole_from,
+)
+from bge_rerank.models.registry import backend_names
 
 DEFAULT_MODEL = "BAAI/bge-reranker-v2-m3"
 
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
-"""A precision; `"auto"` is that of the export for exported models, else what the device computes fast
-in: float16 on accelerators, bfloat16 on CPUs with instructions for it, float32 on the others. `flag`
-keeps to float32 on every CPU, as FlagEmbedding does."""
+"""A precision; `"auto"` is that of the export for exported models, else the one that the device computes
+fastest in: float16 on accelerators, bfloat16 on CPUs with instructions for it, float32 on other CPUs.
+`flag` keeps to float32 on every CPU, as FlagEmbedding does."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScorerConfig:
+@runtime_checkable
+class Secret(Protocol):
+    """A text that hides itself, such as pydantic's `SecretStr`."""
+
+    def get_secret_value(self) -> str:
+        """Return the text."""
+        ...
+
+
+@options
+class ModelOptions(Checked):
+    """Which model scores, or which server. These options can be given wherever a model is named."""
+
+    model_name: str = option(
+        default=DEFAULT_MODEL,
+        doc="A hub repository, a local folder, or 'mini' (the package bge-rerank-mini). For a server, the "
+        "name under which it serves the model.",
+        flag="--model",
+        decides=True,
+    )
+    backend: str = option(
+        default="auto",
+        doc="What scores. 'torch', 'openvino', 'onnx' and 'flag' run a model here; 'auto' takes the fastest "
+        "of these that is installed and can run the model. 'm3-sparse' scores by the lexical weights of "
+        "BGE-M3, for a prefilter. 'tei', 'vllm', 'infinity', 'llamacpp', 'cohere' and 'jina' ask a server.",
+        check=Check(
+            lambda name: name in backend_names(), f"; choose one of {', '.join(backend_names())}"
+        ),
+        decides=True,
+    )
+    device: str | Sequence[str] | None = option(
+        default=None,
+        doc="A torch device such as 'cpu' or 'cuda:1', or several, which share each call (torch only). None "
+        "takes the accelerator where there is one.",
+        decides=True,
+    )
+    dtype: Dtype = option(
+        default="auto",
+        doc="The precision of weights and activations. 'auto' is the precision of an exported model; else "
+        "float16 on accelerators, bfloat16 on CPUs with instructions for it, float32 on other CPUs.",
+        decides=True,
+    )
+    max_length: int | None = option(
+        default=None,
+        doc="The longest sequence in tokens: query, passage and special tokens. Longer pairs are cut. None "
+        "takes the length that BAAI recommends for the model.",
+        decides=True,
+    )
+    revision: str | None = option(
+        default=None,
+        doc="A branch, tag or commit of the hub repository. None takes its main branch.",
+        decides=True,
+    )
+    score_cache: str | None = option(
+        default=None,
+        doc="Where scores are kept, so that a pair is scored once: 'memory', or a folder, which several "
+        "processes may share. A server must keep the same model under one name.",
+    )
+    base_url: str | Sequence[str] | None = option(
+        default=None,
+        doc="The address of the server without its endpoint, such as http://localhost:8080. Several are "
+        "asked in turn, and one that fails is left out for a while. None is the public service of "
+        "'cohere' and 'jina'.",
+        decides=True,
+    )
+    api_key: str | Secret | None = option(
+        default=None,
+        doc="The bearer token for the server. None takes CO_API_KEY or JINA_API_KEY from the environment "
+        "for 'cohere' and 'jina'.",
+        hidden=True,
+    )
+
+
+@options
+class LoadOptions(Checked):
+    """How a model is loaded and run here."""
+
+    cache_dir: str | None = option(
+        default=None,
+        doc="The folder for files from the hub. None is the hub client's own folder.",
+    )
+    local_files_only: bool = option(
+        default=False,
+        doc="Never ask the hub; use the files in its cache.",
+    )
+    trust_remote_code: bool = option(
+        default=False,
+        doc="Run code from the model's repository. Only for sources that you trust.",
+    )
+    threads: int | None = option(
+        default=None,
+        doc="CPU threads to compute with. None takes every core. With 'torch' the number holds for the "
+        "whole process.",
+        check=whole_from(1, ", or None for all"),
+        decides=True,
+    )
+    max_batch_tokens: int | None = option(
+        default=None,
+        doc="The token budget of a batch: rows times the longest row. None is chosen by the device.",
+        check=whole_from(1, ", or None"),
+    )
+    cutoff_layers: Sequence[int] | None = option(
+        default=None,
+        doc="The layer to score at, as a list of one ('flag', layerwise and lightweight models only). None "
+        "is the layer that BAAI recommends.",
+        decides=True,
+    )
+    batch_wait_ms: float = option(
+        default=2.0,
+        doc="How long the first of several concurrent await-ed calls waits for others, in milliseconds: "
+        "all that arrive by then are scored in one pass. 0 makes every call a pass.",
+        check=MILLISECONDS_OR_OFF,
+    )
+
+
+@options
+class AskOptions(Checked):
+    """How a server is asked."""
+
+    headers: Mapping[str, str] | None = option(
+        default=None,
+        doc="Headers to send with each request.",
+        hidden=True,
+    )
+    timeout: float = option(
+        default=30.0,
+        doc="Seconds until a single request is given up.",
+        check=above_zero("seconds"),
+    )
+    deadline: float = option(
+        default=60.0,
+        doc="Seconds until a call is given up, with all its requests and further attempts.",
+        check=above_zero("seconds"),
+    )
+    verify: bool | str = option(
+        default=True,
+        doc="Whether the server's certificate is checked, or a file of certificates to check it by.",
+    )
+    max_concurrent_requests: int = option(
+        default=8,
+        doc="How many requests of an event loop run at once.",
+        check=whole_from(1),
+    )
+
+
+@options
+class ScorerConfig(AskOptions, LoadOptions, ModelOptions):
     """Everything that decides which weights are loaded, or which server is asked; hashable.
 
-    Attributes:
-        model_name: A hub repository, a local folder, or `"mini"` (the package `bge-rerank-mini`);
-            for a server, what it calls the model.
-        backend: `"torch"`, `"onnx"`, `"openvino"`, `"flag"`, or `"auto"`: the fastest of those
-            that are installed and can run the model; `"m3-sparse"`: the lexical weights of BGE-M3,
-            which score for a prefilter. `"tei"`, `"vllm"`, `"infinity"`, `"llamacpp"`,
-            `"cohere"` and `"jina"` ask a server; what lies between `revision` and
-            `batch_wait_ms`, `max_length` aside, is then the server's own matter.
-        revision: A branch, tag or commit of the hub repository; `None` is its main branch.
-        cache_dir: Where hub files are kept; `None` is the hub client's own folder.
-        local_files_only: Never ask the hub; use what is in the cache.
-        device: A torch device such as `"cpu"` or `"cuda:1"`, or several (`torch` only), which share
-            each call; `None` takes the accelerator where there is one.
-        dtype: The precision of weights and activations; see `Dtype`.
-        max_length: The longest sequence in tokens, query and special tokens included; `None` is
-            what BAAI recommends for the model.
-        max_batch_tokens: The token budget of a batch: rows times the longest row; `None` is chosen
-            by the device.
-        threads: CPU threads to compute with; `None` leaves it to the backend, which takes every
-            core. With `torch` the number is the process's own.
-        trust_remote_code: Run code that the model's repository brings. Only for sources you trust.
-        cutoff_layers: The layer to score at, as a list of one (`flag`, layerwise and lightweight
-            models only); `None` is what BAAI recommends.
-        batch_wait_ms: How long the first of several concurrent `await`ed calls on an event loop
-            waits for the others, in milliseconds: all that came by then are scored in one pass.
-            0 makes every call a pass.
-        score_cache: Where scores are kept, so that a pair is scored once: `"memory"`, a folder,
-            which several processes may share, or `None` for nowhere. With a server it is taken on
-            trust that the model behind a name stays the same.
-        base_url: Where the server is, up to its endpoint: `"http://localhost:8080"`. Several are
-            asked in turn, and a failing one is left out for a while. `None` is the public service
-            of `"cohere"` and `"jina"`.
-        api_key: What the server wants as a bearer token; `None` is `CO_API_KEY` or `JINA_API_KEY`
-            of the environment, for those two.
-        headers: Names and values sent along with each request.
-        timeout: Seconds until a single request is given up.
-        deadline: Seconds until a call is given up, with all its requests and further attempts.
-        verify: Whether the server's certificate is checked, or a file of certificates to check by.
-        max_concurrent_requests: How many requests of an event loop run at once.
+    `load_scorer` takes these options, model and backend also by place.
+
+    >>> ScorerConfig("mini", device=["cuda:0", "cuda:1"]).device
+    ('cuda:0', 'cuda:1')
     """
 
-    model_name: str = DEFAULT_MODEL
-    backend: str = "auto"
-    revision: str | None = None
-    cache_dir: str | None = None
-    local_files_only: bool = False
-    device: str | tuple[str, ...] | None = None
-    dtype: Dtype = "auto"
-    max_length: int | None = None
-    max_batch_tokens: int | None = None
-    threads: int | None = None
-    trust_remote_code: bool = False
-    cutoff_layers: tuple[int, ...] | None = None
-    batch_wait_ms: float = 2.0
-    score_cache: str | None = None
-    base_url: str | tuple[str, ...] | None = None
-    api_key: str | None = field(default=None, repr=False)
-    headers: tuple[tuple[str, str], ...] | None = field(default=None, repr=False)
-    timeout: float = 30.0
-    deadline: float = 60.0
-    verify: bool | str = True
-    max_concurrent_requests: int = 8
+    model_name: str = again(default=ModelOptions.model_name, kw_only=False)
+    backend: str = again(default=ModelOptions.backend, kw_only=False)
+
+    def __post_init__(self) -> None:
+        """Check each option, and take the texts out of what hides them."""
+        super().__post_init__()
+        if isinstance(self.api_key, Secret):
+            object.__setattr__(self, "api_key", self.api_key.get_secret_value())
+        if self.headers is not None:
+            object.__setattr__(self, "headers", _Headers(self.headers))
+
+
+class _Headers(dict[str, str]):
+    """Headers as a part of a configuration's hash."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
+
+
+def key_of(config: ScorerConfig) -> str | None:
+    """Return the bearer token of a configuration, as text."""
+    key = config.api_key
+    return key.get_secret_value() if isinstance(key, Secret) else key

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from bge_rerank.errors import ModelLoadError
+from bge_rerank.models.saved_json import read_json, write_json
 
 Precision = Literal["fp32", "bf16", "int8"]
 """What an export is made for: float32, bfloat16, or 8-bit weights and activations in the layers."""
@@ -17,6 +17,7 @@ GRAPH_FOLDER = "onnx"
 """Where hub repositories keep their graphs; tokenizer and config lie in the folder above it."""
 GRAPH_FILE = "model.onnx"
 MANIFEST_FILE = "bge_rerank.json"
+KIND = "bge-rerank export"
 FORMAT = 1
 
 
@@ -33,6 +34,8 @@ class Manifest:
         format: The version of this layout.
     """
 
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
     source_model: str
     revision: str | None
     precision: Precision
@@ -43,30 +46,25 @@ class Manifest:
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:
     """Write the manifest into a graph's folder."""
-    text = json.dumps(asdict(manifest), indent=2)
-    (folder / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
+    write_json(folder / MANIFEST_FILE, KIND, manifest)
 
 
 def read_manifest(folder: Path) -> Manifest | None:
     """Read the manifest of a graph's folder, or nothing where another tool made the graph.
 
     Raises:
-        ModelLoadError: It cannot be read, or a later version of this package wrote it.
+        ModelLoadError: It cannot be read, a field is missing, unknown or of another type, or another
+            version of this package wrote it.
     """
     path = folder / MANIFEST_FILE
     if not path.is_file():
         return None
-    try:
-        manifest = Manifest(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise ModelLoadError(
-            f"cannot read {str(path)!r} ({error}); export the model anew"
-        ) from error
-    if manifest.format != FORMAT:
-        raise ModelLoadError(
-            f"{str(path)!r} is of format {manifest.format} and not {FORMAT}; export the model anew"
-        )
-    return manifest
+    return read_json(
+        path,
+        *(KIND, FORMAT, Manifest, ModelLoadError),
+        kind_optional=True,
+        remedy="export the model anew",
+    )
 
 
 def verify(manifest: Manifest, folder: Path) -> None:

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 
-from bge_rerank.errors import ConfigurationError
 from bge_rerank.extras import needs_extra
-from bge_rerank.models.config import ScorerConfig
 from bge_rerank.types import Scorer
 
 
@@ -67,19 +65,16 @@ def asks_server(name: str) -> bool:
     return name in BACKENDS and BACKENDS[name].is_server
 
 
-def check_backend(name: str) -> None:
-    """Refuse a backend that does not exist.
+def backend_names() -> list[str]:
+    """Return what `backend` can be, sorted.
 
-    >>> check_backend("tensorflow")
-    Traceback (most recent call last):
-    bge_rerank.errors.ConfigurationError: unknown backend 'tensorflow'; choose one of auto, cohere, ...
+    >>> backend_names()[:2]
+    ['auto', 'cohere']
     """
-    known = sorted(["auto", *BACKENDS])
-    if name not in known:
-        raise ConfigurationError(f"unknown backend {name!r}; choose one of {', '.join(known)}")
+    return sorted(["auto", *BACKENDS])
 
 
-def scorer_class(name: str) -> Callable[[ScorerConfig], Scorer]:
+def scorer_class(name: str) -> Callable[..., Scorer]:
     """Import the class of a backend.
 
     Raises:
@@ -88,5 +83,5 @@ def scorer_class(name: str) -> Callable[[ScorerConfig], Scorer]:
     backend = BACKENDS[name]
     with needs_extra(backend.extra, f"the {name!r} backend"):
         module = import_module(backend.module)
-    constructor: Callable[[ScorerConfig], Scorer] = getattr(module, backend.class_name)
+    constructor: Callable[..., Scorer] = getattr(module, backend.class_name)
     return constructor

@@ -29,6 +29,9 @@ def read_json(
     version: int,
     record: type[Record],
     error: type[RerankError],
+    *,
+    kind_optional: bool = False,
+    remedy: str | None = None,
 ) -> Record:
     """Read what `write_json` wrote.
 
@@ -38,6 +41,9 @@ def read_json(
         version: The `format` that it must have.
         record: The dataclass to make; its own checks raise `error` too.
         error: What is raised.
+        kind_optional: Read files without a kind too: earlier versions wrote them.
+        remedy: What the user can do about a file that cannot be read; by default, give another file
+            or make it anew.
 
     Raises:
         RerankError: As `error`, and naming the file: it cannot be read, is of another kind or
@@ -45,29 +51,37 @@ def read_json(
     """
     name = repr(fspath(path))
     try:
-        text = Path(path).read_text(encoding="utf-8")
-        contents = json.loads(text)
+        contents = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as fault:
-        raise error(f"cannot read {name} ({fault}); give a {kind}") from fault
-    if not isinstance(contents, dict) or contents.get("kind") != kind:
-        raise error(f'{name} is no {kind}: it has no "kind": "{kind}"')
+        raise error(f"cannot read {name} ({fault}); {remedy or f'give a {kind}'}") from fault
+    remedy = remedy or "make it anew"
+    unnamed = kind if kind_optional else None
+    if not isinstance(contents, dict) or contents.pop("kind", unnamed) != kind:
+        raise error(f'{name} is no {kind}: it has no "kind": "{kind}"; {remedy}')
     if contents.get("format") != version:
         raise error(
-            f"{name} is of format {contents.get('format')!r} and not {version}; make it anew, or "
-            "read it with the version of bge-rerank that wrote it"
+            f"{name} is of format {contents.get('format')!r} and not {version}; {remedy}, or read "
+            "it with the version of bge-rerank that wrote it"
         )
-    return _parsed(text, name, record, error)
+    return _parsed(contents, name, record, error, remedy)
 
 
-def _parsed(text: str, name: str, record: type[Record], error: type[RerankError]) -> Record:
+def _parsed(
+    contents: dict[str, Any],
+    name: str,
+    record: type[Record],
+    error: type[RerankError],
+    remedy: str,
+) -> Record:
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        return TypeAdapter(record).validate_json(text, strict=True)
+        # Strict pydantic makes tuples from the lists of JSON, not from those of Python.
+        return TypeAdapter(record).validate_json(json.dumps(contents), strict=True)
     except ValidationError as fault:
         details = [
             f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in fault.errors()
         ]
-        raise error(f"{name}: {', '.join(details[:2])}; make it anew") from fault
+        raise error(f"{name}: {', '.join(details[:2])}; {remedy}") from fault
     except error as fault:
         raise error(f"{name}: {fault}") from fault

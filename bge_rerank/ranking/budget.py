@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from math import ceil
 
-from bge_rerank.errors import ConfigurationError
-from bge_rerank.windows import Piece
+from bge_rerank.ranking.pieces import Piece
 
 PAIR_CHARACTERS = 50
 """What a pair costs besides its texts, in characters: special tokens, padding, its own share of a call."""
@@ -54,18 +53,6 @@ class MeasuredRate:
         """The rate of a rather slow call; `None` while nothing was measured."""
         rates = sorted(self._rates)
         return rates[ceil(SLOW_SHARE * len(rates)) - 1] if rates else None
-
-
-def check_budget(milliseconds: float | None) -> None:
-    """Refuse a time in which nothing can be scored.
-
-    Raises:
-        ConfigurationError: It is not above 0, or not finite.
-    """
-    if milliseconds is not None and not 0 < milliseconds < float("inf"):
-        raise ConfigurationError(
-            f"latency_budget_ms is {milliseconds!r}; give milliseconds above 0, or None for no budget"
-        )
 
 
 def characters(pieces: Sequence[Piece], max_length: int | None) -> int:

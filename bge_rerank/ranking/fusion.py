@@ -8,31 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
-from bge_rerank.errors import ConfigurationError
 from bge_rerank.types import Ranked
 
-Fusion = Literal["rrf"]
 
-RRF_K = 60
-"""The paper's."""
-
-
-def check_fusion(fusion: str | None, rrf_k: int) -> None:
-    """Refuse a fusion that is not there, or a `rrf_k` that cannot work.
-
-    Raises:
-        ConfigurationError: `fusion` is neither `"rrf"` nor `None`, or `rrf_k` is no whole number
-            from 1 on.
-    """
-    if fusion not in (None, "rrf"):
-        raise ConfigurationError(f"fusion is {fusion!r}; choose 'rrf', or None for no fusion")
-    if type(rrf_k) is not int or rrf_k < 1:
-        raise ConfigurationError(f"rrf_k is {rrf_k!r}; give a whole number from 1 on")
-
-
-def fused_score(first: int, second: int, k: int = RRF_K) -> float:
+def fused_score(first: int, second: int, k: int) -> float:
     """Return 1 / (k + first) + 1 / (k + second), above 0; higher is better.
 
     Args:
@@ -48,7 +28,7 @@ def fused_score(first: int, second: int, k: int = RRF_K) -> float:
     return (2 * k + first + second) / ((k + first) * (k + second))
 
 
-def fused_ranking(ranking: Sequence[Ranked], k: int = RRF_K) -> list[Ranked]:
+def fused_ranking(ranking: Sequence[Ranked], k: int) -> list[Ranked]:
     """Order a ranking anew, by the fused score of each text's two ranks; ties as they stand.
 
     Args:
@@ -60,7 +40,7 @@ def fused_ranking(ranking: Sequence[Ranked], k: int = RRF_K) -> list[Ranked]:
         The same texts with `fused`, the highest first.
 
     >>> by_logit = [Ranked(2, 0.9, 2.2), Ranked(0, 0.8, 1.4), Ranked(1, 0.1, -2.2)]
-    >>> [(ranked.index, round(ranked.fused, 5)) for ranked in fused_ranking(by_logit)]
+    >>> [(ranked.index, round(ranked.fused, 5)) for ranked in fused_ranking(by_logit, k=60)]
     [(0, 0.03252), (2, 0.03227), (1, 0.032)]
     """
     fused = [

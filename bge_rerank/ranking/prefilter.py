@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from itertools import chain, islice
 
 from bge_rerank.backends.bm25 import Bm25Scorer
-from bge_rerank.errors import ConfigurationError
 from bge_rerank.scoring.asking import ascore_pairs, score_pairs
 from bge_rerank.scoring.loading import load_scorer
 from bge_rerank.types import Pair, Scorer
@@ -50,9 +49,11 @@ class Prefilter:
         return self._choose(requests, [await ascore_pairs(self.scorer, p) for p in passes])
 
     def _passes(self, requests: Sequence[Sequence[Pair]]) -> list[Sequence[Pair]]:
-        """Return what is scored together: everything, or a request for BM25, which compares within."""
+        """Return the pairs of each call: all in one, unless scores compare within a call only."""
         crowded = [pairs for pairs in requests if len(pairs) > self.keep]
-        return crowded if isinstance(self.scorer, Bm25Scorer) else [[*chain.from_iterable(crowded)]]
+        if getattr(self.scorer, "compares_within_call", False):
+            return crowded
+        return [[*chain.from_iterable(crowded)]]
 
     def _choose(
         self, requests: Sequence[Sequence[Pair]], logits: Iterable[Iterable[float]]
@@ -74,28 +75,6 @@ def best_places(scores: Sequence[float], keep: int) -> list[int]:
     """
     order = sorted(range(len(scores)), key=lambda place: -scores[place])
     return sorted(order[:keep])
-
-
-def check_prefilter(prefilter: object, keep: int, top_n: int | None) -> None:
-    """Refuse a cascade that cannot work.
-
-    Raises:
-        ConfigurationError: `prefilter` is neither a scorer nor a string, `keep` is no whole number
-            from 1 on, or fewer texts would be left than `top_n`.
-    """
-    if type(keep) is not int or keep < 1:
-        raise ConfigurationError(f"keep is {keep!r}; give a whole number from 1 on")
-    if prefilter is None:
-        return
-    if not isinstance(prefilter, str | Scorer):
-        raise ConfigurationError(
-            f"prefilter is {prefilter!r:.80}, which has no score(pairs) method; "
-            "give a scorer, 'bm25', 'bge-m3', the name of a model, or None"
-        )
-    if top_n is not None and top_n > keep:
-        raise ConfigurationError(
-            f"top_n is {top_n}, and the prefilter leaves keep={keep}; give a keep of {top_n} or more"
-        )
 
 
 def _scorer(scorer: Scorer | str) -> Scorer:

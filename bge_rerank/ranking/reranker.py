@@ -5,38 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from os import PathLike
 from time import perf_counter
+from typing import Any
 
-from bge_rerank.calibration.calibration import (
-    Calibration,
-    PrecisionBy,
-    loaded_calibration,
-    min_logit,
-)
+from bge_rerank.calibration.calibration import loaded_calibration, min_logit
+from bge_rerank.errors import ConfigurationError
 from bge_rerank.inputs import checked_query, checked_texts
-from bge_rerank.ranking.budget import (
-    MeasuredRate,
-    affordable_pieces,
-    characters,
-    check_budget,
-)
-from bge_rerank.ranking.fusion import RRF_K, Fusion, check_fusion
-from bge_rerank.ranking.prefilter import Prefilter, check_prefilter
+from bge_rerank.models.config import ModelOptions
+from bge_rerank.models.options import declared, method_takes
+from bge_rerank.ranking.budget import MeasuredRate, affordable_pieces, characters
+from bge_rerank.ranking.options import RerankerOptions
+from bge_rerank.ranking.pieces import Piece, best_pieces, whole_pieces, window_pieces
+from bge_rerank.ranking.prefilter import Prefilter
 from bge_rerank.ranking.result import Ranking
-from bge_rerank.ranking.selection import check_selection, select
+from bge_rerank.ranking.selection import select
 from bge_rerank.ranking.tiers import Tier, scorer_name
 from bge_rerank.scoring.asking import ascore_pairs, score_pairs
+from bge_rerank.scoring.loading import load_scorer
 from bge_rerank.types import Pair, Ranked, Scorer
-from bge_rerank.windows import (
-    WINDOW_TOKENS,
-    LongDocuments,
-    Piece,
-    best_pieces,
-    check_windows,
-    whole_pieces,
-    window_pieces,
-)
 
 Request = tuple[str, list[str]]
 """A query and its texts, checked."""
@@ -54,78 +40,28 @@ class Reranker:
     [1]
     """
 
-    def __init__(
-        self,
-        scorer: Scorer,
-        top_n: int | None = 3,
-        score_threshold: float | None = None,
-        *,
-        prefilter: Scorer | str | None = None,
-        keep: int = 100,
-        long_documents: LongDocuments = "truncate",
-        window_tokens: int = WINDOW_TOKENS,
-        latency_budget_ms: float | None = None,
-        rate: MeasuredRate | None = None,
-        calibration: Calibration | str | PathLike[str] | None = None,
-        min_precision: float | None = None,
-        precision_by: PrecisionBy = "bound",
-        fusion: Fusion | None = None,
-        rrf_k: int = RRF_K,
-    ) -> None:
-        """Keep scorers and how to select; nothing is loaded.
+    @method_takes(RerankerOptions)
+    def __init__(self, *model: Any, **options: Any) -> None:
+        """Keep how to score and how to select; nothing is loaded.
 
-        Args:
-            scorer: What scores the pairs, `load_scorer(...)` or an object of your own.
-            top_n: How many texts to keep, from 1 on; `None` keeps all that were scored.
-            score_threshold: The lowest score (0..1, inclusive) to keep, applied before `top_n`;
-                `None` keeps all.
-            prefilter: A cheaper scorer that sees the texts first, and leaves the `keep` best of
-                each request to `scorer` (ties in input order): an object, `"bm25"`, `"bge-m3"` (the
-                lexical weights of that embedder), or the name of a model such as `"mini"`. The others are not ranked, so with `top_n=None` a ranking
-                holds `keep` texts. `None` leaves all.
-            keep: How many texts of a request the prefilter leaves; where there are no more than
-                that, it is not asked.
-            long_documents: `"truncate"` leaves out what of a text does not fit beside the query;
-                `"window"` scores it in overlapping windows that fit, and gives it the score of the
-                best one, with the window's place as `span`.
-            window_tokens: The most tokens of a window and the query together; never more than the
-                scorer's own longest pair.
-            latency_budget_ms: Score no more of the first candidates than can be scored in so many
-                milliseconds, as earlier calls went, but `top_n` at least. The ranking's `unscored`
-                names the others. The first calls score ten.
-            rate: What earlier calls measured, to go on with; `None` begins anew.
-            calibration: What gives each text a `probability`, or the file that `bge-rerank calibrate`
-                wrote; it must be of this scorer, which is checked when there are scores.
-            min_precision: The precision (0..1) to keep by the calibration's threshold, before `top_n`
-                and beside `score_threshold`; it holds with the calibration's confidence.
-            precision_by: `"estimate"` takes the threshold at which that precision was seen: about so
-                much is kept, where the labels are too few for a promise
-                (`Calibration.precision_estimate` says what it is not below).
-            fusion: `"rrf"` orders by reciprocal rank fusion of two ranks from 1 among the texts that
-                were scored: the reranker's, and the first stage's, which is taken from the order of
-                the texts. Thresholds stay with score and logit; `top_n` cuts the fused order.
-            rrf_k: Its constant, from 1 on; the higher, the less the first ranks stand out.
+        The first parameter names a model, or is a ready scorer: what `load_scorer` returns, or an object of
+        your own with `score(pairs)`. The parameters are the options of `RerankerOptions`.
 
         Raises:
-            ConfigurationError: A value cannot work; a `CalibrationError` where it is the calibration.
+            ConfigurationError: An option cannot work; a `CalibrationError` if it is the calibration.
         """
-        check_selection(top_n, score_threshold)
-        check_prefilter(prefilter, keep, top_n)
-        check_windows(long_documents, window_tokens)
-        check_budget(latency_budget_ms)
-        check_fusion(fusion, rrf_k)
-        self.scorer = scorer
-        self.top_n = top_n
-        self.score_threshold = score_threshold
-        self.prefilter = None if prefilter is None else Prefilter(prefilter, keep)
-        self.long_documents = long_documents
-        self.window_tokens = window_tokens
-        self.latency_budget_ms = latency_budget_ms
-        self.rate = rate or MeasuredRate()
-        self.calibration = loaded_calibration(calibration)
-        self.min_logit = min_logit(self.calibration, min_precision, precision_by)
-        self.fusion = fusion
-        self.rrf_k = rrf_k
+        self.options = RerankerOptions(*model, **options)
+        self.scorer = _scorer(self.options)
+        self.prefilter = self._prefilter()
+        self.calibration = loaded_calibration(self.options.calibration)
+        self.min_logit = min_logit(
+            self.calibration, self.options.min_precision, self.options.precision_by
+        )
+        self._rate = MeasuredRate()
+
+    def _prefilter(self) -> Prefilter | None:
+        given = self.options.prefilter
+        return None if given is None else Prefilter(given, self.options.keep)
 
     def rerank(self, query: str, texts: Iterable[str]) -> Ranking:
         """Rank texts for one query.
@@ -176,7 +112,7 @@ class Reranker:
         candidates = list(map(_pairs, asked))
         kept = await self.prefilter.akept(candidates) if self.prefilter else _all(candidates)
         filtered = perf_counter()
-        if self.long_documents == "truncate":
+        if self.options.long_documents == "truncate":
             pieces = self._pieces(candidates, kept)
         else:  # a long text takes its time, and so does a tokenizer's first use
             pieces = await asyncio.to_thread(self._pieces, candidates, kept)
@@ -191,10 +127,10 @@ class Reranker:
     ) -> list[list[Piece]]:
         """Return what is scored of the candidates kept, for each request."""
         requests = zip(candidates, kept, strict=True)
-        if self.long_documents == "truncate":
+        if self.options.long_documents == "truncate":
             return [whole_pieces(pairs, places) for pairs, places in requests]
         return [
-            window_pieces(self.scorer, pairs, places, self.window_tokens)
+            window_pieces(self.scorer, pairs, places, self.options.window_tokens)
             for pairs, places in requests
         ]
 
@@ -202,12 +138,16 @@ class Reranker:
         self, requests: Sequence[Sequence[Piece]], started: float
     ) -> Sequence[Sequence[Piece]]:
         """Return of each request what can be scored in the time that its budget has left."""
-        if self.latency_budget_ms is None:
+        if self.options.latency_budget_ms is None:
             return requests
-        left = self.latency_budget_ms / 1_000 - (perf_counter() - started)
+        left = self.options.latency_budget_ms / 1_000 - (perf_counter() - started)
         return [
             affordable_pieces(
-                pieces, left, self.rate, least=self.top_n or 1, max_length=self._max_length()
+                pieces,
+                left,
+                self._rate,
+                least=self.options.top_n or 1,
+                max_length=self._max_length(),
             )
             for pieces in requests
         ]
@@ -216,10 +156,10 @@ class Reranker:
     def _timed(self, requests: Sequence[Sequence[Piece]]) -> Iterator[None]:
         started = perf_counter()
         yield
-        if self.latency_budget_ms is None:
+        if self.options.latency_budget_ms is None:
             return
         pieces = [piece for pieces in requests for piece in pieces]
-        self.rate.note(characters(pieces, self._max_length()), perf_counter() - started)
+        self._rate.note(characters(pieces, self._max_length()), perf_counter() - started)
 
     def _max_length(self) -> int | None:
         return getattr(self.scorer, "max_length", None)
@@ -262,8 +202,7 @@ class Reranker:
     def _ranked(self, pieces: Sequence[Piece], remaining: Iterator[float]) -> list[Ranked]:
         best = best_pieces(pieces, [next(remaining) for _ in pieces])
         logits = [logit for _, logit in best]
-        rrf_k = None if self.fusion is None else self.rrf_k
-        ranking = select(logits, self.top_n, self.score_threshold, self.min_logit, rrf_k)
+        ranking = select(logits, self.options, self.min_logit)
         ranked_pieces = ((best[ranked.index][0], ranked) for ranked in ranking)
         return [
             Ranked(
@@ -279,6 +218,26 @@ class Reranker:
 
     def _probability(self, logit: float) -> float | None:
         return None if self.calibration is None else self.calibration.probability(logit)
+
+
+def _scorer(options: RerankerOptions) -> Scorer:
+    """Return the scorer that was given, or the one of the model that was named."""
+    given: object = options.model_name
+    of_model = {each.name: getattr(options, each.name) for each in declared(ModelOptions)}
+    if isinstance(given, str):
+        return load_scorer(**of_model)
+    if not isinstance(given, Scorer):
+        raise ConfigurationError(
+            f"model_name is {given!r:.80}, which has no score(pairs) method; "
+            "give the name of a model, or a scorer"
+        )
+    for each in declared(ModelOptions)[1:]:
+        if of_model[each.name] != each.default:
+            raise ConfigurationError(
+                f"{each.name} is given beside a ready scorer; give it to load_scorer, "
+                "or name a model in place of the scorer"
+            )
+    return given
 
 
 def _checked(query: str, texts: Iterable[str]) -> Request:

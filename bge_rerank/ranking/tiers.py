@@ -6,9 +6,7 @@ from collections.abc import Sized
 from dataclasses import dataclass
 from time import perf_counter
 
-from bge_rerank.backends.bm25 import Bm25Scorer
-from bge_rerank.scoring.cache import CachedScorer
-from bge_rerank.scoring.gathering import GatheringScorer
+from bge_rerank.scoring.identity import innermost
 from bge_rerank.types import Scorer
 
 WHOLE_MILLISECONDS_FROM = 10
@@ -48,21 +46,14 @@ def retriever_tier(found: Sized, started: float) -> Tier:
 
 
 def scorer_name(scorer: Scorer) -> str:
-    """Return the name of a scorer's tier. Nothing is loaded.
+    """Return the name of a scorer's tier: its `model_name`, or its class. Nothing is loaded.
 
     >>> from bge_rerank import load_scorer
-    >>> scorer_name(load_scorer("mini")), scorer_name(Bm25Scorer())
-    ('mini', 'bm25')
+    >>> scorer_name(load_scorer("mini"))
+    'mini'
     """
-    if isinstance(scorer, Bm25Scorer):
-        return "bm25"
-    if isinstance(scorer, GatheringScorer | CachedScorer):
-        return scorer_name(scorer.scorer)
-    for named in (scorer, getattr(scorer, "config", None)):
-        name = getattr(named, "model_name", None)
-        if isinstance(name, str):
-            return name
-    return type(scorer).__name__
+    name = getattr(scorer, "model_name", None)
+    return name if isinstance(name, str) else type(innermost(scorer)).__name__
 
 
 def _milliseconds(seconds: float) -> str:

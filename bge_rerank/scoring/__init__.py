@@ -1,6 +1,7 @@
 """From a model's name to scores: loading, shared passes, and caches.
 
-May import `backends.flag` and every room below it.
+May import `backends.torch`, `backends.exported`, `backends.flag`, `backends.http` and every room
+below them.
 Start reading in `loading.py`.
 """
 
@@ -12,7 +13,7 @@ from bge_rerank.extras import needs_extra
 from bge_rerank.scoring.asking import ascore_pairs, score_pairs
 from bge_rerank.scoring.cache import CachedScorer, MemoryCache, ScoreCache, open_cache
 from bge_rerank.scoring.gathering import GatheringScorer
-from bge_rerank.scoring.identity import ScoredBy, scored_by
+from bge_rerank.scoring.identity import ScoredBy, Wrapper, scored_by
 from bge_rerank.scoring.loading import LazyScorer
 from bge_rerank.scoring.piecewise import PiecewiseScorer
 
@@ -25,6 +26,7 @@ __all__ = [
     "PiecewiseScorer",
     "ScoreCache",
     "ScoredBy",
+    "Wrapper",
     "ascore_pairs",
     "open_cache",
     "score_pairs",

@@ -19,8 +19,8 @@ from bge_rerank.models.config import ScorerConfig
 from bge_rerank.models.files import GRAPH_FILES, M3_FILES, WEIGHT_FILES, model_folder
 from bge_rerank.models.registry import asks_server
 from bge_rerank.scoring.asking import ascore_with, logit_by_pair
-from bge_rerank.types import Pair, Scorer, Span
-from bge_rerank.windows import windows
+from bge_rerank.scoring.identity import Wrapper
+from bge_rerank.types import Pair, Scorer
 
 MEMORY_SCORES = 100_000
 """Scores that `"memory"` holds; those not asked for the longest make room."""
@@ -63,7 +63,7 @@ class MemoryCache:
             self._logits.update(logits)
 
 
-class CachedScorer:
+class CachedScorer(Wrapper):
     """A scorer that is asked only for the pairs which a cache does not have, in one call.
 
     Logits come back as they were given, to the last bit. A logit that is not finite is not kept.
@@ -81,6 +81,9 @@ class CachedScorer:
     [1.0, 2.0, 3.0]
     """
 
+    keeps_scores = True
+    """It does not compute a pair twice."""
+
     def __init__(self, scorer: Scorer, cache: ScoreCache, key_prefix: Sequence[object]) -> None:
         """Put a cache in front of a scorer.
 
@@ -89,7 +92,7 @@ class CachedScorer:
             cache: Where logits are kept; several scorers may share it.
             key_prefix: What tells this scorer's logits from those of others, fit for JSON.
         """
-        self.scorer = scorer
+        super().__init__(scorer)
         self._cache = cache
         self._key_prefix = list(key_prefix)
 
@@ -113,15 +116,6 @@ class CachedScorer:
             logits = await ascore_with(self.scorer, missing)
             known |= await asyncio.to_thread(self._keep, missing, logits)
         return [known[pair] for pair in pairs]
-
-    @property
-    def max_length(self) -> int | None:
-        """The scorer's longest pair in tokens, where it knows it."""
-        return getattr(self.scorer, "max_length", None)
-
-    def windows(self, query: str, texts: Sequence[str], tokens: int, /) -> list[list[Span]]:
-        """Cut texts as the scorer does."""
-        return windows(self.scorer, query, texts, tokens)
 
     def _look_up(self, pairs: Sequence[Pair]) -> dict[Pair, float]:
         keys = {pair: score_key(self._key_prefix, pair) for pair in pairs}

@@ -1,23 +1,62 @@
-"""`ScoredBy`: what gave scores. Only where it is the same do two scores compare."""
+"""What a scorer says of itself: through its wrappers (`Wrapper`), and for comparison (`ScoredBy`)."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bge_rerank.models.config import ScorerConfig
 from bge_rerank.models.registry import asks_server
-from bge_rerank.scoring.cache import CachedScorer
-from bge_rerank.scoring.gathering import GatheringScorer
-from bge_rerank.scoring.loading import LazyScorer
 from bge_rerank.types import Scorer
 
 logger = logging.getLogger(__name__)
 
 MAIN = "main"
 """The revision where none was asked for: the hub's name for it, and what folders are given too."""
+
+
+class Wrapper:
+    """A scorer around another. The other one answers for every attribute that this one lacks.
+
+    So a stack of wrappers has the name, the precision and the windows of the scorer inside,
+    whatever their order. A wrapper scores by its own methods: `ascore` is not passed on.
+
+    >>> class Lengths:
+    ...     max_length = 512
+    >>> Wrapper(Wrapper(Lengths())).max_length
+    512
+    """
+
+    def __init__(self, scorer: Scorer) -> None:
+        """Keep the scorer inside."""
+        self.scorer = scorer
+
+    if not TYPE_CHECKING:  # so that a type checker still finds misspelt names
+
+        def __getattr__(self, name: str) -> Any:
+            # While a copy is made it has no `scorer` yet, and must not look for one here.
+            if name.startswith("_") or name in ("scorer", "score", "ascore"):
+                raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+            return getattr(self.scorer, name)
+
+
+def innermost(scorer: Scorer) -> Scorer:
+    """Return the scorer inside all wrappers.
+
+    >>> innermost(Wrapper(Wrapper("the scorer")))
+    'the scorer'
+    """
+    while isinstance(scorer, Wrapper):
+        scorer = scorer.scorer
+    return scorer
+
+
+def config_of(scorer: Scorer) -> ScorerConfig | None:
+    """Return the configuration of a scorer of `load_scorer`; `None` of a scorer of your own."""
+    config = getattr(scorer, "config", None)
+    return config if isinstance(config, ScorerConfig) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,28 +77,30 @@ class ScoredBy:
 
 
 def scored_by(scorer: Scorer) -> ScoredBy:
-    """Say what gives a scorer's scores. The weights of a `LazyScorer` are loaded for it.
+    """Return the model that gives a scorer's scores, and how it runs. Loads the weights if need be.
 
-    A scorer of your own is asked for attributes of the same names as those of `ScoredBy`. Of a
-    server only what it is asked for is known: the name of the model, and `max_length` if it is set.
+    A scorer of your own may have the attributes of `ScoredBy`. Of a server, only the model's name
+    and the configured `max_length` are known.
 
     Raises:
         ModelLoadError: The model could not be loaded.
 
-    >>> scored_by(LazyScorer(ScorerConfig("m", "tei", base_url="http://host", max_length=512)))
+    >>> from bge_rerank import load_scorer
+    >>> scored_by(load_scorer("m", "tei", base_url="http://host", max_length=512))
     ScoredBy(model_name='m', revision=None, precision=None, max_length=512)
     """
-    innermost = _innermost(scorer)
-    config = getattr(innermost, "config", None)
-    if not isinstance(config, ScorerConfig):
-        return ScoredBy(**{name: getattr(innermost, name, None) for name in _NAMES})
+    config = config_of(scorer)
+    if config is None:
+        return ScoredBy(**{name: getattr(scorer, name, None) for name in _NAMES})
     if asks_server(config.backend):
         return ScoredBy(config.model_name, max_length=config.max_length)
+    load = getattr(scorer, "loaded", None)
+    loaded = scorer if load is None else load()
     return ScoredBy(
-        getattr(innermost, "source_model", config.model_name),
-        getattr(innermost, "source_revision", config.revision) or MAIN,
-        getattr(innermost, "precision", None),
-        getattr(innermost, "max_length", None),
+        getattr(loaded, "source_model", config.model_name),
+        getattr(loaded, "source_revision", config.revision) or MAIN,
+        getattr(loaded, "precision", None),
+        getattr(loaded, "max_length", None),
     )
 
 
@@ -101,10 +142,3 @@ def warn_of_what_is_not_compared(what: str, expected: ScoredBy, actual: ScoredBy
             ", ".join(unknown),
             ", ".join(compared) or "nothing",
         )
-
-
-def _innermost(scorer: Scorer) -> Scorer:
-    """Return what computes, behind whatever loads it, gathers for it or keeps its scores."""
-    while isinstance(scorer, LazyScorer | CachedScorer | GatheringScorer):
-        scorer = scorer.loaded() if isinstance(scorer, LazyScorer) else scorer.scorer
-    return scorer

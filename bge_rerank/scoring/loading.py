@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from bge_rerank.backends.http.checks import checked_server
 from bge_rerank.models.auto_backend import choose_backend
-from bge_rerank.models.config import DEFAULT_MODEL, Dtype, ScorerConfig
-from bge_rerank.models.registry import asks_server, check_backend, scorer_class
+from bge_rerank.models.config import ScorerConfig
+from bge_rerank.models.options import takes
+from bge_rerank.models.registry import asks_server, scorer_class
 from bge_rerank.scoring.asking import ascore_with
 from bge_rerank.scoring.cache import with_cache
-from bge_rerank.scoring.gathering import GatheringScorer, check_wait
+from bge_rerank.scoring.gathering import GatheringScorer
 from bge_rerank.types import Pair, Scorer, Span
-from bge_rerank.windows import windows
 
 logger = logging.getLogger(__name__)
 
@@ -25,74 +26,20 @@ _gathering: dict[ScorerConfig, GatheringScorer] = {}
 _loading = threading.Lock()
 
 
-def load_scorer(
-    model_name: str = DEFAULT_MODEL,
-    backend: str = "auto",
-    *,
-    revision: str | None = None,
-    cache_dir: str | None = None,
-    local_files_only: bool = False,
-    device: str | Sequence[str] | None = None,
-    dtype: Dtype = "auto",
-    max_length: int | None = None,
-    max_batch_tokens: int | None = None,
-    threads: int | None = None,
-    trust_remote_code: bool = False,
-    cutoff_layers: Sequence[int] | None = None,
-    batch_wait_ms: float = 2.0,
-    score_cache: str | None = None,
-    base_url: str | Sequence[str] | None = None,
-    api_key: str | None = None,
-    headers: Mapping[str, str] | None = None,
-    timeout: float = 30.0,
-    deadline: float = 60.0,
-    verify: bool | str = True,
-    max_concurrent_requests: int = 8,
-) -> LazyScorer:
+@takes(ScorerConfig)
+def load_scorer(*model: Any, **options: Any) -> LazyScorer:
     """Return a scorer whose weights are loaded, or whose server is asked, when it first scores.
 
-    All scorers of one configuration share one set of weights, whichever thread or adapter asks
-    first, and the passes of an event loop. The parameters are described at
-    `bge_rerank.models.config.ScorerConfig`.
+    All scorers of one configuration share one set of weights, whichever thread or adapter asks first, and
+    the passes of an event loop. The parameters are the options of `ScorerConfig`.
 
     Raises:
-        ConfigurationError: There is no such backend, `batch_wait_ms` is negative or not finite, or
-            what concerns servers cannot work. Everything else shows on first use.
+        ConfigurationError: An option cannot work. A model that cannot be found shows on first use.
 
     >>> load_scorer("mini").score([("what causes tides", "The Moon's gravity raises the tides.")])
     [...]
     """
-    check_backend(backend)
-    check_wait("batch_wait_ms", batch_wait_ms)
-    return LazyScorer(
-        checked_server(
-            ScorerConfig(
-                model_name=model_name,
-                backend=backend,
-                revision=revision,
-                cache_dir=cache_dir,
-                local_files_only=local_files_only,
-                device=device if device is None or isinstance(device, str) else tuple(device),
-                dtype=dtype,
-                max_length=max_length,
-                max_batch_tokens=max_batch_tokens,
-                threads=threads,
-                trust_remote_code=trust_remote_code,
-                cutoff_layers=None if cutoff_layers is None else tuple(cutoff_layers),
-                batch_wait_ms=batch_wait_ms,
-                score_cache=score_cache,
-                base_url=base_url
-                if base_url is None or isinstance(base_url, str)
-                else tuple(base_url),
-                api_key=api_key,
-                headers=None if headers is None else tuple(headers.items()),
-                timeout=timeout,
-                deadline=deadline,
-                verify=verify,
-                max_concurrent_requests=max_concurrent_requests,
-            )
-        )
-    )
+    return LazyScorer(checked_server(ScorerConfig(*model, **options)))
 
 
 class LazyScorer:
@@ -130,16 +77,46 @@ class LazyScorer:
         return await _gathering[self.config].ascore(pairs)
 
     @property
+    def model_name(self) -> str:
+        """The model's name, as asked for."""
+        return self.config.model_name
+
+    @property
     def max_length(self) -> int | None:
-        """The longest pair in tokens; `None` before the weights are loaded, and where a server is asked."""
-        return getattr(_loaded.get(self.config), "max_length", None)
+        """The longest pair in tokens; `None` before the weights are loaded, and for servers."""
+        return self._told("max_length")
+
+    @property
+    def precision(self) -> str | None:
+        """In what the model computes; `None` before the weights are loaded, and for servers."""
+        return self._told("precision")
+
+    @property
+    def max_batch_tokens(self) -> int | None:
+        """The token budget of a batch; `None` before the weights are loaded, or without batches."""
+        return self._told("max_batch_tokens")
+
+    @property
+    def tokens_cut(self) -> Callable[[Sequence[Pair]], list[int]] | None:
+        """Counts the tokens that `score` leaves out of each pair.
+
+        `None` before the weights are loaded, and for backends that cannot count them.
+        """
+        return self._told("tokens_cut")
+
+    @property
+    def keeps_scores(self) -> bool:
+        """Whether a pair that was scored before is looked up."""
+        return self.config.score_cache is not None
 
     def windows(self, query: str, texts: Sequence[str], tokens: int, /) -> list[list[Span]]:
         """Cut each text into windows that make pairs of at most `tokens` tokens with the query.
 
         The first call loads the weights, which bring their tokenizer.
         """
-        return windows(self.loaded(), query, texts, tokens)
+        loaded: Any = self.loaded()
+        spans: list[list[Span]] = loaded.windows(query, texts, tokens)
+        return spans
 
     def loaded(self) -> Scorer:
         """Return the process's one scorer for this configuration, loading it if need be.
@@ -150,6 +127,10 @@ class LazyScorer:
             with _loading:
                 _load(self.config)
         return _loaded[self.config]
+
+    def _told(self, name: str) -> Any | None:
+        """Return an attribute of the loaded scorer; `None` before, and where it has none."""
+        return getattr(_loaded.get(self.config), name, None)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, LazyScorer) and self.config == other.config

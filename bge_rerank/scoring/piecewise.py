@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bge_rerank.scoring.asking import ascore_with
+from bge_rerank.scoring.identity import Wrapper
 from bge_rerank.types import Pair, Scorer
 
 
-class PiecewiseScorer:
+class PiecewiseScorer(Wrapper):
     """A scorer that asks another for a few pairs at a time, one piece after the other.
 
     Pairs of like length go together, so that cutting costs no padding.
@@ -25,7 +26,7 @@ class PiecewiseScorer:
 
     def __init__(self, scorer: Scorer, piece: int) -> None:
         """Wrap a scorer; `piece` is the most pairs that it is asked for at once."""
-        self.scorer = scorer
+        super().__init__(scorer)
         self.piece = piece
 
     def score(self, pairs: Sequence[Pair], /) -> list[float]:

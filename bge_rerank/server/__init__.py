@@ -9,18 +9,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bge_rerank.extras import needs_extra
-from bge_rerank.server.limits import Limits
+from bge_rerank.server.options import Limits, ServerOptions
 
 __all__ = ["Limits", "ServerOptions", "create_app"]
 
 if TYPE_CHECKING:
-    from bge_rerank.server.app import ServerOptions, create_app
+    from bge_rerank.server.app import create_app
 else:
 
     def __getattr__(name: str) -> Any:
-        """Import the application on first use: it needs the extra `server`."""
-        if name not in __all__:
+        """Import `create_app` on first use: it needs the extra `server`."""
+        if name != "create_app":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         with needs_extra("server", "the server"):
-            from bge_rerank.server import app
-        return getattr(app, name)
+            from bge_rerank.server.app import create_app
+        return create_app

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any, get_args
 from uuid import uuid4
@@ -16,21 +15,21 @@ from fastapi_offline import FastAPIOffline
 from pydantic import Discriminator, Tag
 
 from bge_rerank import __version__
-from bge_rerank.server.dialect_errors import (
+from bge_rerank.server.guard import Guard
+from bge_rerank.server.options import ServerOptions
+from bge_rerank.server.page import page, page_headers
+from bge_rerank.server.ranking_service import RankingService
+from bge_rerank.server.refusals import (
     CohereError,
     Form,
     InfinityError,
+    RefusedError,
     TeiError,
     TutorialError,
     error_body,
     error_responses,
     form_of,
 )
-from bge_rerank.server.guard import Guard
-from bge_rerank.server.limits import Limits
-from bge_rerank.server.page import page, page_headers
-from bge_rerank.server.ranking_service import RankingService
-from bge_rerank.server.refusals import RefusedError
 from bge_rerank.server.schemas import (
     AnsweredDocument,
     CohereAnswer,
@@ -64,25 +63,6 @@ AnyRequest = Annotated[
     | Annotated[TutorialRequest, Tag("tutorial")],
     Discriminator(_form),
 ]
-
-
-@dataclass(frozen=True)
-class ServerOptions:
-    """How a server presents itself and what it takes.
-
-    Attributes:
-        model_name: What it calls the model.
-        limits: What is refused.
-        api_key: The bearer token that is asked for; `None` asks for none.
-        pass_pairs: The most pairs of a pass over the model.
-        wait_ms: How long the first request of a pass waits for others, in milliseconds.
-    """
-
-    model_name: str
-    limits: Limits = field(default_factory=Limits)
-    api_key: str | None = field(default=None, repr=False)
-    pass_pairs: int = 32
-    wait_ms: float = 1.0
 
 
 def create_app(scorer: Scorer, options: ServerOptions) -> Any:
@@ -160,7 +140,7 @@ def _add_information(
         return {
             "model_id": options.model_name,
             "model_sha": None,
-            "model_dtype": getattr(scorer, "precision", "unknown"),
+            "model_dtype": getattr(scorer, "precision", None) or "unknown",
             "model_type": {"reranker": {"id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}},
             "max_concurrent_requests": options.limits.max_waiting_texts,
             "max_input_length": getattr(scorer, "max_length", None),

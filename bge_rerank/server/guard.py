@@ -7,8 +7,7 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from bge_rerank.server.dialect_errors import error_body, form_of
-from bge_rerank.server.refusals import RefusedError
+from bge_rerank.server.refusals import RefusedError, error_body, form_of
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-
-from bge_rerank.types import Pair, Scorer
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
@@ -61,20 +59,11 @@ class Metrics:
         """Count a request that was refused or failed."""
         self._failures.labels(kind.lower()).inc()
 
-    def watched(self, scorer: Scorer) -> Scorer:
-        """Return a scorer whose passes are counted and timed."""
-        return _Watched(scorer, self._passes, self._pass_sizes)
+    def passed(self, pairs: int, seconds: float) -> None:
+        """Count and time a pass over the model."""
+        self._pass_sizes.observe(pairs)
+        self._passes.observe(seconds)
 
     def text(self) -> bytes:
         """Return everything as Prometheus reads it."""
         return generate_latest(self._registry)
-
-
-class _Watched:
-    def __init__(self, scorer: Scorer, seconds: Histogram, sizes: Histogram) -> None:
-        self._scorer, self._seconds, self._sizes = scorer, seconds, sizes
-
-    def score(self, pairs: Sequence[Pair], /) -> list[float]:
-        self._sizes.observe(len(pairs))
-        with self._seconds.time():
-            return self._scorer.score(pairs)

@@ -11,8 +11,8 @@ from bge_rerank.errors import InvalidInputError, ScoringError
 from bge_rerank.ranking.reranker import Reranker
 from bge_rerank.scoring.gathering import GatheringScorer
 from bge_rerank.scoring.piecewise import PiecewiseScorer
-from bge_rerank.server.limits import Limits
 from bge_rerank.server.metrics import Metrics
+from bge_rerank.server.options import Limits
 from bge_rerank.server.refusals import RefusedError
 from bge_rerank.types import Ranked, Scorer
 
@@ -37,8 +37,7 @@ class RankingService:
         """
         self.limits = limits
         self.metrics = Metrics()
-        gathering = GatheringScorer(self.metrics.watched(scorer), wait_ms, pass_pairs)
-        self._scorer = scorer
+        gathering = GatheringScorer(scorer, wait_ms, pass_pairs, self.metrics.passed)
         self._reranker = Reranker(PiecewiseScorer(gathering, pass_pairs), top_n=None)
         self._waiting = 0
 
@@ -84,7 +83,7 @@ class RankingService:
                 )
 
     async def _refuse_cut(self, query: str, texts: Sequence[str]) -> None:
-        tokens_cut = getattr(self._scorer, "tokens_cut", None)
+        tokens_cut = getattr(self._reranker.scorer, "tokens_cut", None)
         if tokens_cut is None:
             raise RefusedError(
                 "Validation", "this model cannot tell what it would cut; send truncate: true"

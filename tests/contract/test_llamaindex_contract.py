@@ -113,7 +113,7 @@ def test_the_score_is_the_rerank_score_and_the_retrieval_score_is_kept() -> None
 
 
 def test_with_fusion_the_score_is_the_fused_one() -> None:
-    out = postprocessor(top_n=None, fusion="rrf").postprocess_nodes(nodes(), query_str=QUERY)
+    out = postprocessor(top_n=None, rrf_k=60).postprocess_nodes(nodes(), query_str=QUERY)
     assert [node.score for node in out] == [node.metadata["rerank_fused"] for node in out]
     assert [node.score for node in out] == sorted((n.score or 0.0 for n in out), reverse=True)
     assert all(type(node.score) is float for node in out)

@@ -13,17 +13,16 @@ import bge_rerank_mini
 from bge_rerank import MissingDependencyError, RerankError, load_scorer
 from bge_rerank.backends.cores import usable_cores
 from bge_rerank.cli import main
-from bge_rerank.cli.bench import cuda_contenders, ours
-from bge_rerank.cli.bench.contenders import REFERENCE, Contender, choose, server
-from bge_rerank.cli.bench.cpu_contenders import OURS
+from bge_rerank.cli.bench import loaders
+from bge_rerank.cli.bench.contenders import OURS, PEERS, REFERENCE, Contender, choose, server
+from bge_rerank.cli.bench.figures import Figures, figures_of
 from bge_rerank.cli.bench.files import Files
 from bge_rerank.cli.bench.geometry import Geometry, make_random_reranker
-from bge_rerank.cli.bench.growth import measure_growth
+from bge_rerank.cli.bench.measurement import measure_growth
 from bge_rerank.cli.bench.own_process import OwnProcess, in_own_process
 from bge_rerank.cli.bench.rows import Row
 from bge_rerank.cli.bench.run import compare
 from bge_rerank.cli.bench.settings import Settings
-from bge_rerank.cli.bench.summary import Figures, summarise
 from bge_rerank.cli.bench.workload import make_workload
 from conftest import PASSAGES, QUERY
 from fake_server import FakeServer, logit_of, running
@@ -31,8 +30,8 @@ from fake_server import FakeServer, logit_of, running
 MINI = Files(bge_rerank_mini.path(), {}, {}, max_length=512)
 
 
-TORCH = choose(OURS, ["torch float32"])
-ABSENT = Contender("absent", ours.ask_server, "float32", ("no_such_module",))
+TORCH = choose(OURS["cpu"], ["torch float32"])
+ABSENT = Contender("absent", loaders.ask_server, "float32", ("no_such_module",))
 SETTINGS = Settings("mini", None, max_length=128, rounds=1, threads=1, output=Path())
 BROKEN = Contender("broken", int, "float32")
 """Its build function cannot be called so."""
@@ -139,14 +138,14 @@ def test_a_server_is_asked_for_logits_in_input_order(dialect: str) -> None:
 def test_a_server_that_is_not_there_is_a_row_that_says_so() -> None:
     row = Row(server("http://127.0.0.1:9", "tei", "m"))
     row.take_turn(SETTINGS, MINI, make_workload("short", 2), 1, stays=False)
-    [figures] = summarise([row], flops=1, rates={})
+    [figures] = figures_of([row], flops=1, rates={})
     assert isinstance(figures, Figures)
     assert figures.failure is not None
     assert figures.failure.startswith("failed: ServerError: http://127.0.0.1:9/info")
 
 
 def test_another_device_has_other_contenders_and_files_of_its_own() -> None:
-    names = [contender.name for contender in (*cuda_contenders.OURS, *cuda_contenders.PEERS)]
+    names = [contender.name for contender in (*OURS["cuda"], *PEERS["cuda"])]
     assert "bge-rerank torch float16, padded" in names
     assert "bge-rerank openvino int8" not in names
     assert REFERENCE in names

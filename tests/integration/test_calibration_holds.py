@@ -37,8 +37,9 @@ SCORER = load_scorer("mini", max_length=256)
 
 @cache
 def scored_candidates(folder: Path, every: int, depth: int) -> Scored:
-    texts, questions, judgements = read_beir(folder, "dev")
-    questions = {id_: questions[id_] for id_ in sorted(judgements)[::every]}
+    collection = read_beir(folder, "dev")
+    texts, judgements = collection.texts, collection.judgements
+    questions = {id_: collection.questions[id_] for id_ in sorted(judgements)[::every]}
     found = first_stage(texts, questions, depth)
     rows = [(number, id_, passage) for number, id_ in enumerate(found) for passage in found[id_]]
     logits = score_pairs(SCORER, [(questions[id_], texts[passage]) for _, id_, passage in rows])

@@ -73,6 +73,14 @@ def test_it_reads_jsonl_and_keeps_the_objects(tmp_path: Path) -> None:
     ] == records
 
 
+def test_it_reads_the_field_passage_and_else_the_field_text() -> None:
+    records = [{"passage": PASSAGES[0], "text": PASSAGES[1]}, {"text": PASSAGES[2]}]
+    stdin = "\n".join(map(json.dumps, records)).encode()
+    done = bge_rerank("rank", QUERY, "--jsonl", "--model", "mini", stdin=stdin)
+    rows = [line.split("\t") for line in done.stdout.decode().splitlines()]
+    assert {text for _, text in rows} == {PASSAGES[0], PASSAGES[2]}
+
+
 def test_bytes_that_are_no_utf8_come_out_as_they_went_in() -> None:
     done = bge_rerank("rank", QUERY, "--model", "mini", stdin=b"caf\xe9 tides\n")
     assert done.stdout.endswith(b"\tcaf\xe9 tides\n")
@@ -88,8 +96,18 @@ def test_empty_input_gives_empty_output() -> None:
     [
         ([" "], b"a\n", "the query is empty"),
         ([QUERY, "no-such-file"], b"", "cannot read 'no-such-file': No such file"),
-        ([QUERY, "--jsonl"], b'{"text": "a"}\n{"tex', "-:2: no JSON"),
-        ([QUERY, "--jsonl"], b'{"body": "a"}\n', "-:1: no object with a string 'text'"),
+        ([QUERY, "--jsonl"], b'{"text": "a"}\n{"tex', "-:2: not valid JSON"),
+        ([QUERY, "--jsonl"], b"[1]\n", "-:1: [1] is not a JSON object"),
+        (
+            [QUERY, "--jsonl"],
+            b'{"body": "a"}\n',
+            "-:1: the field 'passage' is missing; add it, or choose another --field",
+        ),
+        (
+            [QUERY, "--jsonl", "--field", "body"],
+            b'\n{"passage": "a", "body": 3}\n',
+            "-:2: 'body' is 3; give a string, or choose another --field",
+        ),
         ([QUERY, "--top-n", "0"], b"a\n", "top_n is 0"),
         ([QUERY, "--model", "/no/such"], b"a\n", "there is no folder '/no/such'"),
         ([QUERY, "--model", "BAAI/bge-reranker-v2-m3"], b"a\n", "the hub was not reached"),

@@ -17,7 +17,7 @@ import httpx
 import pytest
 import yaml
 
-from bge_rerank.server.limits import Limits
+from bge_rerank.server.options import Limits
 from conftest import PASSAGES, QUERY
 from dockerfile_steps import Image, build, context_files, instructions
 from environments import ROOT

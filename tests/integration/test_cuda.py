@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bge_rerank.backends.torch.device import tokens_that_fit
+from bge_rerank.backends.device import tokens_that_fit
 from bge_rerank.backends.torch.scorer import TorchScorer
 from bge_rerank.cli.bench.workload import make_workload
 from bge_rerank.models.config import Dtype, ScorerConfig

@@ -28,10 +28,11 @@ from bge_rerank.backends.exported import openvino as openvino_module
 from bge_rerank.backends.exported.openvino import OpenVinoScorer
 from bge_rerank.backends.torch.attention import EagerAttention
 from bge_rerank.cli import main
+from bge_rerank.data.pairs import read_pairs
 from bge_rerank.export import export_model
 from bge_rerank.export import graph as graph_module
 from bge_rerank.export.check import check_export
-from bge_rerank.export.samples import read_pairs, sample_pairs
+from bge_rerank.export.samples import sample_pairs
 from bge_rerank.models import auto_backend as auto_backend_module
 from bge_rerank.models.auto_backend import choose_backend
 from bge_rerank.models.config import ScorerConfig
@@ -309,17 +310,17 @@ def test_the_command_exports_with_pairs_of_the_users_own(
     tiny_reranker: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = tmp_path / "pairs.jsonl"
-    lines = [json.dumps({"query": query, "text": text}) for query, text in PAIRS]
+    lines = [json.dumps({"query": query, "passage": passage}) for query, passage in PAIRS]
     data.write_text("\n".join(lines))
     command = ["export", str(tiny_reranker), str(tmp_path / "out")]
-    assert main([*command, "--calibrate", str(data)]) == 0
+    assert main([*command, "--samples", str(data)]) == 0
     assert "fp32, differs from torch float32 by" in capsys.readouterr().out
-    assert main([*command, "--calibrate", str(data)]) == 1
+    assert main([*command, "--samples", str(data)]) == 1
     assert "exists and is no empty folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["", "no json", '{"query": "q"}', '["q", "t"]'])
-def test_calibration_data_of_another_kind_is_refused(tmp_path: Path, text: str) -> None:
+def test_samples_of_another_kind_are_refused(tmp_path: Path, text: str) -> None:
     data = tmp_path / "pairs.jsonl"
     data.write_text(text)
     with pytest.raises(InvalidInputError, match=r"pairs\.jsonl"):

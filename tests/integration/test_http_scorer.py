@@ -18,7 +18,7 @@ import pytest
 import trustme
 
 from bge_rerank import ConfigurationError, Reranker, ServerError, load_scorer
-from bge_rerank.backends.http import background_loop
+from bge_rerank.backends.http import session
 from bge_rerank.scoring.loading import LazyScorer
 from fake_server import (
     FakeServer,
@@ -344,7 +344,7 @@ async def test_sync_scoring_works_inside_a_running_event_loop(tei: FakeServer) -
 def test_the_background_thread_starts_with_the_first_call_alone(
     tei: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(background_loop, "_loops", {})
+    monkeypatch.setattr(session, "_loops", {})
 
     def background_threads() -> int:
         return sum(thread.name == "bge-rerank-http" for thread in threading.enumerate())

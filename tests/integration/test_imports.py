@@ -33,6 +33,12 @@ def test_the_command_line_imports_no_heavy_package_to_read_its_arguments() -> No
     ) & (HEAVY | FRAMEWORKS)
 
 
+def test_calibrating_loads_what_computes_when_it_is_asked_to() -> None:
+    assert not modules_after("import bge_rerank.calibration.fit, bge_rerank.calibration.drift") & (
+        HEAVY | FRAMEWORKS
+    )
+
+
 def test_the_evaluation_loads_what_computes_when_it_is_asked_to() -> None:
     assert not modules_after("import bge_rerank.evaluation") & (HEAVY | FRAMEWORKS | EVALUATING)
 
@@ -46,7 +52,6 @@ def test_a_public_room_loads_what_it_needs_when_it_is_used(room: str) -> None:
 @pytest.mark.parametrize(
     ("missing", "name", "message"),
     [
-        ("sklearn", "bge_rerank.calibration.calibrate", "'bge-rerank[calibrate]'"),
         ("fastapi", "bge_rerank.server.create_app", "'bge-rerank[server]'"),
         ("diskcache", "bge_rerank.scoring.FolderCache", "'bge-rerank[cache]'"),
     ],
@@ -69,7 +74,7 @@ from bge_rerank.calibration.fit import fit
 from bge_rerank.calibration.drift import make_reference, measure_drift
 from bge_rerank.data.pairs import read_labelled_pairs
 from bge_rerank.cli.commands.pair_progress import pair_progress
-from bge_rerank.calibration.reliability_plot import draw_reliability
+from bge_rerank.calibration.reliability import draw_reliability
 from bge_rerank.scoring.identity import ScoredBy
 from pathlib import Path
 
@@ -135,11 +140,46 @@ def test_a_calibration_is_applied_without_what_it_was_made_with(tmp_path: Path) 
     assert not loaded & (HEAVY - {"pydantic"})
 
 
-def test_calibrating_without_its_packages_says_which_extra_to_install() -> None:
-    code = "import sys\nsys.modules['sklearn'] = None\nimport bge_rerank.calibration.fit"
+WITHOUT = """
+import sys
+sys.modules[{package!r}] = None
+from bge_rerank.calibration.drift import make_reference, measure_drift
+from bge_rerank.calibration.fit import calibrate
+from bge_rerank.data.pairs import LabelledPair
+
+class Counted:
+    scored = 0
+
+    def score(self, pairs):
+        Counted.scored += len(pairs)
+        return [float(len(text)) for _, text in pairs]
+
+pairs = [LabelledPair(str(n // 2), "x" * (n % 2 + 1), n % 2 == 1) for n in range(80)]
+reference = make_reference(Counted(), [pair.pair for pair in pairs])
+Counted.scored = 0
+try:
+    {call}
+finally:
+    print("scored", Counted.scored)
+"""
+
+
+@pytest.mark.parametrize(
+    ("package", "call", "message"),
+    [
+        ("sklearn", "calibrate(Counted(), pairs)", "calibrating needs sklearn"),
+        ("numpy", "calibrate(Counted(), pairs)", "calibrating needs numpy"),
+        ("scipy", "measure_drift(reference, Counted())", "measuring drift needs scipy"),
+    ],
+)
+def test_calibrating_without_its_packages_says_which_extra_to_install_before_it_scores(
+    package: str, call: str, message: str
+) -> None:
+    code = WITHOUT.format(package=package, call=call)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "calibrating needs sklearn" in done.stderr
+    assert message in done.stderr
     assert "pip install 'bge-rerank[calibrate]'" in done.stderr
+    assert done.stdout == "scored 0\n"
 
 
 def test_neither_core_nor_adapters_import_what_measures_quality() -> None:

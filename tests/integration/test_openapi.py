@@ -7,7 +7,8 @@ from hypothesis import settings
 from schemathesis import Case
 
 from bge_rerank import load_scorer
-from bge_rerank.server.app import ServerOptions, create_app
+from bge_rerank.server.app import create_app
+from bge_rerank.server.options import ServerOptions
 
 
 class LoadedWhenAsked:

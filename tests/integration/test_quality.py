@@ -49,8 +49,9 @@ def test_it_helps_on_the_demo_collection() -> None:
 
 @pytest.mark.parametrize("every", [30, pytest.param(1, marks=pytest.mark.long)])
 def test_it_helps_on_natural_questions(labelled_data: Path, every: int) -> None:
-    texts, questions, judgements = read_beir(labelled_data / "nq_qed", "dev")
-    questions = {id_: questions[id_] for id_ in sorted(judgements)[::every]}
+    collection = read_beir(labelled_data / "nq_qed", "dev")
+    texts, judgements = collection.texts, collection.judgements
+    questions = {id_: collection.questions[id_] for id_ in sorted(judgements)[::every]}
     judged = {id_: judgements[id_] for id_ in questions}
     found = first_stage(texts, questions, DEPTH)
     before = mean_quality(judged, found)["nDCG@10"]
@@ -75,8 +76,9 @@ def test_lower_precision_keeps_quality_and_the_first_passage(
     collection: str,
 ) -> None:
     split, every = SAMPLES[collection]
-    texts, questions, judgements = read_beir(labelled_data / collection, split)
-    questions = {id_: questions[id_] for id_ in sorted(judgements)[::every]}
+    labelled = read_beir(labelled_data / collection, split)
+    texts, judgements = labelled.texts, labelled.judgements
+    questions = {id_: labelled.questions[id_] for id_ in sorted(judgements)[::every]}
     judged = {id_: judgements[id_] for id_ in questions}
     found = first_stage(texts, questions, depth=50)
     float32, bfloat16, int8 = (

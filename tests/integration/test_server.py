@@ -18,8 +18,8 @@ import httpx
 import pytest
 
 from bge_rerank import ConfigurationError, load_scorer
-from bge_rerank.ranking.selection import sigmoid
-from bge_rerank.server.limits import Limits
+from bge_rerank.logits import sigmoid
+from bge_rerank.server.options import Limits
 from conftest import PASSAGES, QUERY
 from counted_scorer import Counted, Pairs
 from served import serving

@@ -1,6 +1,7 @@
 """Evaluations to report on: one on queries made by rule, and one made of a text that is markup."""
 
 from dataclasses import replace
+from typing import Any
 
 from bge_rerank.evaluation import (
     DepthPoint,
@@ -62,3 +63,13 @@ def with_texts(evaluation: Evaluation, text: str) -> Evaluation:
     ]
     settings = {text: {text: text}, "models": {model.name: {text: text} for model in models}}
     return replace(evaluation, settings=settings, notes=(text,), models=tuple(models))
+
+
+def without_times(evaluation: Evaluation) -> dict[str, Any]:
+    """Return what does not depend on how long anything took."""
+    contents = evaluation.as_json()
+    for model in contents["models"]:
+        del model["latency"], model["verdict"]["reasons"]
+        for point in model["depths"]:
+            del point["latency"]
+    return contents

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from bge_rerank.ranking.selection import sigmoid
+from bge_rerank.logits import sigmoid
 
 Fault = Callable[[BaseHTTPRequestHandler], None]
 

@@ -9,8 +9,8 @@ from typing import Any
 import uvicorn
 
 from bge_rerank import Scorer
-from bge_rerank.server.app import ServerOptions, create_app
-from bge_rerank.server.limits import Limits
+from bge_rerank.server.app import create_app
+from bge_rerank.server.options import Limits, ServerOptions
 
 
 def free_port() -> int:

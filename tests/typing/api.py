@@ -69,7 +69,7 @@ not_below: float = Calibration.load("calibration.json").precision_estimate(0.9).
 probability: float | None = calibrated.rerank("q", ["a"])[0].probability
 cascade = Reranker(scorer, prefilter="bm25", keep=50)
 cascade_of_two = Reranker(scorer, top_n=None, prefilter=MyScorer(), keep=50)
-fusing = Reranker(scorer, fusion="rrf", rrf_k=10)
+fusing = Reranker(scorer, rrf_k=10)
 fused: float | None = fusing.rerank("q", ["a"])[0].fused
 ranking: Ranking = reranker.rerank("q", ["a", "b"])
 rankings: list[Ranking] = reranker.rerank_many([("q", ["a"]), ("r", ("b", "c"))])
@@ -85,15 +85,11 @@ compressor = BGERerankerCompressor(
     score_threshold=0.1,
     min_retrieval_score=0.3,
     retrieval_score_key="similarity",
-    fusion="rrf",
     rrf_k=10,
     rank_fields=["title"],
     device="cpu",
     dtype="bfloat16",
     max_length=512,
-    cutoff_layers=[28],
-    trust_remote_code=False,
-    batch_wait_ms=0,
     score_cache="scores",
     prefilter="mini",
     keep=20,
@@ -121,7 +117,7 @@ postprocessor = BGERerankerPostprocessor(
     scorer=load_scorer(),
     metadata_mode=MetadataMode.EMBED,
     min_retrieval_score=0.3,
-    fusion="rrf",
+    rrf_k=60,
 )
 base_postprocessor: BaseNodePostprocessor = postprocessor
 nodes: list[NodeWithScore] = postprocessor.postprocess_nodes([], query_str="q")

@@ -1,17 +1,12 @@
-"""Long texts are cut into windows that fit, lose nothing, and name the part that answered."""
+"""Long texts are cut into windows that fit and lose nothing."""
 
-import asyncio
 import re
-from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bge_rerank import ConfigurationError, Ranked, Reranker
 from bge_rerank.types import Span
-from bge_rerank.windows import estimated_offsets, shared_tokens, window_spans, windows
-from counted_scorer import Counted
+from bge_rerank.windows import estimated_offsets, shared_tokens, window_spans
 
 WORDS = st.lists(st.text("aé潮 \n", min_size=1, max_size=12), max_size=120).map(" ".join)
 
@@ -64,78 +59,3 @@ def test_a_text_that_fits_is_one_window() -> None:
 def test_estimated_tokens_leave_out_nothing_but_white_space(text: str) -> None:
     [tokens] = estimated_offsets([text])
     assert "".join(text[start:end] for start, end in tokens) == "".join(text.split())
-
-
-def finds(needle: str) -> Counted:
-    return Counted(lambda passage: float(needle in passage))
-
-
-def needle_at(depth: float, words: int = 3_000) -> str:
-    filler = [f"word{number}" for number in range(words)]
-    filler.insert(int(depth * words), "the needle of it")
-    return " ".join(filler)
-
-
-@pytest.mark.parametrize("depth", [number / 9 for number in range(10)])
-def test_what_stands_anywhere_in_a_text_is_found_and_pointed_at(depth: float) -> None:
-    text, scorer = needle_at(depth), finds("the needle of it")
-    [other, found] = reversed(windowed(scorer).rerank("q", ["word " * 3_000, text]))
-    assert (found.index, found.logit, other.logit) == (1, 1.0, 0.0)
-    assert found.span is not None
-    assert "the needle of it" in text[slice(*found.span)]
-
-
-def test_no_window_is_scored_twice() -> None:
-    scorer = finds("x")
-    windowed(scorer).rerank_many([("q", [needle_at(0.5)] * 3), ("q", [needle_at(0.5)])])
-    [pairs] = scorer.passes
-    assert len(pairs) == len(set(pairs)) > 10
-
-
-def test_the_first_of_equally_good_windows_is_named() -> None:
-    [ranked] = windowed(Counted(lambda passage: 0.0)).rerank("q", [needle_at(0.5)])
-    assert ranked.span is not None
-    assert ranked.span[0] == 0
-
-
-def test_async_cuts_as_sync_does() -> None:
-    texts = [needle_at(0.3), "short", needle_at(0.9)]
-    reranker = windowed(finds("the needle of it"))
-    assert asyncio.run(reranker.arerank("q", texts)) == reranker.rerank("q", texts)
-
-
-def test_selection_and_prefilter_work_on_whole_texts() -> None:
-    texts = [needle_at(0.1), "none", needle_at(0.9), "the needle of it", "none either"]
-    scorer = finds("the needle of it")
-    reranker = windowed(scorer, top_n=2, prefilter=Counted(), keep=3)
-    ranking = reranker.rerank("q", texts)
-    assert [ranked.index for ranked in ranking] == [0, 2]
-    assert not [passage for _, passage in scorer.passes[0] if passage.startswith("none")][1:]
-
-
-def test_truncation_scores_the_whole_text_and_names_no_span() -> None:
-    scorer = finds("needle")
-    assert Reranker(scorer).rerank("q", ["the needle"]) == [Ranked(0, 0.7310585786300049, 1.0)]
-    assert scorer.passes == [[("q", "the needle")]]
-
-
-def test_a_long_query_leaves_a_window_its_share() -> None:
-    [spans] = windows(Counted(), "query " * 5_000, ["word " * 1_000], tokens=512)
-    assert max(end - start for start, end in spans) >= 100
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"long_documents": "cut"}, "long_documents is 'cut'"),
-        ({"window_tokens": 10}, "window_tokens is 10"),
-        ({"window_tokens": True}, "window_tokens is True"),
-    ],
-)
-def test_settings_that_cannot_work_are_refused(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigurationError, match=message):
-        Reranker(Counted(), **options)
-
-
-def windowed(scorer: Counted, top_n: int | None = None, **options: Any) -> Reranker:
-    return Reranker(scorer, top_n, long_documents="window", **options)

@@ -7,12 +7,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from math import ceil
 
-from bge_rerank.backends.encoder.batches import even_batches, length_ordered_batches
-from bge_rerank.backends.encoder.padding import coarse_length
+from bge_rerank.backends.encoder.batches import coarse_length, even_batches, length_ordered_batches
 from bge_rerank.backends.encoder.pairs import EncodedPair, PairEncoder
 from bge_rerank.backends.encoder.pool import ForwardPool
-from bge_rerank.errors import ConfigurationError
-from bge_rerank.models.config import ScorerConfig
 from bge_rerank.types import Pair, Span
 
 logger = logging.getLogger(__name__)
@@ -143,26 +140,3 @@ class EncoderScorer:
             lengths = [coarse_length(length, self.max_length) for length in lengths]
         budget = min(self.max_batch_tokens, ceil(sum(lengths) / self._shares))
         return length_ordered_batches(lengths, budget, self._batch_cost)
-
-
-def chosen_max_batch_tokens(config: ScorerConfig, default: int) -> int:
-    """Return the token budget asked for, or the backend's own.
-
-    Raises:
-        ConfigurationError: It is below 1.
-    """
-    if config.max_batch_tokens is None:
-        return default
-    if config.max_batch_tokens < 1:
-        raise ConfigurationError(f"max_batch_tokens is {config.max_batch_tokens}; give 1 or more")
-    return config.max_batch_tokens
-
-
-def check_threads(threads: int | None) -> None:
-    """Refuse a number of threads that nothing can run on.
-
-    Raises:
-        ConfigurationError: It is below 1.
-    """
-    if threads is not None and threads < 1:
-        raise ConfigurationError(f"threads is {threads}; give 1 or more, or None for all")

@@ -8,7 +8,6 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from bge_rerank.backends.encoder.pairs import PairEncoder
-from bge_rerank.backends.encoder.scorer import check_threads
 from bge_rerank.errors import ConfigurationError, ModelLoadError
 from bge_rerank.models.config import ScorerConfig
 from bge_rerank.models.files import (
@@ -99,4 +98,3 @@ def _check_options(config: ScorerConfig) -> None:
         raise ConfigurationError(
             "cutoff_layers is for layerwise models; leave it out, or use backend='flag'"
         )
-    check_threads(config.threads)

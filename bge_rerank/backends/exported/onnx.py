@@ -8,12 +8,11 @@ import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from bge_rerank.backends.cores import usable_cores
-from bge_rerank.backends.encoder.padding import padded
+from bge_rerank.backends.encoder.batches import padded
 from bge_rerank.backends.encoder.pairs import EncodedPair
 from bge_rerank.backends.encoder.scorer import (
     CPU_BATCH_COST,
     EncoderScorer,
-    chosen_max_batch_tokens,
 )
 from bge_rerank.backends.exported.files import ExportedModel, read_export
 from bge_rerank.errors import ConfigurationError, ModelLoadError, ScoringError
@@ -51,11 +50,12 @@ class OnnxScorer(EncoderScorer):
         super().__init__(
             exported.encoder,
             [runner] * (config.threads or usable_cores()),
-            chosen_max_batch_tokens(config, MAX_BATCH_TOKENS),
+            config.max_batch_tokens or MAX_BATCH_TOKENS,
             CPU_BATCH_COST,
             precision,
         )
         self.config = config
+        self.model_name = config.model_name
         self.source_model = exported.source_model
         self.source_revision = exported.source_revision
 

@@ -10,12 +10,11 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
-from bge_rerank.backends.encoder.padding import coarse_length, padded
+from bge_rerank.backends.encoder.batches import coarse_length, padded
 from bge_rerank.backends.encoder.pairs import EncodedPair
 from bge_rerank.backends.encoder.scorer import (
     CPU_BATCH_COST,
     EncoderScorer,
-    chosen_max_batch_tokens,
 )
 from bge_rerank.backends.exported.files import ExportedModel, read_export
 from bge_rerank.errors import ConfigurationError, ModelLoadError, ScoringError
@@ -47,12 +46,13 @@ class OpenVinoScorer(EncoderScorer):
         super().__init__(
             exported.encoder,
             [OpenVinoRunner(compiled, exported)],
-            chosen_max_batch_tokens(config, MAX_BATCH_TOKENS),
+            config.max_batch_tokens or MAX_BATCH_TOKENS,
             CPU_BATCH_COST,
             precision,
             coarse_lengths=True,
         )
         self.config = config
+        self.model_name = config.model_name
         self.source_model = exported.source_model
         self.source_revision = exported.source_revision
 

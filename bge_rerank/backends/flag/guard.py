@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import torch
 from packaging.specifiers import SpecifierSet
 
-from bge_rerank.backends.torch.device import choose_devices, is_out_of_memory
+from bge_rerank.backends.device import choose_devices, is_out_of_memory
 from bge_rerank.errors import (
     ConfigurationError,
     OutOfMemoryError,

@@ -27,6 +27,7 @@ from FlagEmbedding import BGEM3FlagModel
 from packaging.specifiers import SpecifierSet
 from safetensors import SafetensorError
 
+from bge_rerank.backends.device import choose_dtype
 from bge_rerank.backends.flag.guard import (
     check_transformers,
     guarded,
@@ -35,7 +36,6 @@ from bge_rerank.backends.flag.guard import (
     with_halved_batches,
 )
 from bge_rerank.backends.quiet import without_loading_bars, without_tqdm
-from bge_rerank.backends.torch.device import choose_dtype
 from bge_rerank.errors import ConfigurationError, UnsupportedModelError
 from bge_rerank.models.config import ScorerConfig
 from bge_rerank.models.files import (
@@ -76,6 +76,7 @@ class M3SparseScorer:
         """
         check_transformers(config, TRANSFORMERS)
         self.config = config
+        self.model_name = config.model_name
         self.max_length = choose_max_length(config, read_config(config))
         device = single_device(config)
         dtype = _dtype(config, device)

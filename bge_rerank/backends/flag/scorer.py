@@ -24,6 +24,7 @@ import torch
 from packaging.specifiers import SpecifierSet
 from safetensors import SafetensorError
 
+from bge_rerank.backends.device import choose_dtype
 from bge_rerank.backends.flag.guard import (
     check_transformers,
     guarded,
@@ -32,7 +33,6 @@ from bge_rerank.backends.flag.guard import (
     with_halved_batches,
 )
 from bge_rerank.backends.quiet import without_loading_bars, without_tqdm
-from bge_rerank.backends.torch.device import choose_dtype
 from bge_rerank.errors import ConfigurationError, ModelLoadError, UnsupportedModelError
 from bge_rerank.models.config import DEFAULT_MODEL, ScorerConfig
 from bge_rerank.models.files import (
@@ -95,6 +95,7 @@ class FlagScorer:
         kind = FLAG_CLASSES[model.architecture]
         _check_supported(config, model, kind)
         self.config = config
+        self.model_name = config.model_name
         self.max_length = choose_max_length(config, model)
         device = single_device(config)
         options = {"cutoff_layers": _cutoff_layers(config)} if kind.has_layers else {}

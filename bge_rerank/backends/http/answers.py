@@ -8,7 +8,8 @@ import math
 import re
 from typing import Any
 
-from bge_rerank.backends.http.dialects import Dialect
+from bge_rerank.backends.http.dialects import Dialect, Scale
+from bge_rerank.logits import to_logit
 
 MESSAGE_LENGTH = 300
 """Characters of a server's own message that an error repeats."""
@@ -61,6 +62,22 @@ def _index_and_score(result: Any, score_field: str) -> tuple[int, float]:
     if not math.isfinite(score):
         raise UnusableAnswerError(f"the score of text {index} is {score}")
     return index, float(score)
+
+
+def logit_of(score: float, scale: Scale) -> float:
+    """Return the logit of a server's score.
+
+    Raises:
+        UnusableAnswerError: A sigmoid lies outside 0..1.
+
+    >>> logit_of(0.5, "sigmoid"), logit_of(-3.0, "logit")
+    (0.0, -3.0)
+    """
+    if scale == "logit":
+        return score
+    if not 0.0 <= score <= 1.0:
+        raise UnusableAnswerError(f"a score is {score}, and this server's lie in 0..1")
+    return to_logit(score)
 
 
 def message_of(content: bytes) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bge_rerank.backends.http.base_urls import base_urls
+from bge_rerank.backends.http.addresses import base_urls
 from bge_rerank.errors import ConfigurationError
-from bge_rerank.models.config import ScorerConfig
+from bge_rerank.models.config import ScorerConfig, key_of
 from bge_rerank.models.registry import BACKENDS, asks_server
 
 
@@ -27,18 +27,10 @@ def checked_server(config: ScorerConfig) -> ScorerConfig:
             f"base_url is given, and backend {config.backend!r} asks no server; "
             f"name one of {', '.join(servers)}"
         )
-    for name in ("timeout", "deadline"):
-        seconds = getattr(config, name)
-        if not 0 < seconds < float("inf"):
-            raise ConfigurationError(f"{name} is {seconds}; give seconds above 0")
-    at_once = config.max_concurrent_requests
-    if type(at_once) is not int or at_once < 1:
-        raise ConfigurationError(
-            f"max_concurrent_requests is {at_once!r}; give a whole number from 1 on"
-        )
-    if config.api_key is not None and not _can_be_sent(config.api_key):
+    key = key_of(config)
+    if key is not None and not _can_be_sent(key):
         raise ConfigurationError("api_key is empty or holds characters that no header can carry")
-    for name, value in config.headers or ():
+    for name, value in (config.headers or {}).items():
         if not (_can_be_sent(name) and _can_be_sent(value)):
             raise ConfigurationError(
                 f"the header {name!r} is empty or holds characters none can carry"

@@ -56,7 +56,7 @@ class Dialect:
         read_info: Reads what it says there.
         too_large: What its message says where a request is too large, lower case: a request of
             several texts is halved, and a single text is cut. Status 413 says it without a word.
-        base_url: Where it is found unless somebody says otherwise.
+        public_url: The address of the public service, where there is one.
         key_variable: The environment variable that its own client takes the key from.
     """
 
@@ -71,7 +71,7 @@ class Dialect:
     info_path: str | None = None
     read_info: Callable[[Mapping[str, Any]], ServerInfo] = lambda _: ServerInfo()
     too_large: tuple[str, ...] = ()
-    base_url: str | None = None
+    public_url: str | None = None
     key_variable: str | None = None
 
 
@@ -166,7 +166,7 @@ DIALECTS = {
         results_field="results",
         scale=_sigmoid,
         max_texts=1_000,
-        base_url="https://api.cohere.com",
+        public_url="https://api.cohere.com",
         key_variable="CO_API_KEY",
     ),
     "jina": Dialect(
@@ -176,7 +176,7 @@ DIALECTS = {
         results_field="results",
         scale=_sigmoid,
         max_texts=1_000,
-        base_url="https://api.jina.ai",
+        public_url="https://api.jina.ai",
         key_variable="JINA_API_KEY",
     ),
 }

@@ -14,17 +14,14 @@ from weakref import WeakKeyDictionary
 
 import stamina
 
-from bge_rerank.backends.http.addresses import Addresses
-from bge_rerank.backends.http.answers import UnusableAnswerError, read_scores
-from bge_rerank.backends.http.background_loop import run
-from bge_rerank.backends.http.base_urls import base_urls
+from bge_rerank.backends.http.addresses import Addresses, base_urls
+from bge_rerank.backends.http.answers import UnusableAnswerError, logit_of, read_scores
 from bge_rerank.backends.http.dialects import DIALECTS, Ask
 from bge_rerank.backends.http.parts import split
-from bge_rerank.backends.http.scales import to_logit
 from bge_rerank.backends.http.server_info import ServerInfo
-from bge_rerank.backends.http.session import Session
+from bge_rerank.backends.http.session import Session, run
 from bge_rerank.errors import ServerError
-from bge_rerank.models.config import ScorerConfig
+from bge_rerank.models.config import ScorerConfig, key_of
 from bge_rerank.types import Pair, Span
 from bge_rerank.windows import UNKNOWN_MAX_LENGTH, estimated_offsets, fitting_windows
 
@@ -57,6 +54,7 @@ class HttpScorer:
             ConfigurationError: `base_url` is missing, or no URL.
         """
         self.config = config
+        self.model_name = config.model_name
         self._dialect = DIALECTS[config.backend]
         self._addresses = Addresses(base_urls(config))
         self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, Session] = WeakKeyDictionary()
@@ -149,7 +147,7 @@ class HttpScorer:
         content = await self._session().post(url, self._dialect.body(ask))
         try:
             scores = read_scores(content, len(request.texts), self._dialect)
-            return [to_logit(score, self._dialect.scale(info)) for score in scores]
+            return [logit_of(score, self._dialect.scale(info)) for score in scores]
         except UnusableAnswerError as error:
             reason = f"{error}; is it a {self.config.backend} server that reranks?"
             raise ServerError(url, reason, status=200) from error
@@ -220,8 +218,9 @@ class HttpScorer:
         return self._sessions[loop]
 
     def _api_key(self) -> str | None:
-        if self.config.api_key is not None:
-            return self.config.api_key
+        key = key_of(self.config)
+        if key is not None:
+            return key
         variable = self._dialect.key_variable
         return None if variable is None else os.environ.get(variable)
 

@@ -1,12 +1,15 @@
-"""`Session`: one HTTP client on one event loop, and the requests that run on it."""
+"""`Session`: one HTTP client on one event loop; and `run`, the loop that sync callers share."""
 
 from __future__ import annotations
 
 import asyncio
 import email.utils
 import json
+import os
 import ssl
-from typing import Any
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 import httpx
 
@@ -14,7 +17,12 @@ from bge_rerank.backends.http.answers import message_of
 from bge_rerank.errors import ConfigurationError, ServerError
 from bge_rerank.models.config import ScorerConfig
 
+Result = TypeVar("Result")
+
 HEADERS = {"content-type": "application/json", "accept": "application/json"}
+
+_loops: dict[int, asyncio.AbstractEventLoop] = {}
+_starting = threading.Lock()
 
 
 class Session:
@@ -71,6 +79,21 @@ class Session:
         return response.content
 
 
+def run(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine on the process's background loop, and wait for it.
+
+    The loop starts with the first call and lives as long as the process, so that connections are
+    used again. It may be called from any thread, also from one whose own loop is running.
+    """
+    future = asyncio.run_coroutine_threadsafe(coroutine, _loop())
+    try:
+        return future.result()
+    except BaseException:
+        # Somebody who presses Ctrl-C waits for nothing more; after an answer this does nothing.
+        future.cancel()
+        raise
+
+
 def _verification(config: ScorerConfig) -> bool | ssl.SSLContext:
     verify = config.verify
     if isinstance(verify, bool):
@@ -94,3 +117,13 @@ def _seconds(retry_after: str | None) -> float | None:
     except ValueError:
         return None
     return max(0.0, then.timestamp() - email.utils.localtime().timestamp())
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    """Return the loop of this process: a fork has none of its parent's threads."""
+    with _starting:
+        if os.getpid() not in _loops:
+            loop = asyncio.new_event_loop()
+            threading.Thread(target=loop.run_forever, name="bge-rerank-http", daemon=True).start()
+            _loops[os.getpid()] = loop
+        return _loops[os.getpid()]

@@ -15,10 +15,11 @@ import torch
 from bge_rerank.backends.torch.attention import (
     Attention,
     EagerAttention,
+    JointProjections,
     PackedAttention,
     PaddedAttention,
+    Projections,
 )
-from bge_rerank.backends.torch.projections import JointProjections, Projections
 
 MODEL_TYPES = frozenset({"bert", "camembert", "roberta", "xlm-roberta"})
 """The `model_type` of architectures whose layers have the parts that are used here; in transformers

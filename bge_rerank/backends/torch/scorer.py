@@ -13,22 +13,20 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from bge_rerank.backends.encoder.padding import coarse_length, padded
-from bge_rerank.backends.encoder.pairs import EncodedPair, PairEncoder
-from bge_rerank.backends.encoder.scorer import (
-    CPU_BATCH_COST,
-    EncoderScorer,
-    check_threads,
-    chosen_max_batch_tokens,
-)
-from bge_rerank.backends.quiet import without_loading_bars
-from bge_rerank.backends.torch.device import (
+from bge_rerank.backends.device import (
     choose_devices,
     choose_dtype,
     default_max_batch_tokens,
     is_out_of_memory,
     keeps_every_shape,
 )
+from bge_rerank.backends.encoder.batches import coarse_length, padded
+from bge_rerank.backends.encoder.pairs import EncodedPair, PairEncoder
+from bge_rerank.backends.encoder.scorer import (
+    CPU_BATCH_COST,
+    EncoderScorer,
+)
+from bge_rerank.backends.quiet import without_loading_bars
 from bge_rerank.backends.torch.encoder import FirstTokenClassifier
 from bge_rerank.errors import (
     ConfigurationError,
@@ -74,7 +72,6 @@ class TorchScorer(EncoderScorer):
             raise ConfigurationError(
                 "cutoff_layers is for layerwise models; leave it out, or use backend='flag'"
             )
-        check_threads(config.threads)
         devices = choose_devices(config.device)
         dtype = choose_dtype(config.dtype, devices[0])
         max_length = choose_max_length(config, read_config(config))
@@ -89,8 +86,8 @@ class TorchScorer(EncoderScorer):
             torch.set_num_threads(config.threads)
         if packs is None:
             packs = all(map(can_pack, replicas))
-        max_batch_tokens = chosen_max_batch_tokens(
-            config, default_max_batch_tokens(devices[0], model.config, dtype.itemsize)
+        max_batch_tokens = config.max_batch_tokens or default_max_batch_tokens(
+            devices[0], model.config, dtype.itemsize
         )
         super().__init__(
             PairEncoder(tokenizer.backend_tokenizer, max_length),
@@ -109,6 +106,7 @@ class TorchScorer(EncoderScorer):
             packs=packs,
         )
         self.config = config
+        self.model_name = config.model_name
         self.model = model
         self.tokenizer = tokenizer
 

@@ -1,4 +1,4 @@
-"""The model's files as contenders read them: made once a run, before anything is timed."""
+"""The exports that contenders read. Each is made once a run, before anything is timed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bge_rerank.cli.bench.geometry import GEOMETRIES, make_random_reranker
 from bge_rerank.cli.bench.machine import cpu_flags
 from bge_rerank.export.samples import sample_pairs
 from bge_rerank.models.config import ScorerConfig
@@ -16,20 +15,15 @@ from bge_rerank.models.files import model_folder
 from bge_rerank.models.manifest import Precision
 
 CALIBRATION_PAIRS = 128
-"""As many as Optimum takes by default."""
+"""Optimum's default."""
 CALIBRATION_TOKENS = 384
-"""What Sentence Transformers pads its calibration to."""
-
-
-def write_geometry(name: str, folder: Path) -> None:
-    """Write a model of a known architecture with random weights."""
-    make_random_reranker(GEOMETRIES[name], folder)
+"""Sentence Transformers pads its calibration to this length."""
 
 
 def write_float32(model_name: str, folder: Path) -> None:
-    """Write a model's weights in float32, so that every contender reads the same ones.
+    """Write a model's weights in float32, so that every contender reads the same weights.
 
-    Left as they are, some would compute half-precision weights in half precision.
+    Some contenders would compute half-precision weights in half precision.
     """
     from transformers import AutoTokenizer
 
@@ -48,8 +42,8 @@ def _ours(precision: Precision, weights: Path, folder: Path) -> None:
 
 
 def _cross_encoder_onnx(weights: Path, folder: Path) -> None:
-    """Export by Sentence Transformers, and quantise beside it, both as its documentation says."""
-    import optimum.onnxruntime  # noqa: F401 - its absence is said more clearly here
+    """Export and quantise by Sentence Transformers, as its documentation says."""
+    import optimum.onnxruntime  # noqa: F401 - if it is missing, the error here is clearer
     from sentence_transformers import export_dynamic_quantized_onnx_model
 
     model = _saved_cross_encoder("onnx", weights, folder)
@@ -63,9 +57,9 @@ def _cross_encoder_openvino(weights: Path, folder: Path) -> None:
 
 
 def _cross_encoder_openvino_int8(weights: Path, folder: Path) -> None:
-    """Quantise with the settings of Sentence Transformers' documentation, calibrated as ours is.
+    """Quantise with the settings of Sentence Transformers' documentation, and our calibration pairs.
 
-    Its own function calibrates with a dataset of the hub's.
+    Its own function calibrates with a dataset of the hub.
     """
     from datasets import Dataset
     from optimum.intel.openvino import OVConfig, OVQuantizationConfig, OVQuantizer
@@ -87,7 +81,7 @@ def _cross_encoder_openvino_int8(weights: Path, folder: Path) -> None:
 
 
 def _instructions() -> str:
-    """Return what ONNX models are quantised for, in Optimum's words."""
+    """Return the instruction set to quantise ONNX models for, by Optimum's name."""
     if platform.machine() in ("arm64", "aarch64"):
         return "arm64"
     return "avx512_vnni" if "avx512_vnni" in cpu_flags() else "avx2"
@@ -108,4 +102,4 @@ EXPORTS: dict[str, Callable[[Path, Path], None]] = {
     "CrossEncoder openvino": _cross_encoder_openvino,
     "CrossEncoder openvino int8": _cross_encoder_openvino_int8,
 }
-"""By name: what writes an export of the weights in one folder to another."""
+"""By name: the function that exports the weights in one folder to another folder."""

@@ -1,4 +1,4 @@
-"""`make_files`: the weights and the exports that contenders read, for the time of a run."""
+"""The weights and the exports that contenders read, in a temporary folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bge_rerank.cli.bench.contenders import Contender
-from bge_rerank.cli.bench.exports import EXPORTS, write_float32, write_geometry
+from bge_rerank.cli.bench.exports import EXPORTS, write_float32
+from bge_rerank.cli.bench.geometry import GEOMETRIES, make_random_reranker
 from bge_rerank.cli.bench.own_process import in_own_process
 from bge_rerank.cli.bench.progress import progress
 from bge_rerank.cli.bench.settings import Settings
@@ -21,13 +22,9 @@ from bge_rerank.models.files import choose_max_length, read_config
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """What contenders read.
+    """The model in each form that a contender reads: the folders of its float32 weights and exports.
 
-    Attributes:
-        weights: The folder of the model in float32.
-        exports: Folders of exports, by their names.
-        failures: Why an export is not there, by its name.
-        max_length: The longest sequence in tokens.
+    `failures` says, by name, why an export is missing. Sequences have at most `max_length` tokens.
     """
 
     weights: Path
@@ -46,17 +43,17 @@ class Files:
 
     @property
     def bytes_of_weights(self) -> int:
-        """Return how large the weights are."""
+        """Return the size of the weights."""
         return sum(file.stat().st_size for file in self.weights.glob("*.safetensors"))
 
 
 @contextmanager
 def make_files(settings: Settings, contenders: Sequence[Contender]) -> Iterator[Files]:
-    """Write the model in float32 and the exports that contenders need; delete them in the end.
+    """Write the model in float32 and the exports that contenders need. Delete them after the block.
 
     Raises:
         RerankError: The model could not be found, read or built.
-        ConfigurationError: The model has no positions for `max_length`.
+        ConfigurationError: The model has fewer positions than `max_length`.
     """
     names = list(dict.fromkeys(contender.export for contender in contenders if contender.export))
     with tempfile.TemporaryDirectory(prefix="bge-rerank-bench-") as temporary:
@@ -69,7 +66,7 @@ def make_files(settings: Settings, contenders: Sequence[Contender]) -> Iterator[
 
 
 def failure_of(error: RerankError) -> str:
-    """Say in a few words why there is no figure.
+    """Return the reason why a figure is missing, in a few words.
 
     >>> failure_of(MissingDependencyError("No module named 'optimum'"))
     "not installed: No module named 'optimum'"
@@ -81,9 +78,10 @@ def failure_of(error: RerankError) -> str:
 def _write_weights(settings: Settings, folder: Path) -> int:
     """Write the weights, and return the longest sequence."""
     if settings.geometry:
-        in_own_process(write_geometry, settings.geometry, folder, threads=settings.threads)
+        geometry = GEOMETRIES[settings.geometry]
+        in_own_process(make_random_reranker, geometry, folder, threads=settings.threads)
         return _max_length(settings, str(folder))
-    # First, so that a name or a length that cannot be is seen before anything is loaded.
+    # First, so that a wrong name or length fails before anything is loaded.
     max_length = _max_length(settings, settings.model_name)
     in_own_process(
         write_float32, settings.model_name, folder, threads=settings.threads, offline=False

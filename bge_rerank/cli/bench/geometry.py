@@ -1,4 +1,4 @@
-"""Models of a known architecture with random weights: for speed and memory the same, without a download."""
+"""Models of a known architecture with random weights. Speed and memory are the same, without a download."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GEOMETRIES = {"v2-m3": Geometry()}
 def make_random_reranker(geometry: Geometry, folder: Path) -> None:
     """Write a reranker with random float32 weights in transformers' layout.
 
-    The tokenizer is that of `mini`, so English text has about as many tokens as usual; there is one
+    The tokenizer is that of `mini`, so English text has about as many tokens as usual. There is one
     segment, as in XLM-RoBERTa. The scores mean nothing.
     """
     import torch
@@ -56,11 +56,11 @@ def make_random_reranker(geometry: Geometry, folder: Path) -> None:
 
 
 def _calm(model: Any) -> None:
-    """Scale weights so that scores depend on the texts more than on rounding, as trained ones do.
+    """Scale weights so that scores depend on the texts more than on rounding, as trained weights do.
 
-    With the usual random weights rounding grows from layer to layer, and a sound int8 export could
-    not be told from a broken one. Here the first layer mixes the texts into the first token, and the
-    others add little.
+    With the usual random weights, the rounding error grows from layer to layer, and a sound int8
+    export looks like a broken one. Here the first layer mixes the texts into the first token, and
+    the other layers add little.
     """
     for name, weights in model.named_parameters():
         if not name.endswith((".value.weight", "output.dense.weight")):

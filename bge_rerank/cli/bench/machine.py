@@ -1,8 +1,7 @@
-"""What the figures were measured on: machine, versions, command."""
+"""The machine that the figures were measured on, the versions of packages, and the command."""
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 import sys
@@ -10,6 +9,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from bge_rerank.backends.cores import usable_cores
 from bge_rerank.cli.bench.own_process import in_own_process
@@ -31,22 +32,21 @@ PACKAGES = (
     "torch",
     "transformers",
 )
-"""Those whose version makes a difference to a row."""
+"""The packages whose versions change a row."""
 
 _CPU_INFO = Path("/proc/cpuinfo")
 
 
 def describe_machine(device: str) -> dict[str, Any]:
-    """Return the machine, the versions of what runs, and the command line, as JSON takes them.
+    """Return the machine, the packages' versions and the command line, for JSON.
 
-    Args:
-        device: Where contenders compute: a GPU is named too.
+    On another device than the CPU, it includes the name of the GPU.
     """
     return {
         "cpu": _cpu_info("model name") or platform.processor() or platform.machine(),
         **({} if device == "cpu" else {"gpu": _gpu_name(device)}),
         "cores": usable_cores(),
-        "memory_bytes": memory(),
+        "memory_bytes": psutil.virtual_memory().total,
         "system": platform.platform(),
         "python": platform.python_version(),
         "packages": {package: _version(package) for package in PACKAGES},
@@ -54,29 +54,21 @@ def describe_machine(device: str) -> dict[str, Any]:
     }
 
 
-def memory() -> int:
-    """Return the machine's memory in bytes."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
 def cpu_flags() -> frozenset[str]:
-    """Return the names of the CPU's instruction sets, as Linux calls them; elsewhere none."""
+    """Return the CPU's instruction sets by Linux's names. Other systems give none."""
     return frozenset(_cpu_info("flags").split())
 
 
 @cache
 def _gpu_name(device: str) -> str:
-    name: str = in_own_process(_cuda_name, device, threads=usable_cores(), sees_gpus=True)
+    from torch.cuda import get_device_name
+
+    name: str = in_own_process(get_device_name, device, threads=usable_cores(), sees_gpus=True)
     return name
 
 
-def _cuda_name(device: str) -> str:
-    import torch
-
-    return torch.cuda.get_device_name(device)
-
-
 def _cpu_info(field: str) -> str:
+    # psutil knows neither the model nor the instruction sets.
     if not _CPU_INFO.exists():
         return ""
     found = re.search(rf"^{field}\s*:\s*(.*)$", _CPU_INFO.read_text(encoding="utf-8"), re.MULTILINE)

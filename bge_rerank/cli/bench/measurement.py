@@ -1,4 +1,4 @@
-"""`Measurement`: everything measured on one workload, in a form that JSON takes."""
+"""What the two benchmarks measure: contenders on one workload, and how one grows with the pairs."""
 
 from __future__ import annotations
 
@@ -7,28 +7,30 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bge_rerank.cli.bench.contenders import Contender
+from bge_rerank.cli.bench.figures import Figures, figures_of
 from bge_rerank.cli.bench.files import Files
-from bge_rerank.cli.bench.flops import forward_flops
-from bge_rerank.cli.bench.outside import outside_forward_pass, token_counts
+from bge_rerank.cli.bench.forward_pass import forward_flops, outside_forward_pass, token_counts
 from bge_rerank.cli.bench.own_process import in_own_process
-from bge_rerank.cli.bench.rows import measure_rows
+from bge_rerank.cli.bench.progress import progress
+from bge_rerank.cli.bench.rows import Row, measure_rows
 from bge_rerank.cli.bench.settings import Settings
-from bge_rerank.cli.bench.summary import Figures, summarise
-from bge_rerank.cli.bench.workload import Workload
+from bge_rerank.cli.bench.workload import Workload, make_workload
+
+SIZES = (10, 100, 1_000, 10_000)
+"""The numbers of pairs that growth is measured at by default."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One workload, measured.
+    """One workload, measured, with one row for each contender.
 
     Attributes:
-        length: The documents' length, by name.
-        depth: How many they are.
-        tokens: Of all pairs together, cut to the longest sequence.
+        length: A name of `LENGTHS`.
+        depth: The number of documents.
+        tokens: The tokens of all pairs, cut to the longest sequence.
         flops: The operations of one forward pass over all pairs.
         matmul: The machine's operations a second by precision: medians over the run.
-        outside: Seconds of a call that are spent outside the forward pass, by part.
-        rows: The figures, a row a contender.
+        outside: The seconds of a call outside the forward pass, by part.
     """
 
     length: str
@@ -41,13 +43,13 @@ class Measurement:
 
     @property
     def name(self) -> str:
-        """Say what was ranked."""
+        """Return what was ranked, as a heading."""
         return f"{self.depth:,} {self.length} documents"
 
     def outside_share(self) -> float | None:
         """Return the share (0..1) of our fastest call that is spent outside the forward pass.
 
-        The call is that of LangChain's adapter: what was timed, and the adapter on top of it.
+        The call is that of LangChain's adapter: the timed call plus the time of the adapter.
         """
         rates = [row.rate for row in self.rows if row.is_ours and row.rate]
         if not rates:
@@ -56,7 +58,7 @@ class Measurement:
         return sum(self.outside.values()) / call
 
     def as_json(self) -> dict[str, Any]:
-        """Return all figures."""
+        """Return all figures, for JSON."""
         return asdict(self) | {"outside_share": self.outside_share()}
 
 
@@ -67,15 +69,7 @@ def measure(
     files: Files,
     measure_rates: Callable[[], Mapping[str, float]],
 ) -> Measurement:
-    """Measure all contenders on a workload, and what the figures are compared with.
-
-    Args:
-        settings: Of the run.
-        contenders: Who takes part.
-        workload: What is ranked.
-        files: What they read.
-        measure_rates: Measures the machine's matrix-multiply rates.
-    """
+    """Measure all contenders on a workload, and the rates and times to compare them with."""
     lengths = token_counts(files.weights, files.max_length, workload)
     flops = forward_flops(files.config, lengths)
     outside = in_own_process(
@@ -89,5 +83,45 @@ def measure(
         flops=flops,
         matmul=rates,
         outside=outside,
-        rows=tuple(summarise(rows, flops, rates)),
+        rows=tuple(figures_of(rows, flops, rates)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """One call of one contender at one number of pairs; `failure` says why it was not measured.
+
+    `above_weights_bytes` is the most memory that the call took above what the process held before.
+    Without a measurement, both figures are 0.
+    """
+
+    name: str
+    pairs: int
+    seconds: float = 0.0
+    above_weights_bytes: int = 0
+    failure: str | None = None
+
+
+def measure_growth(
+    settings: Settings,
+    contenders: Sequence[Contender],
+    length: str,
+    sizes: Sequence[int],
+    files: Files,
+) -> list[Grown]:
+    """Time one call of each contender at each size, each in a fresh process."""
+    cases = [(contender, size) for contender in contenders for size in sizes]
+    measured = []
+    with progress(len(cases)) as tick:
+        for contender, size in cases:
+            tick(f"{size:,} pairs: {contender.name}")
+            row = Row(contender, files.failures.get(contender.export))
+            workload = make_workload(length, size)
+            row.take_turn(settings, files, workload, 1, stays=False)
+            if row.failure:
+                grown = Grown(contender.name, size, failure=row.failure)
+            else:
+                above_weights = row.peaks[0].above_weights
+                grown = Grown(contender.name, size, row.runs[0].seconds, above_weights)
+            measured.append(grown)
+    return measured

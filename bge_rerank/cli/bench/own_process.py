@@ -1,15 +1,16 @@
-"""`OwnProcess`: an object that lives in a process of its own, with its own cores, threads and memory."""
+"""`OwnProcess`: an object in a separate process, with its own cores, threads and memory."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection
-from types import TracebackType
 from typing import Any, Literal, Self
+
+import psutil
 
 from bge_rerank.errors import MissingDependencyError, RerankError
 
@@ -25,9 +26,10 @@ _SECONDS_TO_END = 10
 
 
 class OwnProcess:
-    """What a function makes, kept in a process that asks no hub and sees no GPU unless it may.
+    """An object that a function makes in a separate process.
 
-    The process starts empty and prints nothing. Between requests it waits for the next, idle.
+    The process starts empty and prints nothing. By default it sees no GPU and asks no hub. Between
+    requests it is idle.
     """
 
     def __init__(
@@ -41,8 +43,8 @@ class OwnProcess:
         """Start the process and make the object there.
 
         Args:
-            make: A function or class of a module; it and its arguments are pickled.
-            arguments: What it is called with.
+            make: A function or class of a module. It and its arguments are pickled.
+            arguments: The arguments of `make`.
             threads: The cores that the process may run on, and its threads.
             offline: Keep the hub's client from asking the hub.
             sees_gpus: Let the process see the machine's GPUs.
@@ -51,25 +53,42 @@ class OwnProcess:
             MissingDependencyError: A module was not found.
             RerankError: Anything else went wrong there.
         """
+        environment = dict.fromkeys(_THREADS, str(threads))
+        if offline:
+            environment["HF_HUB_OFFLINE"] = "1"
+        if not sees_gpus:
+            environment["CUDA_VISIBLE_DEVICES"] = ""
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(
-            target=_serve, args=(theirs, threads, make, arguments), daemon=True
+            target=_serve, args=(theirs, threads, environment), daemon=True
         )
-        with _environment(threads, offline=offline, sees_gpus=sees_gpus):
-            self._process.start()
+        self._process.start()
         theirs.close()
-        self._receive()
+        self.ask(make, *arguments)
 
-    def ask(self, method: str, *arguments: object) -> Any:
-        """Call a method of the object and return what it returns.
+    def ask(self, called: str | Callable[..., object], *arguments: object) -> Any:
+        """Call a method of the object, by its name, and return its result.
+
+        As long as there is no object, give the function that makes it.
 
         Raises:
             MissingDependencyError: A module was not found.
             RerankError: Anything else went wrong there.
         """
-        self._connection.send((method, arguments))
-        return self._receive()
+        try:
+            self._connection.send((called, arguments))
+            status, value = self._connection.recv()
+        except (EOFError, ConnectionError):
+            self._process.join(_SECONDS_TO_END)
+            raise RerankError(
+                f"its process ended with exit code {self._process.exitcode}; "
+                "-9 is a lack of memory as a rule"
+            ) from None
+        if status == "done":
+            return value
+        self.close()
+        raise (MissingDependencyError if status == "missing" else RerankError)(value)
 
     def close(self) -> None:
         """End the process."""
@@ -81,27 +100,8 @@ class OwnProcess:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _receive(self) -> Any:
-        try:
-            status, value = self._connection.recv()
-        except EOFError:
-            self._process.join(_SECONDS_TO_END)
-            raise RerankError(
-                f"its process ended with exit code {self._process.exitcode}; "
-                "-9 is a lack of memory as a rule"
-            ) from None
-        if status == "done":
-            return value
-        self.close()
-        raise (MissingDependencyError if status == "missing" else RerankError)(value)
 
 
 def in_own_process(
@@ -111,7 +111,7 @@ def in_own_process(
     offline: bool = True,
     sees_gpus: bool = False,
 ) -> Any:
-    """Call a function in a process of its own and return what it returns.
+    """Call a function in a separate process and return its result.
 
     Raises:
         As `OwnProcess` does.
@@ -125,15 +125,16 @@ def in_own_process(
         return process.ask("__call__")
 
 
-def _serve(
-    connection: Connection, threads: int, make: Callable[..., Any], arguments: tuple[Any, ...]
-) -> None:
+def _serve(connection: Connection, threads: int, environment: dict[str, str]) -> None:
+    # Before the first request, whose unpickling may import libraries that read these.
+    os.environ.update(environment)
     _keep_to_cores(threads)
     _keep_silent()
     made: list[Any] = []
-    reply = _attempt(lambda: made.append(make(*arguments)))
     # The other side closes the connection when it has no more to ask.
     with suppress(EOFError, BrokenPipeError):
+        make, arguments = connection.recv()
+        reply = _attempt(lambda: made.append(make(*arguments)))
         while True:
             connection.send(reply)
             method, arguments = connection.recv()
@@ -153,33 +154,14 @@ def _one_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), "")
 
 
-@contextmanager
-def _environment(threads: int, *, offline: bool, sees_gpus: bool) -> Iterator[None]:
-    """Set what a process reads as it starts, for the block."""
-    ours = dict.fromkeys(_THREADS, str(threads))
-    if not sees_gpus:
-        ours["CUDA_VISIBLE_DEVICES"] = ""
-    if offline:
-        ours["HF_HUB_OFFLINE"] = "1"
-    before = {name: os.environ.get(name) for name in ours}
-    os.environ.update(ours)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
 def _keep_to_cores(count: int) -> None:
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
+    process = psutil.Process()
+    if hasattr(process, "cpu_affinity"):  # macOS has none.
+        process.cpu_affinity(process.cpu_affinity()[:count])
 
 
 def _keep_silent() -> None:
-    """Send what libraries print, bars and warnings, nowhere."""
+    """Discard the bars and warnings that libraries print."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(nowhere, stream)

@@ -1,4 +1,4 @@
-"""Measuring all contenders on one workload: in turn, one at a time, each in a process of its own."""
+"""Measure all contenders on one workload, one at a time, each in a separate process."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from statistics import median
 
+import psutil
+
 from bge_rerank.cli.bench.contenders import Contender
 from bge_rerank.cli.bench.files import Files, failure_of
-from bge_rerank.cli.bench.machine import memory
 from bge_rerank.cli.bench.own_process import OwnProcess
 from bge_rerank.cli.bench.progress import progress
 from bge_rerank.cli.bench.settings import Settings
@@ -18,23 +19,18 @@ from bge_rerank.cli.bench.workload import Workload
 from bge_rerank.errors import RerankError
 
 PROCESS_BYTES = 400 * 2**20
-"""What a process takes without weights, roughly."""
+"""The rough memory of a process without weights."""
 WEIGHTS_A_PROCESS = 2
-"""How often a process holds them, roughly: as it loads, or packed anew for its own kernels."""
+"""The rough number of copies of the weights in a process: while it loads, or packed for its kernels."""
 SHARE_OF_MEMORY = 0.6
 
 
 @dataclass(slots=True)
 class Row:
-    """What was measured of one contender on one workload.
+    """The measurements of one contender on one workload.
 
-    Attributes:
-        contender: Who.
-        failure: Why nothing, or not all, was measured.
-        batch_size: The best batch size, where it was looked for.
-        cold_starts: Seconds that its starts took, a process each.
-        runs: Its timed calls.
-        peaks: Memory, after each turn.
+    `failure` says why not everything was measured. `batch_size` is the best batch size, where it was
+    searched for. There is one cold start, in seconds, for each process, and one peak for each turn.
     """
 
     contender: Contender
@@ -48,7 +44,7 @@ class Row:
     def take_turn(
         self, settings: Settings, files: Files, workload: Workload, timings: int, *, stays: bool
     ) -> None:
-        """Time some calls, in the process that is there or in a new one; note what goes wrong."""
+        """Time some calls in the running process or in a new one. Note the error if there is one."""
         if self.failure:
             return
         try:
@@ -62,7 +58,7 @@ class Row:
             self.close()
 
     def close(self) -> None:
-        """End the process, if there is one."""
+        """End the process if it runs."""
         if self._process:
             self._process.close()
             self._process = None
@@ -81,7 +77,7 @@ class Row:
             )
 
         if self.contender.batch_sizes and self.batch_size is None:
-            # In a process that is thrown away: what large batches leave would hide what others take.
+            # In a process of its own: memory left by large batches would hide the memory of later calls.
             with subject() as tried:
                 self.batch_size = tried.ask("best_batch_size", self.contender.batch_sizes)
         process = subject(self.batch_size)
@@ -98,18 +94,12 @@ def measure_rows(
 ) -> tuple[list[Row], dict[str, float]]:
     """Let all contenders take turns, every second time in the opposite order.
 
-    Their processes stay for all rounds where memory holds them all; otherwise each is started anew
-    for each half of the rounds.
-
-    Args:
-        settings: Of the run.
-        contenders: Who takes part.
-        workload: What is ranked.
-        files: What they read.
-        measure_rates: Measures the matrix-multiply rates; called after all have had a turn.
+    If memory holds all their processes, these stay for all rounds. Otherwise each contender starts
+    a new process for each half of the rounds. `measure_rates` is called after each pass over all
+    contenders.
 
     Returns:
-        A row a contender, in order, and the median of the matrix-multiply rates by precision.
+        One row for each contender, in order, and the median matrix-multiply rate by precision.
     """
     rows = [Row(contender, files.failures.get(contender.export)) for contender in contenders]
     stays = fit_together(len(rows), files)
@@ -129,7 +119,7 @@ def measure_rows(
 
 
 def timings_by_pass(rounds: int, *, stays: bool) -> list[int]:
-    """Return how many timed calls each contender has in each pass over all of them.
+    """Return the number of timed calls of each contender in each pass over all contenders.
 
     >>> timings_by_pass(5, stays=True), timings_by_pass(5, stays=False)
     ([1, 1, 1, 1, 1], [3, 2])
@@ -140,9 +130,9 @@ def timings_by_pass(rounds: int, *, stays: bool) -> list[int]:
 
 
 def fit_together(processes: int, files: Files) -> bool:
-    """Say whether the machine's memory holds all contenders at once."""
+    """Return whether the machine's memory holds all contenders at once."""
     needed = processes * (PROCESS_BYTES + WEIGHTS_A_PROCESS * files.bytes_of_weights)
-    return needed <= SHARE_OF_MEMORY * memory()
+    return needed <= SHARE_OF_MEMORY * int(psutil.virtual_memory().total)
 
 
 def _medians(measured: Iterable[Mapping[str, float]]) -> dict[str, float]:

@@ -1,10 +1,11 @@
-"""The two benchmarks: contenders side by side, and how ours grow with the number of pairs."""
+"""The two benchmarks: contenders side by side, and time and memory by the number of pairs."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,47 +13,47 @@ from rich.console import Console
 
 from bge_rerank.cli.bench.contenders import Contender
 from bge_rerank.cli.bench.files import Files, make_files
-from bge_rerank.cli.bench.growth import measure_growth
 from bge_rerank.cli.bench.machine import describe_machine
 from bge_rerank.cli.bench.matmul import MatmulRates
-from bge_rerank.cli.bench.measurement import Measurement, measure
+from bge_rerank.cli.bench.measurement import Measurement, measure, measure_growth
 from bge_rerank.cli.bench.own_process import OwnProcess
-from bge_rerank.cli.bench.picture import draw_comparison, draw_growth
+from bge_rerank.cli.bench.presentation import (
+    comparison_table,
+    draw_comparison,
+    draw_growth,
+    footnote,
+    growth_table,
+)
 from bge_rerank.cli.bench.settings import Settings
-from bge_rerank.cli.bench.tables import comparison, footnote, growth
 from bge_rerank.cli.bench.workload import Workload
 
 COLUMNS = 170
-"""Of a table where standard output is no terminal."""
+"""The width of a table if standard output is not a terminal."""
 
 
 def compare(
     settings: Settings, contenders: Sequence[Contender], workloads: Sequence[Workload]
 ) -> list[Measurement]:
-    """Measure contenders side by side, print a table a workload, write `<name>.json` and `.png`.
+    """Measure contenders side by side, print a table for each workload, write `<name>.json` and `.png`.
 
-    The files are written after each workload, so that a run which is broken off leaves what it had.
+    The files are written after each workload, so that an interrupted run keeps its finished workloads.
 
     Raises:
         RerankError: The model could not be found, read or built.
     """
     console = _console()
+    title, device, threads = settings.title, settings.device, settings.threads
     measured: list[Measurement] = []
     with make_files(settings, contenders) as files:
         widths = (files.config["hidden_size"], files.config["intermediate_size"])
         with OwnProcess(
-            MatmulRates,
-            *widths,
-            settings.device,
-            threads=settings.threads,
-            sees_gpus=settings.device != "cpu",
+            MatmulRates, *widths, device, threads=threads, sees_gpus=device != "cpu"
         ) as rates:
+            measure_rates = partial(rates.ask, "measure")
             for workload in workloads:
-                measurement = measure(
-                    settings, contenders, workload, files, lambda: rates.ask("measure")
-                )
+                measurement = measure(settings, contenders, workload, files, measure_rates)
                 measured.append(measurement)
-                console.print(comparison(f"{settings.title}, {measurement.name}", measurement.rows))
+                console.print(comparison_table(f"{title}, {measurement.name}", measurement.rows))
                 console.print(footnote(measurement))
                 _write_comparison(settings, files, measured)
     return measured
@@ -61,14 +62,14 @@ def compare(
 def grow(
     settings: Settings, contenders: Sequence[Contender], length: str, sizes: Sequence[int]
 ) -> None:
-    """Measure how contenders grow, print a table, write `<name>-growth.json` and `.png`.
+    """Measure time and memory by the number of pairs, print a table, write `<name>-growth.json` and `.png`.
 
     Raises:
         RerankError: The model could not be found, read or built.
     """
     with make_files(settings, contenders) as files:
         rows = measure_growth(settings, contenders, length, sizes, files)
-    _console().print(growth(f"{settings.title}, {length} documents", rows))
+    _console().print(growth_table(f"{settings.title}, {length} documents", rows))
     draw_growth(settings.title, rows, _path(settings, "-growth.png"))
     contents = {"length": length, "growth": [asdict(row) for row in rows]}
     _write_json(settings, files, contents, "-growth.json")

@@ -1,4 +1,4 @@
-"""`Settings`: what is measured, how, and where it is written."""
+"""The settings of a run."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What holds for a whole run.
+    """The model, the machine's part in a run, and the folder for results.
 
     Attributes:
-        model_name: A hub name, a folder or `"mini"`; not used with a geometry.
-        geometry: A name of `bge_rerank.cli.bench.geometry.GEOMETRIES` to build with random weights;
-            `None` takes the model.
-        max_length: The longest sequence in tokens; `None` is the model's, 1,024 at most.
-        rounds: Timed calls of each contender on each workload.
-        threads: Cores and threads of each contender.
-        device: Where contenders compute, as torch names it: `"cpu"`, `"cuda"`, `"cuda:1"`.
-        output: The folder for JSON and pictures.
+        model_name: A hub name, a folder or `"mini"`. Ignored with a geometry.
+        geometry: A name of `GEOMETRIES`, to build with random weights instead of the model.
+        max_length: The longest sequence in tokens. `None` takes the model's, 1,024 at most.
+        rounds: The number of timed calls of each contender on each workload.
+        threads: The number of cores and threads of each contender.
+        device: The device of the contenders, by torch's name: `"cpu"`, `"cuda"`, `"cuda:1"`.
     """
 
     model_name: str
@@ -32,14 +30,14 @@ class Settings:
 
     @property
     def name(self) -> str:
-        """Say what was measured, as the name of a file."""
+        """Return the model and the device, as the name of a file."""
         model = f"{self.geometry}-geometry" if self.geometry else self.model_name
         name = model if self.device == "cpu" else f"{model}-{self.device}"
         return re.sub(r"[^\w.]+", "-", name).strip("-.")
 
     @property
     def title(self) -> str:
-        """Say what was measured, as a heading."""
+        """Return the model, the device and the cores, as a heading."""
         model = f"{self.geometry}, random weights" if self.geometry else self.model_name
         where = "" if self.device == "cpu" else f"{self.device}, "
         return f"{model}, {where}{self.threads} cores"

@@ -1,4 +1,4 @@
-"""`Subject`: a contender that is loaded, warmed up and timed. It lives in the contender's own process."""
+"""A contender that is loaded, warmed up and timed, in its separate process."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from bge_rerank.cli.bench.workload import Workload
 
 WARM_UP_DOCUMENTS = 8
 TRIES = {"cpu": 1, "cuda": 2}
-"""Calls of each batch size that is tried, by the kind of device, of which the fastest counts: on CUDA the
-first call of a size makes room and loads kernels."""
+"""Calls of each batch size, by the kind of device. The fastest counts: on CUDA the first call of a size
+allocates memory and loads kernels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One timed call: its wall time, and its scores in input order."""
+    """The wall time of a call, and its scores in input order."""
 
     seconds: float
     scores: list[float]
@@ -28,12 +28,12 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """Memory in bytes: the most of the process, loading included, and what the calls took on top.
+    """The memory of a contender in bytes, on the device where it computes.
 
     Attributes:
-        total: The most that was held at a time, on the device where the contender computes.
-        above_weights: The most that was held during calls, less what was held after the first
-            answer: weights and libraries.
+        total: The most memory at a time, loading included.
+        above_weights: The most memory during calls, less the memory after the first answer, which
+            holds weights and libraries.
     """
 
     total: int
@@ -53,18 +53,13 @@ class Subject:
         *,
         batch_size: int | None = None,
     ) -> None:
-        """Load, answer, warm up.
+        """Load the contender, answer once, warm up.
 
-        Args:
-            contender: What to run.
-            folder: The weights, or the export that it reads.
-            max_length: The longest sequence in tokens.
-            workload: What it will rank.
-            device: Where it computes.
-            batch_size: What it runs with; `None` is its own default.
+        The folder has the weights, or the export that the contender reads. Sequences are at most
+        `max_length` tokens long. Without a batch size, the contender takes its own default.
 
         Raises:
-            ImportError: A module that it needs is not there.
+            ImportError: A module that it needs is missing.
         """
         self._workload = workload
         self._tries = TRIES[device.partition(":")[0]]
@@ -73,45 +68,38 @@ class Subject:
         for module in contender.modules:
             import_module(module)
         self._rank = contender.build(folder, max_length, device)
-        self._rank_first(1)
+        self.run(1)
         self._cold_start = time.perf_counter() - started
         self._memory = memory_of(device)
         self._loading_peak = self._memory.peak()
         self._memory.forget_peak()
         self._before = self._memory.held()
-        self._rank_first(WARM_UP_DOCUMENTS)
+        self.run(WARM_UP_DOCUMENTS)
 
     def cold_start(self) -> float:
         """Return the seconds from importing its libraries to its first answer, of one document."""
         return self._cold_start
 
     def best_batch_size(self, batch_sizes: Sequence[int]) -> int:
-        """Return the batch size with which the first documents take least; leaves memory in disorder.
+        """Return the fastest batch size on the first documents, which fill the largest batch twice.
 
-        They are enough to fill the largest batch twice.
+        Do not measure memory after this.
         """
 
         def seconds(batch_size: int) -> float:
             self._options = {"batch_size": batch_size}
-            return min(self._seconds(2 * max(batch_sizes)) for _ in range(self._tries))
+            return min(self.run(2 * max(batch_sizes)).seconds for _ in range(self._tries))
 
         return min(batch_sizes, key=seconds)
 
-    def run(self) -> Run:
-        """Rank the whole workload once."""
+    def run(self, count: int | None = None) -> Run:
+        """Rank the first `count` documents once, or all of them."""
+        documents = self._workload.documents[:count]
         started = time.perf_counter()
-        scores = self._rank_first(len(self._workload.documents))
+        scores = self._rank(self._workload.query, documents, **self._options)
         return Run(time.perf_counter() - started, [float(score) for score in scores])
 
     def peak(self) -> Peak:
-        """Return the memory that loading and the calls so far took."""
+        """Return the memory of loading and of the calls so far."""
         calls = self._memory.peak()
         return Peak(max(self._loading_peak, calls), max(0, calls - self._before))
-
-    def _seconds(self, count: int) -> float:
-        started = time.perf_counter()
-        self._rank_first(count)
-        return time.perf_counter() - started
-
-    def _rank_first(self, count: int) -> list[float]:
-        return self._rank(self._workload.query, self._workload.documents[:count], **self._options)

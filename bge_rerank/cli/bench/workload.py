@@ -1,4 +1,4 @@
-"""What is ranked: one query and documents of a given length, from the demo collection's words."""
+"""The texts to rank: one query and documents of a given length, from the demo collection's words."""
 
 from __future__ import annotations
 
@@ -9,21 +9,15 @@ from bge_rerank.data.demo import demo_collection
 from bge_rerank.errors import ConfigurationError
 
 LENGTHS = {"short": (10, 60), "mixed": (10, 450), "long": (300, 450)}
-"""Words of the shortest and of the longest document."""
+"""The number of words of the shortest and of the longest document."""
 
 SEED = 20
-"""Another than that of the pairs which int8 exports are calibrated with."""
+"""It differs from the seed of the calibration pairs of int8 exports."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One call to a reranker.
-
-    Attributes:
-        length: A name of `LENGTHS`.
-        query: What is asked.
-        documents: What is ranked; no two are equal.
-    """
+    """One call to a reranker. `length` is a name of `LENGTHS`; no two documents are equal."""
 
     length: str
     query: str
@@ -31,21 +25,17 @@ class Workload:
 
     @property
     def name(self) -> str:
-        """Say what it is."""
+        """Return the number and length of the documents, in words."""
         return f"{len(self.documents):,} {self.length} documents"
 
 
 def make_workload(length: str, depth: int) -> Workload:
     """Draw documents: running words of the demo collection's passages, lengths even on a log scale.
 
-    The same each time, and the documents of a lower depth are the first of a greater one.
-
-    Args:
-        length: A name of `LENGTHS`.
-        depth: How many documents.
+    The documents are the same each time. A lower depth gives the first documents of a greater one.
 
     Raises:
-        ConfigurationError: There is no such length, or no such depth.
+        ConfigurationError: The length is unknown, or the depth is below 1.
 
     >>> workload = make_workload("short", depth=20)
     >>> workload.name, len(set(workload.documents))
@@ -59,7 +49,7 @@ def make_workload(length: str, depth: int) -> Workload:
     words = " ".join(passage.text for passage in collection.passages).split()
     draw = random.Random(SEED)  # noqa: S311 - samples, no secrets
     documents: dict[str, None] = {}
-    # A document that came twice would be scored once by some and twice by others.
+    # Some contenders score equal documents once, others twice.
     while len(documents) < depth:
         documents[_running_words(words, *LENGTHS[length], draw)] = None
     return Workload(length, next(iter(collection.questions.values())), tuple(documents))

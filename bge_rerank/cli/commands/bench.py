@@ -1,4 +1,4 @@
-"""`bge-rerank bench`: this package beside others, on one machine in one run."""
+"""`bge-rerank bench`: compare the speed and memory of this package with others, in one run."""
 
 from __future__ import annotations
 
@@ -7,52 +7,70 @@ import re
 from pathlib import Path
 
 from bge_rerank.backends.cores import usable_cores
-from bge_rerank.cli.bench import cpu_contenders, cuda_contenders
-from bge_rerank.cli.bench.contenders import Contender, choose, server
+from bge_rerank.cli.bench.contenders import OURS, PEERS, Contender, choose, server
 from bge_rerank.cli.bench.geometry import GEOMETRIES
 from bge_rerank.cli.bench.settings import Settings
 from bge_rerank.cli.bench.workload import LENGTHS, make_workload
+from bge_rerank.cli.commands.flags import add_flags
 from bge_rerank.errors import ConfigurationError
 from bge_rerank.extras import needs_extra
+from bge_rerank.models.config import LoadOptions, ModelOptions
 from bge_rerank.models.registry import BACKENDS, asks_server
+
+_OPTIONS = ("model_name", "max_length", "threads")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     _add_server_arguments(parser)
     add = parser.add_argument
-    add("--model", default="mini", help="hub name, folder or 'mini' (default: %(default)s)")
+    add_flags(parser, ModelOptions, LoadOptions, only=_OPTIONS, model_name="mini")
     add(
         "--geometry",
         choices=GEOMETRIES,
-        help="in place of a model: this architecture with random weights",
+        help="measure this architecture with random weights instead of a model",
     )
-    add("--depth", type=int, nargs="+", default=[100], metavar="N", help="documents (default: 100)")
+    add(
+        "--depth",
+        type=int,
+        nargs="+",
+        default=[100],
+        metavar="N",
+        help="number of documents (default: 100)",
+    )
     add(
         "--length",
         nargs="+",
         default=["mixed"],
         choices=LENGTHS,
-        help="of documents (default: mixed)",
+        help="length of documents (default: mixed)",
     )
     add(
         "--contenders",
         nargs="+",
         default=[],
         metavar="NAME",
-        help="names or parts of names (default: all)",
+        help="names of contenders, or parts of names (default: all)",
     )
-    add("--rounds", type=int, default=5, metavar="N", help="timed calls (default: %(default)s)")
-    add("--threads", type=int, metavar="N", help="cores for each contender (default: all)")
-    add("--device", default="cpu", help="where: cpu, cuda or cuda:N (default: %(default)s)")
-    add("--max-length", type=int, metavar="TOKENS", help="cut longer pairs (default: the model's)")
+    add(
+        "--rounds",
+        type=int,
+        default=5,
+        metavar="N",
+        help="timed calls of each contender (default: %(default)s)",
+    )
+    add(
+        "--device",
+        default="cpu",
+        help="device to compute on: cpu, cuda or cuda:N (default: %(default)s)",
+    )
     add(
         "--growth",
         type=int,
         nargs="*",
         metavar="N",
-        help="how ours grow with the number of pairs, in place of the comparison "
-        "(default sizes: 10 100 1000 10000)",
+        help="measure time and memory of our backends at these numbers of pairs, instead of the "
+        "comparison (default sizes: 10 100 1000 10000)",
     )
     add(
         "--output",
@@ -65,15 +83,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_server_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--url", help="the address of a running server to measure too")
+    add("--url", help="address of a running server to measure too")
     add(
         "--dialect",
         choices=sorted(filter(asks_server, BACKENDS)),
         default="tei",
-        help="how that server is asked (default: %(default)s)",
+        help="API of that server (default: %(default)s)",
     )
     add(
-        "--served-model", metavar="NAME", help="what that server calls the model (default: --model)"
+        "--served-model", metavar="NAME", help="name of the model on that server (default: --model)"
     )
 
 
@@ -81,10 +99,10 @@ def run(arguments: argparse.Namespace) -> None:
     """Measure, print, write.
 
     Raises:
-        RerankError: A setting cannot work, or the model could not be found, read or built.
+        RerankError: A setting is wrong, or the model could not be found, read or built.
     """
     with needs_extra("bench", "the benchmark"):
-        from bge_rerank.cli.bench.growth import SIZES
+        from bge_rerank.cli.bench.measurement import SIZES
         from bge_rerank.cli.bench.run import compare, grow
     settings = _settings(arguments)
     if arguments.growth is not None:
@@ -106,7 +124,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     if not re.fullmatch(r"cpu|cuda(:\d+)?", arguments.device):
         raise ConfigurationError(f"device is {arguments.device!r}; give cpu, cuda or cuda:N")
     return Settings(
-        model_name=arguments.model,
+        model_name=arguments.model_name,
         geometry=arguments.geometry,
         max_length=arguments.max_length,
         rounds=arguments.rounds,
@@ -117,11 +135,11 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 
 def _contenders(arguments: argparse.Namespace, *, ours_alone: bool = False) -> list[Contender]:
-    all_there = cpu_contenders if arguments.device == "cpu" else cuda_contenders
+    kind = arguments.device.partition(":")[0]
     if ours_alone:
-        return choose(all_there.OURS, arguments.contenders)
-    chosen = choose([*all_there.OURS, *all_there.PEERS], arguments.contenders)
+        return choose(OURS[kind], arguments.contenders)
+    chosen = choose([*OURS[kind], *PEERS[kind]], arguments.contenders)
     if arguments.url is None:
         return chosen
-    served_model = arguments.served_model or arguments.model
+    served_model = arguments.served_model or arguments.model_name
     return [*chosen, server(arguments.url, arguments.dialect, served_model)]

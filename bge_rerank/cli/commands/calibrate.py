@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bge_rerank.calibration.calibration import Calibration
-from bge_rerank.cli.commands.scorer_arguments import add_scorer_arguments, scorer_of
+from bge_rerank.cli.commands.flags import add_flags, scorer_of
 from bge_rerank.errors import CalibrationError, ConfigurationError
 from bge_rerank.extras import needs_extra
-from bge_rerank.ranking.selection import sigmoid
+from bge_rerank.logits import sigmoid
+from bge_rerank.models.config import ModelOptions
 
 if TYPE_CHECKING:
     from bge_rerank.calibration.fit import Calibrated
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="JSONL: 'query', 'passage', 'label' (0 or 1) a line, or 'query', 'candidates', 'relevant'",
     )
-    add_scorer_arguments(parser)
+    add_flags(parser, ModelOptions)
     add(
         "--output",
         type=Path,
@@ -101,7 +102,7 @@ def _write(calibrated: Calibrated, output: Path, plot: str) -> None:
     if plot == "none":
         return
     with needs_extra("calibrate", "the reliability plot"):
-        from bge_rerank.calibration.reliability_plot import draw_reliability
+        from bge_rerank.calibration.reliability import draw_reliability
     measured = {
         "before": calibrated.before,
         calibrated.method: calibrated.after[calibrated.method],

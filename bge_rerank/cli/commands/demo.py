@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 
+from bge_rerank.cli.commands.flags import add_flags
 from bge_rerank.extras import needs_extra
+from bge_rerank.models.config import ModelOptions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add = parser.add_argument
-    add("--model", default="mini", help="hub name, folder or 'mini' (default: %(default)s)")
+    add_flags(parser, ModelOptions, only=("model_name",), model_name="mini")
     add("--show", type=int, default=3, metavar="N", help="questions to show (default: %(default)s)")
 
 
@@ -19,4 +21,4 @@ def run(arguments: argparse.Namespace) -> None:
     with needs_extra("demo", "the demo"):
         from bge_rerank.cli.demo.run import run_demo
 
-        run_demo(arguments.model, arguments.show)
+        run_demo(arguments.model_name, arguments.show)

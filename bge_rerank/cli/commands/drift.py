@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bge_rerank.cli.commands.scorer_arguments import add_scorer_arguments, scorer_of
+from bge_rerank.cli.commands.flags import add_flags, scorer_of
 from bge_rerank.errors import ConfigurationError, DriftError
 from bge_rerank.extras import needs_extra
-from bge_rerank.models.config import DEFAULT_MODEL
+from bge_rerank.models.config import DEFAULT_MODEL, ModelOptions
 from bge_rerank.scoring.identity import MAIN, ScoredBy, differences
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="with --write: of the queries, how many may have another first passage (default: 0.02)",
     )
-    add_scorer_arguments(parser, default_model=None)
+    add_flags(parser, ModelOptions, model_name=None)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -64,7 +64,7 @@ def _write(arguments: argparse.Namespace) -> None:
         from bge_rerank.calibration.drift import default_tolerance, make_reference
     from bge_rerank.data.pairs import read_labelled_pairs
 
-    arguments.model = arguments.model or DEFAULT_MODEL
+    arguments.model_name = arguments.model_name or DEFAULT_MODEL
     pairs = [labelled.pair for labelled in read_labelled_pairs(arguments.write)]
     reference = make_reference(scorer_of(arguments), pairs)
     given = {"largest": arguments.tolerance, "changed_first": arguments.changed_first}
@@ -100,8 +100,8 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _as_it_was(arguments: argparse.Namespace, made_by: ScoredBy) -> None:
     """Run what the reference was made with, where the arguments say nothing else."""
-    if arguments.model is None:
-        arguments.model = made_by.model_name or DEFAULT_MODEL
+    if arguments.model_name is None:
+        arguments.model_name = made_by.model_name or DEFAULT_MODEL
         if arguments.revision is None and made_by.revision != MAIN:
             arguments.revision = made_by.revision
     if arguments.max_length is None:

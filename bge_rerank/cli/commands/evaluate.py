@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from bge_rerank.cli.commands.flags import add_flags, given
 from bge_rerank.extras import needs_extra
-from bge_rerank.models.config import DEFAULT_MODEL
-from bge_rerank.models.registry import BACKENDS
+from bge_rerank.models.config import ModelOptions
+from bge_rerank.models.registry import backend_names
 from bge_rerank.scoring.loading import LazyScorer, load_scorer
 
 COLUMNS = 120
@@ -55,21 +56,19 @@ def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--model",
         nargs="+",
-        default=[DEFAULT_MODEL],
+        default=[ModelOptions.model_name],
         metavar="NAME",
-        help=f"hub names, folders or 'mini', side by side (default: {DEFAULT_MODEL})",
+        help="models to compare: hub names, folders or 'mini' (default: %(default)s)",
     )
     add(
         "--backend",
         nargs="+",
-        default=["auto"],
-        choices=["auto", *BACKENDS],
+        default=[ModelOptions.backend],
+        choices=backend_names(),
         metavar="NAME",
-        help="what runs them, side by side (default: the fastest that can)",
+        help="backends to compare (default: %(default)s)",
     )
-    add("--base-url", help="where the server is, for a backend that asks one")
-    add("--device", help="a torch device (default: an accelerator where there is one)")
-    add("--max-length", type=int, metavar="TOKENS", help="cut longer pairs (default: the model's)")
+    add_flags(parser, ModelOptions, without=("model_name", "backend"))
 
 
 def _add_output_arguments(parser: argparse.ArgumentParser) -> None:
@@ -142,13 +141,10 @@ def run(arguments: argparse.Namespace) -> None:
 def _models(arguments: argparse.Namespace) -> dict[str, LazyScorer]:
     """Return each model with each backend; the backend stands in the name where there are several."""
     several = len(arguments.backend) > 1
+    options = given(arguments, ModelOptions)
     return {
         f"{model} ({backend})" if several else model: load_scorer(
-            model,
-            backend,
-            base_url=arguments.base_url,
-            device=arguments.device,
-            max_length=arguments.max_length,
+            **options | {"model_name": model, "backend": backend}
         )
         for model in arguments.model
         for backend in arguments.backend

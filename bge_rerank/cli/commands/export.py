@@ -6,7 +6,11 @@ import argparse
 from pathlib import Path
 from typing import get_args
 
+from bge_rerank.cli.commands.flags import add_flags, given
+from bge_rerank.models.config import LoadOptions, ModelOptions
 from bge_rerank.models.manifest import Precision
+
+_HUB_OPTIONS = ("revision", "cache_dir", "local_files_only")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,12 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("folder", metavar="DIR", type=Path, help="where to write; must not exist, or be empty")
     add("--precision", choices=get_args(Precision), default="fp32", help="(default: %(default)s)")
     add(
-        "--calibrate",
+        "--samples",
         metavar="DATA",
         type=Path,
-        help="for int8: JSONL with 'query' and 'text' like yours (default: pairs of the demo)",
+        help="for int8: JSONL with a 'query' and a 'passage' like yours per line (default: the demo's)",
     )
-    add("--revision", help="a branch, tag or commit of the hub repository")
+    add_flags(parser, ModelOptions, LoadOptions, only=_HUB_OPTIONS)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -30,15 +34,15 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         RerankError: As `bge_rerank.export.export_model` does.
     """
+    from bge_rerank.data.pairs import read_pairs
     from bge_rerank.export import export_model
-    from bge_rerank.export.samples import read_pairs
 
     agreement = export_model(
         arguments.model,
         arguments.folder,
         arguments.precision,
-        calibrate=read_pairs(arguments.calibrate) if arguments.calibrate else None,
-        revision=arguments.revision,
+        samples=read_pairs(arguments.samples) if arguments.samples else None,
+        **given(arguments, ModelOptions, LoadOptions),
     )
     print(
         f"{arguments.folder}: {arguments.precision}, differs from torch float32 by "

@@ -5,13 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from bge_rerank.extras import needs_extra
 
 
 @contextmanager
 def pair_progress(pairs: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar for the block; the function that it gives is called with how many were scored."""
+    """Show a bar for the block; the function that it gives is called with how many were scored.
+
+    Raises:
+        MissingDependencyError: `rich` is not installed.
+    """
+    with needs_extra("calibrate", "calibrating"):
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
     columns = (
         TextColumn("pairs scored"),
         BarColumn(),

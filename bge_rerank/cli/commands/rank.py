@@ -9,22 +9,22 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from bge_rerank.calibration.calibration import PrecisionBy
-from bge_rerank.cli.commands.scorer_arguments import add_scorer_arguments, scorer_of
+from bge_rerank.adapters.metadata import rerank_metadata
+from bge_rerank.cli.commands.flags import add_flags, given
 from bge_rerank.errors import InvalidInputError
-from bge_rerank.ranking.fusion import Fusion
+from bge_rerank.models.config import ModelOptions
+from bge_rerank.ranking.options import RankOptions
 from bge_rerank.ranking.reranker import Reranker
 from bge_rerank.types import Ranked
-from bge_rerank.windows import LongDocuments
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One input line: the text that is scored, and the JSON object that it came in, if any."""
+    """One input line: the passage to score, and the fields to write with its scores."""
 
-    text: str
+    passage: str
     fields: dict[str, Any]
 
 
@@ -34,49 +34,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("query", metavar="QUERY")
     add("file", metavar="FILE", nargs="?", default="-", help="a text a line; - is standard input")
     add("--jsonl", action="store_true", help="read a JSON object a line (implied by *.jsonl)")
-    add("--field", default="text", help="the object's field to score (default: %(default)s)")
+    add("--field", help="the field of each object to score (default: passage, else text)")
     add("--json", action="store_true", help="write a JSON object a line")
-    add("--top-n", type=int, metavar="N", help="keep the best N (default: all)")
-    add("--threshold", type=float, metavar="SCORE", help="keep scores from this one on (0 to 1)")
-    add("--calibration", metavar="FILE", help="what `bge-rerank calibrate` wrote for this model")
-    add("--min-precision", type=float, metavar="P", help="keep by its threshold for this precision")
-    add(
-        "--precision-by",
-        choices=get_args(PrecisionBy),
-        default="bound",
-        help="a threshold that holds with the calibration's confidence, or where that precision was "
-        "seen (default: %(default)s)",
-    )
-    add(
-        "--fusion", choices=get_args(Fusion), help="fuse the order of the lines with the reranker's"
-    )
-    add_scorer_arguments(parser)
-    add(
-        "--long-documents",
-        choices=get_args(LongDocuments),
-        default="truncate",
-        help="leave the ends of long texts out, or score them in windows (default: %(default)s)",
-    )
+    add_flags(parser, ModelOptions, RankOptions, top_n=None)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Read, rank, write: a line each, best first, `rerank_score` (0..1) in front.
 
     Raises:
-        InvalidInputError: The file cannot be read, or a line of JSONL is no object with the field.
+        InvalidInputError: The file cannot be read, or a line of JSONL is not an object with the field.
     """
-    reranker = Reranker(
-        scorer_of(arguments),
-        arguments.top_n,
-        arguments.threshold,
-        long_documents=arguments.long_documents,
-        calibration=arguments.calibration,
-        min_precision=arguments.min_precision,
-        precision_by=arguments.precision_by,
-        fusion=arguments.fusion,
-    )
+    reranker = Reranker(**given(arguments, ModelOptions, RankOptions))
     records = _read(arguments)
-    ranking = reranker.rerank(arguments.query, [record.text for record in records])
+    ranking = reranker.rerank(arguments.query, [record.passage for record in records])
     write = _as_json if arguments.json else _as_text
     _write(write(rank, ranked, records[ranked.index]) for rank, ranked in enumerate(ranking, 1))
 
@@ -95,38 +66,26 @@ def _read(arguments: argparse.Namespace) -> list[Record]:
     return [Record(line, {"text": line}) for line in lines]
 
 
-def _records(lines: Iterable[str], name: str, field: str) -> Iterator[Record]:
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
+def _records(lines: Iterable[str], name: str, field: str | None) -> Iterator[Record]:
+    from bge_rerank.data.jsonl import parse_objects
+    from bge_rerank.data.records import parse_passage
+
+    for place, fields in parse_objects(lines, name):
         try:
-            fields = json.loads(line)
-        except ValueError as error:
-            raise InvalidInputError(f"{name}:{number}: no JSON ({error})") from error
-        if not isinstance(fields, dict) or not isinstance(fields.get(field), str):
-            raise InvalidInputError(
-                f"{name}:{number}: no object with a string {field!r}; see --field"
-            )
-        yield Record(fields[field], fields)
+            passage = parse_passage(fields, field, place)
+        except InvalidInputError as error:
+            raise InvalidInputError(f"{error}, or choose another --field") from error
+        yield Record(passage, fields)
 
 
 def _as_text(_rank: int, ranked: Ranked, record: Record) -> str:
-    return f"{ranked.score:.6f}\t{' '.join(record.text.splitlines())}"
+    return f"{ranked.score:.6f}\t{' '.join(record.passage.splitlines())}"
 
 
 def _as_json(rank: int, ranked: Ranked, record: Record) -> str:
-    scores = {
-        "rank": rank,
-        "index": ranked.index,
-        "rerank_score": ranked.score,
-        "logit": ranked.logit,
-    }
-    if ranked.probability is not None:
-        scores["rerank_probability"] = ranked.probability
-    if ranked.fused is not None:
-        scores["rerank_fused"] = ranked.fused
-    span = {} if ranked.span is None else {"rerank_span": ranked.span}
-    return json.dumps({**record.fields, **scores, **span})
+    own = {"rank": rank, "index": ranked.index, "logit": ranked.logit}
+    scores = rerank_metadata(ranked, record.passage, record.passage)
+    return json.dumps({**record.fields, **own, **scores})
 
 
 def _write(lines: Iterable[str]) -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import fields
 
-from bge_rerank.errors import ConfigurationError
+from bge_rerank.cli.commands.flags import add_flags, given
 from bge_rerank.extras import needs_extra
-from bge_rerank.models.config import DEFAULT_MODEL
-from bge_rerank.scoring.gathering import check_wait
+from bge_rerank.models.config import LoadOptions, ModelOptions
 from bge_rerank.scoring.loading import load_scorer
-from bge_rerank.server.limits import Limits
+from bge_rerank.server.options import Limits, PassOptions, ServerOptions
 
 KEY_VARIABLE = "BGE_RERANK_API_KEY"
 
@@ -19,35 +17,11 @@ KEY_VARIABLE = "BGE_RERANK_API_KEY"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add = parser.add_argument
-    add(
-        "--model",
-        default=DEFAULT_MODEL,
-        help="hub name, folder or 'mini' (default: %(default)s)",
-    )
-    add("--backend", default="auto", help="what runs it (default: the fastest that can)")
-    add("--dtype", default="auto", help="its precision (default: %(default)s)")
-    add("--max-length", type=int, metavar="TOKENS", help="cut longer pairs (default: the model's)")
-    add("--threads", type=int, metavar="N", help="CPU threads (default: all)")
     add("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
     add("--port", type=int, default=8080, help="port to listen at (default: %(default)s)")
-    add(
-        "--pass-pairs",
-        type=int,
-        default=32,
-        metavar="N",
-        help="the most pairs of a pass over the model (default: %(default)s)",
-    )
-    add(
-        "--wait-ms",
-        type=float,
-        default=1.0,
-        metavar="MS",
-        help="how long a pass waits for more requests (default: %(default)s)",
-    )
-    for limit in fields(Limits):
-        kind = float if isinstance(limit.default, float) else int
-        option = f"--{limit.name.replace('_', '-')}"
-        add(option, type=kind, default=limit.default, metavar="N", help="(default: %(default)s)")
+    add_flags(parser, PassOptions, Limits)
+    # Its own passes are shared as PassOptions says.
+    add_flags(parser, ModelOptions, LoadOptions, without=("batch_wait_ms",))
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -62,24 +36,14 @@ def run(arguments: argparse.Namespace) -> None:
     with needs_extra("server", "the server"):
         import uvicorn
 
-        from bge_rerank.server.app import ServerOptions, create_app
-    check_wait("wait_ms", arguments.wait_ms)
-    if arguments.pass_pairs < 1:
-        raise ConfigurationError(f"pass_pairs is {arguments.pass_pairs}; give 1 or more")
+        from bge_rerank.server.app import create_app
     options = ServerOptions(
-        model_name=arguments.model,
-        limits=Limits(**{limit.name: getattr(arguments, limit.name) for limit in fields(Limits)}),
+        model_name=arguments.model_name,
+        limits=Limits(**given(arguments, Limits)),
         api_key=os.environ.get(KEY_VARIABLE) or None,
-        pass_pairs=arguments.pass_pairs,
-        wait_ms=arguments.wait_ms,
+        **given(arguments, PassOptions),
     )
-    scorer = load_scorer(
-        arguments.model,
-        arguments.backend,
-        dtype=arguments.dtype,
-        max_length=arguments.max_length,
-        threads=arguments.threads,
-    ).loaded()
+    scorer = load_scorer(**given(arguments, ModelOptions, LoadOptions)).loaded()
     uvicorn.run(
         create_app(scorer, options), host=arguments.host, port=arguments.port, access_log=False
     )

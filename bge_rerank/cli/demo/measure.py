@@ -22,7 +22,7 @@ def mean_quality(
     >>> mean_quality({"q": {"a": 2, "b": 0}}, {"q": ["b", "a"]})["MRR@10"]
     0.5
     """
-    measured = [_measured(judgements, rankings, question) for question in judgements]
+    measured = _by_question(judgements, rankings).values()
     return {name: fmean(values[name] for values in measured) for name in ("nDCG@10", "MRR@10")}
 
 
@@ -30,14 +30,17 @@ def ndcg_by_question(
     judgements: Mapping[str, Mapping[str, int]], rankings: Rankings
 ) -> dict[str, float]:
     """Return nDCG@10 of each question, 0..1."""
+    measured = _by_question(judgements, rankings)
+    return {question: values["nDCG@10"] for question, values in measured.items()}
+
+
+def _by_question(
+    judgements: Mapping[str, Mapping[str, int]], rankings: Rankings
+) -> dict[str, Values]:
+    """Measure each question; without a ranking each measure is 0."""
     return {
-        question: _measured(judgements, rankings, question)["nDCG@10"] for question in judgements
+        question: measure_rankings(
+            judged, [list(rankings.get(question, ()))], lowest_grade=ANSWERS
+        )[0]
+        for question, judged in judgements.items()
     }
-
-
-def _measured(
-    judgements: Mapping[str, Mapping[str, int]], rankings: Rankings, question: str
-) -> Values:
-    """Measure one question; without a ranking each measure is 0."""
-    ranking = list(rankings.get(question, ()))
-    return measure_rankings(judgements[question], [ranking], lowest_grade=ANSWERS)[0]

@@ -21,7 +21,7 @@ from llama_index.core.schema import TextNode
 from llama_index.embeddings.huggingface import HuggingFaceEmbedding
 from llama_index.vector_stores.chroma import ChromaVectorStore
 
-from bge_rerank.data.demo import Passage
+from bge_rerank.data.labelled import Passage
 
 COSINE: CreateCollectionConfiguration = {"hnsw": {"space": "cosine"}}
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from langchain_classic.retrievers import ContextualCompressionRetriever
-from llama_index.core import VectorStoreIndex
 from llama_index.core.llms import MockLLM
 from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.response_synthesizers.no_text import NoText
@@ -15,10 +14,11 @@ from rich.console import Console
 from rich.progress import track
 
 from bge_rerank.backends.quiet import without_loading_bars
+from bge_rerank.cli.demo.comparison_tables import ScoredIds, quality_table, ranks_table
 from bge_rerank.cli.demo.measure import mean_quality, ndcg_by_question
 from bge_rerank.cli.demo.pipelines import embedded_chroma, langchain_retriever, llamaindex_index
-from bge_rerank.cli.demo.tables import before_and_after, quality
-from bge_rerank.data.demo import Collection, demo_collection
+from bge_rerank.data.demo import demo_collection
+from bge_rerank.data.labelled import LabelledCollection
 from bge_rerank.scoring.loading import load_scorer
 from langchain_bge_rerank import BGERerankerCompressor
 from llamaindex_bge_rerank import BGERerankerPostprocessor
@@ -26,32 +26,20 @@ from llamaindex_bge_rerank import BGERerankerPostprocessor
 DEPTH = 20
 TOP_N = 3
 
-ScoredIds = dict[str, float | None]
-"""Passage id to `rerank_score` (`None` from the first stage), best first."""
-
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """What one way to search gave for all questions, and how long it took.
-
-    Attributes:
-        results: Question id to passages, best first.
-        seconds: Wall time for all questions together.
-    """
+class SearchRun:
+    """The passages of each question id, best first, and the wall time of all questions together."""
 
     results: dict[str, ScoredIds]
     seconds: float
 
 
 def run_demo(model_name: str, show: int) -> None:
-    """Run the demo and print what it saw.
-
-    Args:
-        model_name: The reranker: a hub name, a folder, or `"mini"`.
-        show: How many questions to print before and after.
+    """Search with and without reranking, and print the ranks of `show` questions and the quality.
 
     Raises:
-        ModelLoadError: The model could not be loaded; nothing else has been done by then.
+        ModelLoadError: The model could not be loaded. It is loaded before anything else.
     """
     console = Console()
     collection = demo_collection()
@@ -64,25 +52,19 @@ def run_demo(model_name: str, show: int) -> None:
         "LlamaIndex": _measure("LlamaIndex", llamaindex, collection.questions),
     }
     for question in _most_changed(collection, before, after["LangChain"], show):
-        shown = (
-            before.results[question],
-            *(measured.results[question] for measured in after.values()),
-        )
-        console.print(before_and_after(collection, question, *shown, top_n=TOP_N))
+        shown = [measured.results[question] for measured in (before, *after.values())]
+        console.print(ranks_table(collection, question, *shown, top_n=TOP_N))
     rows = {"first stage (dense, Chroma)": before}
     rows |= {f"+ {model_name} through {name}": measured for name, measured in after.items()}
-    console.print(
-        quality(
-            {
-                name: (mean_quality(collection.judgements, measured.results), measured.seconds)
-                for name, measured in rows.items()
-            },
-            f"{len(collection.questions)} questions, {len(collection.passages)} passages, depth {DEPTH}",
-        )
-    )
+    quality = {
+        name: (mean_quality(collection.judgements, measured.results), measured.seconds)
+        for name, measured in rows.items()
+    }
+    size = f"{len(collection.questions)} questions, {len(collection.passages)} passages"
+    console.print(quality_table(quality, f"{size}, depth {DEPTH}"))
 
 
-def _searches(collection: Collection, model_name: str) -> list[Callable[[str], ScoredIds]]:
+def _searches(collection: LabelledCollection, model_name: str) -> list[Callable[[str], ScoredIds]]:
     """Build the first stage, and it with the reranker in LangChain and in LlamaIndex."""
     client = embedded_chroma()
     retriever = langchain_retriever(client, collection.passages, DEPTH)
@@ -90,7 +72,12 @@ def _searches(collection: Collection, model_name: str) -> list[Callable[[str], S
         base_compressor=BGERerankerCompressor(model_name=model_name, top_n=None),
         base_retriever=retriever,
     )
-    engine = _query_engine(llamaindex_index(client, collection.passages), model_name)
+    # NoText answers with the source nodes alone, so it needs no LLM.
+    engine = RetrieverQueryEngine(
+        llamaindex_index(client, collection.passages).as_retriever(similarity_top_k=DEPTH),
+        NoText(llm=MockLLM()),
+        node_postprocessors=[BGERerankerPostprocessor(model_name=model_name, top_n=None)],
+    )
     return [
         lambda question: {str(found.id): None for found in retriever.invoke(question)},
         lambda question: {
@@ -102,27 +89,18 @@ def _searches(collection: Collection, model_name: str) -> list[Callable[[str], S
     ]
 
 
-def _query_engine(index: VectorStoreIndex, model_name: str) -> RetrieverQueryEngine:
-    """Return a query engine that answers with its source nodes alone, so it needs no LLM."""
-    return RetrieverQueryEngine(
-        index.as_retriever(similarity_top_k=DEPTH),
-        NoText(llm=MockLLM()),
-        node_postprocessors=[BGERerankerPostprocessor(model_name=model_name, top_n=None)],
-    )
-
-
 def _measure(
     name: str, search: Callable[[str], ScoredIds], questions: Mapping[str, str]
-) -> Measured:
+) -> SearchRun:
     search("warm up")
     started = time.perf_counter()
     bar = track(questions.items(), name, console=Console(stderr=True), transient=True)
     results = {question: search(text) for question, text in bar}
-    return Measured(results, time.perf_counter() - started)
+    return SearchRun(results, time.perf_counter() - started)
 
 
 def _most_changed(
-    collection: Collection, before: Measured, after: Measured, show: int
+    collection: LabelledCollection, before: SearchRun, after: SearchRun, show: int
 ) -> list[str]:
     """Return the questions that gained most, and last the one that lost most, if any lost."""
     was = ndcg_by_question(collection.judgements, before.results)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from bge_rerank.evaluation.report.depth_plot import depth_plot
-from bge_rerank.evaluation.report.gain_plot import gain_plot
-from bge_rerank.evaluation.report.latency_plot import latency_plot
-from bge_rerank.evaluation.report.palette import PALETTE
-from bge_rerank.evaluation.report.series import series
-from bge_rerank.evaluation.report.settings_rows import settings_rows
+from bge_rerank.evaluation.report.palette import PALETTE, series
+from bge_rerank.evaluation.report.plots import depth_plot, gain_plot, latency_plot
 from bge_rerank.evaluation.report.story import TITLE, tell
 from bge_rerank.evaluation.report.wording import COUNT_HEADINGS, DEPTH_HEADINGS, HEADINGS, NOT_GIVEN
 from bge_rerank.evaluation.result import Evaluation
@@ -62,6 +59,21 @@ def _settings(settings: Mapping[str, Any]) -> dict[str, Any]:
         "models": list(own),
         "rows": {name: [rows.get(name, NOT_GIVEN) for rows in own.values()] for name in names},
     }
+
+
+def settings_rows(settings: Mapping[str, Any], of: str = "") -> dict[str, str]:
+    """Name each setting, those inside others with their names in front; what is `None` is left out.
+
+    >>> settings_rows({"k": 10, "data": {"split": "dev"}, "scorer": {"device": None}})
+    {'k': '10', 'data.split': 'dev'}
+    """
+    rows: dict[str, str] = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            rows |= settings_rows(value, f"{of}{name}.")
+        elif value is not None:
+            rows[f"{of}{name}"] = value if isinstance(value, str) else json.dumps(value)
+    return rows
 
 
 def _plots(evaluation: Evaluation) -> dict[str, Any] | None:

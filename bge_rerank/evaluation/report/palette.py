@@ -1,6 +1,8 @@
-"""The report's colours, for light and for dark."""
+"""The report's colours, for light and for dark, and how its plots tell models apart."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 PALETTE = {
     "page": ("#ffffff", "#15181d"),
@@ -17,6 +19,9 @@ PALETTE = {
     "series-6": ("#6b6b00", "#cbcb4b"),
 }
 """A name to its colour on light and on dark. On light, no two are the same: see `themed`."""
+COLOURS = tuple(f"series-{number}" for number in range(1, 7))
+MARKS = (("o", "●"), ("s", "■"), ("^", "▲"), ("D", "◆"), ("v", "▼"), ("P", "✚"), ("X", "✖"))
+"""The marks of models. There is one more than there are colours, so that 42 models differ."""
 
 
 def light(name: str) -> str:
@@ -33,3 +38,32 @@ def themed(text: str) -> str:
     for name, (colour, _) in PALETTE.items():
         text = text.replace(colour, f"var(--{name})")
     return text
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """How a model is drawn.
+
+    Attributes:
+        name: The colour's name.
+        marker: The mark, as matplotlib calls it.
+        sign: The mark as a character.
+    """
+
+    name: str
+    marker: str
+    sign: str
+
+    @property
+    def colour(self) -> str:
+        """The colour to draw with."""
+        return light(self.name)
+
+
+def series(number: int) -> Series:
+    """Return how a model is drawn, by its place from 0.
+
+    >>> series(0).sign, series(6).sign
+    ('●', '✖')
+    """
+    return Series(COLOURS[number % len(COLOURS)], *MARKS[number % len(MARKS)])

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bge_rerank import ConfigurationError, InvalidInputError, Ranked, Ranking
-from bge_rerank.adapters.retrieval_guard import among_all, check_min_retrieval_score, places_from
+from bge_rerank.adapters.options import AdapterOptions
+from bge_rerank.adapters.retrieval_guard import among_all, places_from
 
 scores = st.lists(st.floats(allow_nan=False) | st.integers(-5, 5), max_size=20)
 
@@ -48,7 +49,7 @@ def test_a_score_that_cannot_be_compared_is_named(score: Any) -> None:
 @pytest.mark.parametrize("minimum", [float("nan"), float("inf"), float("-inf")])
 def test_a_minimum_that_is_not_finite_is_refused(minimum: float) -> None:
     with pytest.raises(ConfigurationError, match=f"min_retrieval_score is {minimum}"):
-        check_min_retrieval_score(minimum)
+        AdapterOptions(min_retrieval_score=minimum)
 
 
 @given(st.lists(st.integers(0, 30), unique=True).map(sorted), st.data())

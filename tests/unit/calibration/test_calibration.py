@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bge_rerank import Calibration, CalibrationError, ConfigurationError, load_scorer
 from bge_rerank.calibration.calibration import Estimate, Step, loaded_calibration, min_logit
 from bge_rerank.calibration.mapping import Platt
+from bge_rerank.ranking.options import RankOptions
 from bge_rerank.scoring.identity import ScoredBy, scored_by
 from calibrations import MINI, calibration
 from counted_scorer import Counted
@@ -69,18 +70,18 @@ def test_what_no_threshold_reached_is_refused_with_the_best_there_is() -> None:
 
 
 def test_a_wanted_precision_needs_a_calibration_and_lies_in_0_to_1() -> None:
-    assert min_logit(None, None) is min_logit(calibration(), None) is None
-    assert min_logit(calibration(), 0.9) == min_logit(calibration(), 0.9, "bound") == 0.5
+    assert min_logit(None, None, "bound") is min_logit(calibration(), None, "bound") is None
+    assert min_logit(calibration(), 0.9, "bound") == 0.5
     assert min_logit(calibration(), 0.9, "estimate") == 0.25
     with pytest.raises(
-        ConfigurationError, match="precision_by is 'luck'; choose one of bound, est"
+        ConfigurationError, match="precision_by is 'luck'; choose one of 'bound', 'est"
     ):
-        min_logit(None, None, "luck")  # type: ignore[arg-type]
+        RankOptions(precision_by="luck")  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match=r"min_precision is 0.9, and there is no calibrat"):
-        min_logit(None, 0.9)
+        min_logit(None, 0.9, "bound")
     for wrong in (1.1, -0.1, math.nan):
         with pytest.raises(ConfigurationError, match=f"min_precision is {wrong}; give a number"):
-            min_logit(calibration(), wrong)
+            RankOptions(calibration=calibration(), min_precision=wrong)
 
 
 finite = st.floats(allow_nan=False, allow_infinity=False)

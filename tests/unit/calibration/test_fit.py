@@ -6,20 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bge_rerank import ConfigurationError, InvalidInputError
-from bge_rerank.calibration.fit import (
-    _FITS,
-    FEWEST_QUERIES,
-    Calibrated,
-    calibrate,
-    fit,
-    fit_isotonic,
-    fit_platt,
-)
+from bge_rerank.calibration.fit import FEWEST_QUERIES, Calibrated, calibrate, fit
 from bge_rerank.calibration.mapping import Isotonic, Platt
+from bge_rerank.calibration.mapping_fits import FITS, fit_platt
 from bge_rerank.data.pairs import LabelledPair
 from bge_rerank.scoring.identity import ScoredBy
 from counted_scorer import Counted
@@ -38,13 +29,6 @@ def made_up(slope: float = 2.0, *, step: bool = False) -> tuple[list[float], lis
 
 def fitted(data: tuple[list[float], list[bool], list[str]], **options: str) -> Calibrated:
     return fit(*data, ScoredBy("m"), **options)  # type: ignore[arg-type]
-
-
-def test_platt_finds_the_line_that_the_data_were_made_by() -> None:
-    logits, relevant, _ = made_up()
-    mapping = fit_platt(np.array(logits), np.array(relevant))
-    assert mapping.slope == pytest.approx(2.0, rel=0.15)
-    assert mapping.intercept == pytest.approx(1.0, abs=0.3)
 
 
 def test_cross_validation_chooses_the_method_that_the_data_are_like() -> None:
@@ -75,7 +59,7 @@ def test_the_pairs_of_a_query_never_stand_on_both_sides(monkeypatch: pytest.Monk
         fits.append(Counter(query_of[logit] for logit in logits))
         return fit_platt(logits, relevant)
 
-    monkeypatch.setitem(_FITS, "platt", noted)
+    monkeypatch.setitem(FITS, "platt", noted)
     fitted(data, method="platt")
     assert [len(queries) for queries in fits] == [QUERIES * 4 // 5] * 5 + [QUERIES]
     assert {pairs for queries in fits for pairs in queries.values()} == {8}
@@ -86,19 +70,6 @@ def test_it_counts_what_it_was_made_from() -> None:
     made = fitted((logits, relevant, queries)).calibration
     assert (made.queries, made.pairs, made.relevant) == (QUERIES, QUERIES * 8, sum(relevant))
     assert made.made_for == ScoredBy("m")
-
-
-numbers = st.lists(st.floats(-50, 50), min_size=2, max_size=40)
-
-
-@given(numbers, st.data())
-def test_an_isotonic_fit_is_monotone_and_never_certain(
-    logits: list[float], data: st.DataObject
-) -> None:
-    size = len(logits)
-    relevant = data.draw(st.lists(st.booleans(), min_size=size, max_size=size))
-    mapping = fit_isotonic(np.array(logits), np.array(relevant))
-    assert all(0.0 < probability < 1.0 for _, probability in mapping.knots)
 
 
 def test_it_scores_in_parts_and_says_how_far_it_is() -> None:

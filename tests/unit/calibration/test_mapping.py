@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bge_rerank import CalibrationError
 from bge_rerank.calibration.mapping import Isotonic, Platt
-from bge_rerank.ranking.selection import sigmoid
+from bge_rerank.logits import sigmoid
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 probabilities = st.floats(0, 1)

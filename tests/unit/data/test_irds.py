@@ -122,7 +122,7 @@ def test_bm25_searches_what_an_id_names(own: Own) -> None:
 
 
 def test_an_id_has_no_split(own: Own) -> None:
-    with pytest.raises(ConfigurationError, match="split is 'test', but 'irds:own' is no folder"):
+    with pytest.raises(ConfigurationError, match="split is 'test', but 'irds:own' is not a folder"):
         open_data("irds:own", "test", 2, allow_missed=False)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bge_rerank import InvalidInputError
 from bge_rerank.data.jsonl import parse_labelled
-from bge_rerank.data.pairs import LabelledPair, parse_pairs, read_labelled_pairs
+from bge_rerank.data.pairs import LabelledPair, parse_pairs, read_labelled_pairs, read_pairs
 
 
 @given(st.text().filter(str.strip), st.text(), st.booleans())
@@ -24,7 +24,7 @@ def test_a_pair_comes_out_as_it_was_written(query: str, passage: str, relevant: 
     [
         (["one", "two"], [1]),
         (["one", "two"], {"1": 1}),
-        ([{"id": "p1", "text": "one"}, {"id": "p2", "text": "two"}], ["p2", "missed"]),
+        ([{"id": "p1", "passage": "one"}, {"id": "p2", "passage": "two"}], ["p2", "missed"]),
         ([{"id": 1, "text": "one"}, {"id": 2, "text": "two"}], {"1": 0, "2": 2, "9": 1}),
     ],
 )
@@ -34,6 +34,13 @@ def test_a_line_of_candidates_gives_a_pair_each(candidates: Any, relevant: Any) 
         LabelledPair("q", "one", relevant=False),
         LabelledPair("q", "two", relevant=True),
     ]
+
+
+def test_the_old_name_of_a_passage_is_read() -> None:
+    fields = {"query": "q", "text": "one", "label": 1}
+    assert list(parse_pairs(fields, "x:1")) == [LabelledPair("q", "one", relevant=True)]
+    asked = {"query": "q", "text": "of the query", "candidates": ["one"], "relevant": [0]}
+    assert list(parse_pairs(asked, "x:1")) == [LabelledPair("q", "one", relevant=True)]
 
 
 def test_a_file_may_hold_both_forms_and_empty_lines(tmp_path: Path) -> None:
@@ -51,12 +58,15 @@ def test_a_file_may_hold_both_forms_and_empty_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", "no JSON"),
-        ("[]", r"'?\[\]'? is no JSON object"),
-        ({"passage": "p", "label": 1}, "'query': the query is a NoneType"),
+        ("{", "not valid JSON"),
+        ("[]", r"'?\[\]'? is not a JSON object"),
+        ({"passage": "p", "label": 1}, "the field 'query' is missing; add it"),
         ({"query": " ", "passage": "p", "label": 1}, "'query': the query is empty"),
         ({"query": "q", "passage": None, "label": 1}, "'passage' is None; give a string"),
-        ({"query": "q", "passage": "p"}, "'label' is None; give 1"),
+        ({"query": "q", "passage": "p"}, "the field 'label' is missing; add it"),
+        ({"query": "q", "passage": "p", "label": None}, "'label' is None; give 1"),
+        ({"query": None, "passage": "p", "label": 1}, "'query': the query is a NoneType"),
+        ({"query": "q", "text": 3, "label": 1}, "'text' is 3; give a string"),
         ({"query": "q", "passage": "p", "label": 2}, "'label' is 2; give 1"),
         ({"query": "q", "passage": "p", "label": True}, "'label' is True; give 1"),
         ({"query": "q", "passage": "p", "label": [1]}, r"'label' is \[1\]; give 1"),
@@ -66,13 +76,13 @@ def test_a_file_may_hold_both_forms_and_empty_lines(tmp_path: Path) -> None:
         ({"query": "q", "candidates": [{"id": 1}], "relevant": []}, r"'candidates'\[0\] is \{"),
         ({"query": "q", "candidates": None, "relevant": []}, "neither 'passage' nor 'candidates'"),
         (
-            {"query": "q", "candidates": [{"id": "a", "text": t} for t in "xy"], "relevant": []},
+            {"query": "q", "candidates": [{"id": "a", "passage": p} for p in "xy"], "relevant": []},
             r"'candidates'\[1\] has the id 'a', as one before it",
         ),
         ({"query": "q", "candidates": ["p"], "relevant": [0], "id": ""}, "'id' is ''"),
         (
             {"query": "q", "candidates": [{"id": "a", "text": 1}], "relevant": []},
-            r"'candidates'\[0\] has a text of type int; give a string",
+            r"'candidates'\[0\]\['text'\] is 1; give a string",
         ),
         ({"query": "q", "candidates": ["p"], "relevant": ["p"]}, "'relevant' has 'p', and there"),
         (
@@ -80,10 +90,13 @@ def test_a_file_may_hold_both_forms_and_empty_lines(tmp_path: Path) -> None:
             "'relevant' has '1', and there are 1",
         ),
         ({"query": "q", "candidates": ["p"]}, "the field 'relevant' is missing"),
-        ({"query": "q", "candidates": ["p"], "relevant": [0.5]}, r"'relevant'\[0\] is 0.5"),
+        (
+            {"query": "q", "candidates": ["p"], "relevant": [0.5]},
+            r"'relevant': item 0 is 0.5; give an id",
+        ),
         (
             {"query": "q", "candidates": ["p"], "relevant": {"p": "1"}},
-            "'relevant' of 'p': the grade is '1'",
+            r"'relevant'\['p'\] is '1'; give a whole number",
         ),
     ],
 )
@@ -137,3 +150,30 @@ def test_a_file_without_pairs_or_without_text_is_refused(tmp_path: Path) -> None
     path.write_text("\n \n")
     with pytest.raises(InvalidInputError, match="has no pairs"):
         read_labelled_pairs(path)
+
+
+@pytest.mark.parametrize("name", ["passage", "text"])
+def test_pairs_without_labels_are_read_by_the_new_name_and_the_old(
+    tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "pairs.jsonl"
+    path.write_text(json.dumps({"query": "q", name: "p"}))
+    assert read_pairs(path) == [("q", "p")]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("", r"pairs\.jsonl' has no pairs; write a JSON object per line"),
+        ("no json", r"pairs\.jsonl:1: not valid JSON"),
+        ('["q", "p"]', r"pairs\.jsonl:1: \[\"q\", \"p\"\] is not a JSON object; write one"),
+        ('{"query": "q"}', r"pairs\.jsonl:1: the field 'passage' is missing; add it"),
+        ('{"query": "q", "passage": 3}', r"pairs\.jsonl:1: 'passage' is 3; give a string"),
+        ('{"query": "", "passage": "p"}', r"pairs\.jsonl:1: 'query': the query is empty"),
+    ],
+)
+def test_a_wrong_line_without_a_label_is_named(tmp_path: Path, line: str, message: str) -> None:
+    path = tmp_path / "pairs.jsonl"
+    path.write_text(line)
+    with pytest.raises(InvalidInputError, match=message):
+        read_pairs(path)

@@ -10,12 +10,12 @@ import pytest
 
 from bge_rerank import ConfigurationError, InvalidInputError
 from bge_rerank.data.labelled import check_labelled
-from bge_rerank.evaluation import LabelledQuery, read_beir, read_frame, read_jsonl
+from bge_rerank.evaluation import LabelledQuery, Passage, read_beir, read_frame, read_jsonl
 
 GOOD = {"query": "what causes tides", "candidates": ["bread", "the Moon"], "relevant": [1]}
 WITH_IDS = {
     "query": "q",
-    "candidates": [{"id": "a", "text": "one"}, {"id": 7, "text": "two"}],
+    "candidates": [{"id": "a", "passage": "one"}, {"id": 7, "passage": "two"}],
     "relevant": {"7": 2},
 }
 
@@ -44,10 +44,18 @@ def test_jsonl_keeps_ids_and_grades(jsonl: Callable[..., Path]) -> None:
     assert labelled == LabelledQuery("mine", "q", [("a", "one"), ("7", "two")], {"7": 2})
 
 
+def test_the_old_name_of_a_passage_is_read(jsonl: Callable[..., Path]) -> None:
+    old = {"id": "a", "text": "one"}
+    [labelled] = read_jsonl(jsonl(WITH_IDS | {"candidates": [old, {"id": 7, "text": "two"}]}))
+    assert labelled == LabelledQuery("1", "q", [("a", "one"), ("7", "two")], {"7": 2})
+    [both] = read_jsonl(jsonl(GOOD | {"candidates": [old | {"passage": "new"}], "relevant": ["a"]}))
+    assert both.candidates == [("a", "new")]
+
+
 def test_jsonl_is_read_a_line_at_a_time(jsonl: Callable[..., Path]) -> None:
     queries = read_jsonl(jsonl(GOOD, "{broken"))
     assert next(queries).id == "1"
-    with pytest.raises(InvalidInputError, match=r"data\.jsonl:2: no JSON"):
+    with pytest.raises(InvalidInputError, match=r"data\.jsonl:2: not valid JSON"):
         next(queries)
 
 
@@ -62,9 +70,9 @@ def test_labels_that_the_first_stage_missed_are_taken_when_asked_for(
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("[1]", r":2: \[1\] is no JSON object"),
-        ({"candidates": [], "relevant": [0]}, ":2: the field 'query' is missing"),
-        ({"query": "q", "candidates": []}, ":2: the field 'relevant' is missing"),
+        ("[1]", r":2: \[1\] is not a JSON object"),
+        ({"candidates": [], "relevant": [0]}, ":2: the field 'query' is missing; add it"),
+        ({"query": "q", "candidates": []}, ":2: the field 'relevant' is missing; add it"),
         (GOOD | {"query": 3}, ":2: 'query': the query is a int, not a string"),
         (GOOD | {"query": " "}, ":2: 'query': the query is empty"),
         (GOOD | {"id": ""}, ":2: 'id' is ''"),
@@ -73,25 +81,36 @@ def test_labels_that_the_first_stage_missed_are_taken_when_asked_for(
         (GOOD | {"candidates": ["a", 5]}, r":2: 'candidates'\[1\] is 5; give a string"),
         (GOOD | {"candidates": [{"id": "a"}]}, r":2: 'candidates'\[0\] is {'id': 'a'}"),
         (
+            GOOD | {"candidates": [{"id": "a", "passage": None}]},
+            r":2: 'candidates'\[0\]\['passage'\] is None; give a string",
+        ),
+        (
             GOOD | {"candidates": [{"id": "a", "text": None}]},
-            r":2: 'candidates'\[0\] has a text of type NoneType",
+            r":2: 'candidates'\[0\]\['text'\] is None; give a string",
         ),
         (
-            GOOD | {"candidates": [{"id": None, "text": "a"}]},
-            r":2: 'candidates'\[0\] has the id None",
+            GOOD | {"candidates": [{"id": None, "passage": "a"}]},
+            r":2: 'candidates'\[0\]\['id'\] is None; give a string",
         ),
         (
-            GOOD | {"candidates": [{"id": "a", "text": "a"}, {"id": "a", "text": "b"}]},
+            GOOD | {"candidates": [{"id": "", "passage": "a"}]},
+            r":2: 'candidates'\[0\] has the id ''; give a string",
+        ),
+        (
+            GOOD | {"candidates": [{"id": "a", "passage": "a"}, {"id": "a", "passage": "b"}]},
             r":2: 'candidates'\[1\] has the id 'a', as one before it",
         ),
         (GOOD | {"relevant": []}, ":2: 'relevant' names no relevant passage"),
         (GOOD | {"relevant": {"1": 0}}, ":2: 'relevant' names no relevant passage"),
         (GOOD | {"relevant": [2]}, ":2: 'relevant' names '2', which is none of the 2 candidates"),
         (GOOD | {"relevant": 1}, ":2: 'relevant' is 1; give a list of ids"),
-        (GOOD | {"relevant": [True]}, r":2: 'relevant'\[0\] is True; give an id"),
-        (GOOD | {"relevant": {"1": "high"}}, ":2: 'relevant' of '1': the grade is 'high'"),
-        (GOOD | {"relevant": {"1": 0.5}}, ":2: 'relevant' of '1': the grade is 0.5"),
-        (GOOD | {"relevant": {"1": True}}, ":2: 'relevant' of '1': the grade is True"),
+        (GOOD | {"relevant": [True]}, ":2: 'relevant': item 0 is True; give an id"),
+        (
+            GOOD | {"relevant": {"1": "high"}},
+            r":2: 'relevant'\['1'\] is 'high'; give a whole number, 0 for not relevant",
+        ),
+        (GOOD | {"relevant": {"1": 0.5}}, r":2: 'relevant'\['1'\] is 0.5; give a whole number"),
+        (GOOD | {"relevant": {"1": True}}, r":2: 'relevant'\['1'\] is True; give a whole number"),
     ],
 )
 def test_a_fault_in_jsonl_is_named_with_line_and_field(
@@ -120,7 +139,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         list(read_jsonl(tmp_path / "none.jsonl"))
 
 
-FRAME = {"query": ["q", "q", "r"], "text": ["a", "b", "c"], "grade": [None, 2.0, 1.0]}
+FRAME = {"query": ["q", "q", "r"], "passage": ["a", "b", "c"], "grade": [None, 2.0, 1.0]}
 
 
 def test_a_frame_gives_a_query_for_the_rows_of_each() -> None:
@@ -131,8 +150,16 @@ def test_a_frame_gives_a_query_for_the_rows_of_each() -> None:
     ]
 
 
+def test_the_old_name_of_a_frames_passages_is_read() -> None:
+    old = pd.DataFrame(FRAME).rename(columns={"passage": "text"})
+    assert list(read_frame(old)) == list(read_frame(pd.DataFrame(FRAME)))
+    old.loc[1, "text"] = None
+    with pytest.raises(InvalidInputError, match="row 1: 'text' is .*; give a string"):
+        list(read_frame(old))
+
+
 def test_a_frame_may_say_relevant_or_not() -> None:
-    frame = pd.DataFrame({"query": ["q", "q"], "text": ["a", "b"], "grade": [False, True]})
+    frame = pd.DataFrame({"query": ["q", "q"], "passage": ["a", "b"], "grade": [False, True]})
     [labelled] = read_frame(frame)
     assert labelled.relevant == {"0": 0, "1": 1}
 
@@ -141,8 +168,8 @@ def test_a_frame_may_say_relevant_or_not() -> None:
     ("columns", "message"),
     [
         ({"grade": [None, None, 1.0]}, "row 0, query 'q': 'relevant' names no relevant passage"),
-        ({"grade": [None, 1.5, 1.0]}, "row 1: 'grade': the grade is 1.5"),
-        ({"text": ["a", None, "c"]}, "row 1: 'text' is"),
+        ({"grade": [None, 1.5, 1.0]}, "row 1: 'grade' is 1.5; give a whole number"),
+        ({"passage": ["a", None, "c"]}, "row 1: 'passage' is .*; give a string"),
         ({"query": ["q", "q", None]}, "row 2: 'query' is missing"),
         ({"id": ["x", "x", "y"]}, r"query 'q': 'candidates'\[1\] has the id 'x'"),
     ],
@@ -156,7 +183,7 @@ def test_a_fault_in_a_frame_is_named_with_row_and_column(
 
 def test_a_frame_without_a_column_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="no column 'grade'"):
-        list(read_frame(pd.DataFrame({"query": ["q"], "text": ["a"]})))
+        list(read_frame(pd.DataFrame({"query": ["q"], "passage": ["a"]})))
 
 
 CORPUS = [
@@ -184,6 +211,10 @@ def write_beir(
 def test_a_beir_folder_is_read(tmp_path: Path) -> None:
     collection = read_beir(write_beir(tmp_path))
     assert collection.texts == {"a": "Tides The Moon.", "b": "Bread."}
+    assert collection.passages == (
+        Passage("a", "Tides", "The Moon."),
+        Passage("b", "", "Bread."),
+    )
     assert list(collection.labelled_queries()) == [
         LabelledQuery("1", "what causes tides", None, {"a": 1, "b": 0}),
         LabelledQuery("2", "why bread rises", None, {"b": 2}),
@@ -201,13 +232,18 @@ def test_grades_below_0_count_as_0(tmp_path: Path) -> None:
         ({"corpus": [CORPUS[0], CORPUS[0]]}, r"corpus\.jsonl:2: '_id' is 'a', as before"),
         ({"corpus": [{"_id": 3, "text": "a"}]}, r"corpus\.jsonl:1: '_id' is 3"),
         ({"corpus": [{"_id": "a", "text": None}]}, r"corpus\.jsonl:1: 'text' is None"),
-        ({"queries": [{"_id": "1"}]}, r"queries\.jsonl:1: 'text' is None"),
-        ({"queries": ["1"]}, r'queries\.jsonl:1: "1" is no JSON object'),
+        ({"queries": [{"_id": "1"}]}, r"queries\.jsonl:1: the field 'text' is missing; add it"),
+        ({"corpus": [{"_id": "", "text": "a"}]}, r"corpus\.jsonl:1: '_id' is ''; give a string"),
+        (
+            {"corpus": [{"_id": "a", "title": 3, "text": "a"}]},
+            r"corpus\.jsonl:1: 'title' is 3; give a string",
+        ),
+        ({"queries": ["1"]}, r'queries\.jsonl:1: "1" is not a JSON object'),
         ({"header": "1\ta\t1"}, r"test\.tsv:1: no header with query-id, corpus-id, score"),
         ({"labels": ["9\ta\t1"]}, r"test\.tsv:2: 'query-id' '9' is not in queries\.jsonl"),
         ({"labels": [*LABELS, "2\tz\t1"]}, r"test\.tsv:5: 'corpus-id' 'z' is not in corpus\.jsonl"),
-        ({"labels": ["1\ta\thigh"]}, r"test\.tsv:2: 'score': the grade is 'high'"),
-        ({"labels": ["1\ta"]}, r"test\.tsv:2: 'score': the grade is None"),
+        ({"labels": ["1\ta\thigh"]}, r"test\.tsv:2: 'score' is 'high'; give a whole number"),
+        ({"labels": ["1\ta"]}, r"test\.tsv:2: 'score' is None; give a whole number"),
         ({"labels": ["1\ta\t1", "1\ta\t2"]}, r"test\.tsv:3: 'a' was judged for '1' before"),
         ({"labels": ["2\tb\t1", "1\ta\t0"]}, r"test\.tsv:3: query '1': 'relevant' names no"),
     ],
@@ -230,6 +266,14 @@ def test_a_missing_split_is_answered_with_those_there_are(tmp_path: Path) -> Non
         (LabelledQuery(1, "q", None, {"a": 1}), "'id' is 1"),  # type: ignore[arg-type]
         (LabelledQuery("1", "q", ["text"], {"a": 1}), r"'candidates'\[0\] is 'text'"),  # type: ignore[list-item]
         (LabelledQuery("1", "q", None, {3: 1}), "'relevant' has the id 3"),  # type: ignore[dict-item]
+        (
+            LabelledQuery("1", "q", None, {"a": 0.5}),  # type: ignore[dict-item]
+            r"'relevant'\['a'\] is 0.5; give a whole number",
+        ),
+        (
+            LabelledQuery("1", "q", [("a", None)], {"a": 1}),  # type: ignore[list-item]
+            r"'candidates'\[0\] has a passage of type NoneType; give a string",
+        ),
         (LabelledQuery("1", "q", None, {}), "'relevant' names no relevant passage"),
         (LabelledQuery("1", "q", None, {"a": 0}), "'relevant' names no relevant passage"),
     ],

@@ -15,7 +15,9 @@ from bge_rerank.evaluation.depths import (
     why_no_curve,
 )
 from bge_rerank.scoring.cache import CachedScorer, MemoryCache
+from bge_rerank.scoring.gathering import GatheringScorer
 from counted_scorer import Counted
+from wrapped import every_order
 
 logits = st.lists(st.integers(-3, 3).map(float), max_size=30)
 
@@ -72,8 +74,9 @@ def test_a_depth_that_cannot_be_is_named(depth: int) -> None:
         (Reranker(Counted(), 3, 0.5), "top_n, score_threshold may"),
         (Reranker(Counted(), None, prefilter="bm25", keep=10), "prefilter may"),
         (Reranker(Counted(), None, latency_budget_ms=50), "latency_budget_ms may"),
-        (Reranker(Counted(), None, fusion="rrf"), "fusion ranks"),
+        (Reranker(Counted(), None, rrf_k=60), "rrf_k ranks"),
         (Reranker(Bm25Scorer(), top_n=None), "compares the candidates"),
+        (Reranker(GatheringScorer(Bm25Scorer()), top_n=None), "compares the candidates"),
     ],
 )
 def test_what_leaves_candidates_out_leaves_no_curve(reranker: Reranker, why: str | None) -> None:
@@ -86,5 +89,8 @@ def test_what_leaves_candidates_out_leaves_no_curve(reranker: Reranker, why: str
 
 def test_a_scorer_that_keeps_scores_is_told_from_others() -> None:
     assert keeps_scores(CachedScorer(Counted(), MemoryCache(), ["counted"]))
+    assert all(map(keeps_scores, every_order(Counted())))
     assert keeps_scores(load_scorer("mini", score_cache="scores"))
+    assert keeps_scores(GatheringScorer(load_scorer("mini", score_cache="scores")))
+    assert not keeps_scores(GatheringScorer(load_scorer("mini")))
     assert not keeps_scores(Counted())

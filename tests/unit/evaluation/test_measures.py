@@ -5,7 +5,6 @@ import pytrec_eval
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bge_rerank.cli.demo.measure import mean_quality
 from bge_rerank.evaluation.measures import measure_names, measure_rankings
 
 ids = st.lists(st.integers(0, 30).map(str), unique=True, max_size=25)
@@ -52,8 +51,3 @@ def test_an_empty_ranking_is_worth_nothing() -> None:
 def test_a_grade_below_0_is_worth_as_much_as_0() -> None:
     below, at = (measure_rankings({"a": 1, "b": grade}, [["b", "a"]]) for grade in (-1, 0))
     assert below == at
-
-
-def test_the_demos_mean_counts_an_unranked_question_as_0() -> None:
-    judgements = {"q": {"a": 2}, "r": {"a": 2}}
-    assert mean_quality(judgements, {"q": ["a"]}) == {"nDCG@10": 0.5, "MRR@10": 0.5}

@@ -1,6 +1,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,10 +47,39 @@ def test_a_missing_file_is_refused(manifest: Manifest, tmp_path: Path) -> None:
         verify(manifest, tmp_path)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"format": 1}', '{"format": 1, "extra": 2}'])
+def test_the_file_says_what_it_is(manifest: Manifest, tmp_path: Path) -> None:
+    written = json.loads((tmp_path / MANIFEST_FILE).read_text())
+    assert written == {"kind": "bge-rerank export", **asdict(manifest)}
+
+
+def test_a_manifest_written_before_manifests_named_their_kind_is_read(
+    manifest: Manifest, tmp_path: Path
+) -> None:
+    (tmp_path / MANIFEST_FILE).write_text(json.dumps(asdict(manifest), indent=2) + "\n")
+    assert read_manifest(tmp_path) == manifest
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"format": 1}', '{"format": 1, "extra": 2}', "\x00"])
 def test_a_manifest_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / MANIFEST_FILE).write_text(text)
-    with pytest.raises(ModelLoadError, match=r"cannot read .*bge_rerank\.json.*export .* anew"):
+    with pytest.raises(ModelLoadError, match=r"bge_rerank\.json.*; export the model anew"):
+        read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kind": "bge-rerank calibration"}, "is no bge-rerank export"),
+        ({"precision": "int4"}, "precision: "),
+        ({"max_length": "512"}, "max_length: "),
+        ({"extra": 2}, "extra: "),
+    ],
+)
+def test_a_field_that_cannot_be_is_named(
+    manifest: Manifest, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    (tmp_path / MANIFEST_FILE).write_text(json.dumps(asdict(manifest) | changes))
+    with pytest.raises(ModelLoadError, match=f"{message}.*; export the model anew"):
         read_manifest(tmp_path)
 
 

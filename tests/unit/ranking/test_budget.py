@@ -17,7 +17,7 @@ from bge_rerank.ranking.budget import (
     affordable_pieces,
     characters,
 )
-from bge_rerank.windows import Piece
+from bge_rerank.ranking.pieces import Piece
 from counted_scorer import Counted
 
 TEXTS = [f"passage {number}" for number in range(100)]
@@ -35,8 +35,17 @@ def pieces_of(*lengths: int) -> list[Piece]:
     return [Piece(place, ("q", "a" * length), None) for place, length in enumerate(lengths)]
 
 
-def budgeted(scorer: Counted, milliseconds: float = 200, **options: Any) -> Reranker:
-    return Reranker(scorer, latency_budget_ms=milliseconds, **options)
+def with_rate(rate: MeasuredRate | None, scorer: Counted, **options: Any) -> Reranker:
+    reranker = Reranker(scorer, **options)
+    if rate is not None:
+        reranker._rate = rate
+    return reranker
+
+
+def budgeted(
+    scorer: Counted, milliseconds: float = 200, rate: MeasuredRate | None = None, **options: Any
+) -> Reranker:
+    return with_rate(rate, scorer, latency_budget_ms=milliseconds, **options)
 
 
 @given(
@@ -88,7 +97,7 @@ def test_never_fewer_than_top_n_are_scored() -> None:
 
 def test_without_a_budget_everything_is_scored() -> None:
     scorer = Counted()
-    assert Reranker(scorer, rate=measured(1.0)).rerank("q", TEXTS).unscored == []
+    assert with_rate(measured(1.0), scorer).rerank("q", TEXTS).unscored == []
     assert len(scorer.passes[0]) == 100
 
 

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bge_rerank import ConfigurationError, Ranked, Reranker
+from bge_rerank.logits import sigmoid
 from bge_rerank.ranking.fusion import fused_ranking, fused_score
-from bge_rerank.ranking.selection import select, sigmoid
+from bge_rerank.ranking.options import RankOptions
+from bge_rerank.ranking.selection import select
 from calibrations import calibration
 from counted_scorer import Counted
 
@@ -86,7 +88,7 @@ def test_ties_are_in_the_rerankers_order() -> None:
     order.insert(44, 9)
     order.remove(23)
     order.insert(23, 23)
-    fused = fused_ranking(by_logit(order))
+    fused = fused_ranking(by_logit(order), k=60)
     tied = [r.index for r in fused if r.fused == pytest.approx(1 / 42, rel=1e-12)]
     assert tied == [23, 9]
     assert len({r.fused for r in fused if r.index in (9, 23)}) == 1
@@ -96,8 +98,9 @@ def test_ties_are_in_the_rerankers_order() -> None:
 def test_thresholds_apply_to_the_score_and_top_n_to_the_fused_order(
     values: list[float], threshold: float, top_n: int
 ) -> None:
-    everything = select(values, rrf_k=60)
-    kept = select(values, top_n, threshold, rrf_k=60)
+    everything = select(values, RankOptions(top_n=None, rrf_k=60))
+    limits = RankOptions(top_n=top_n, score_threshold=threshold, rrf_k=60)
+    kept = select(values, limits)
     assert kept == [ranked for ranked in everything if ranked.score >= threshold][:top_n]
 
 
@@ -106,7 +109,7 @@ def test_without_fusion_nothing_is_fused() -> None:
 
 
 def reranker(**options: Any) -> Reranker:
-    return Reranker(Counted(), **{"top_n": None, "fusion": "rrf", **options})
+    return Reranker(Counted(), **{"top_n": None, "rrf_k": 60, **options})
 
 
 TEXTS = ["a" * length for length in (2, 4, 1, 5, 3)]
@@ -132,20 +135,20 @@ def test_ranks_count_what_the_prefilter_left() -> None:
     ranking = reranker(prefilter=Counted(lambda text: -len(text)), keep=3).rerank("q", TEXTS)
     # Left are 0, 2 and 4, in the first stage's order; the reranker's is 4, 0, 2.
     assert [(r.index, r.fused) for r in ranking] == [
-        (0, fused_score(1, 2)),
-        (4, fused_score(3, 1)),
-        (2, fused_score(2, 3)),
+        (0, fused_score(1, 2, 60)),
+        (4, fused_score(3, 1, 60)),
+        (2, fused_score(2, 3, 60)),
     ]
 
 
 def test_a_long_text_has_one_rank_by_its_best_window() -> None:
     texts = ["word " * 900 + "needle", "needle", "word " * 900]
     scorer = Counted(lambda passage: float("needle" in passage) * len(passage))
-    ranking = Reranker(scorer, top_n=None, fusion="rrf", long_documents="window").rerank("q", texts)
+    ranking = Reranker(scorer, top_n=None, rrf_k=60, long_documents="window").rerank("q", texts)
     assert [(r.index, r.fused) for r in ranking] == [
-        (0, fused_score(1, 1)),
-        (1, fused_score(2, 2)),
-        (2, fused_score(3, 3)),
+        (0, fused_score(1, 1, 60)),
+        (1, fused_score(2, 2, 60)),
+        (2, fused_score(3, 3, 60)),
     ]
 
 
@@ -153,21 +156,20 @@ def test_ranks_count_what_the_budget_let_be_scored() -> None:
     texts = ["a" * length for length in range(1, 13)]
     ranking = reranker(latency_budget_ms=200).rerank("q", texts)
     assert ranking.unscored == [10, 11]
-    assert {r.fused for r in ranking} == {fused_score(r, 11 - r) for r in range(1, 11)}
+    assert {r.fused for r in ranking} == {fused_score(r, 11 - r, 60) for r in range(1, 11)}
 
 
 def test_a_wanted_precision_keeps_by_the_logit_and_not_by_the_fused_score() -> None:
     scorer = Counted(lambda text: {"a": 3.0, "b": 0.4, "c": 2.0}[text])
-    fused = Reranker(scorer, top_n=None, fusion="rrf", calibration=calibration(), min_precision=0.9)
+    fused = Reranker(scorer, top_n=None, rrf_k=60, calibration=calibration(), min_precision=0.9)
     ranking = fused.rerank("q", ["b", "a", "c"])
     assert [ranked.index for ranked in ranking] == [1, 2]
-    assert [ranked.fused for ranked in ranking] == [fused_score(2, 1), fused_score(3, 2)]
+    assert [ranked.fused for ranked in ranking] == [fused_score(2, 1, 60), fused_score(3, 2, 60)]
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"fusion": "borda"}, "fusion is 'borda'; choose 'rrf'"),
         ({"rrf_k": 0}, "rrf_k is 0; give a whole number from 1 on"),
         ({"rrf_k": 60.0}, "rrf_k is 60.0"),
         ({"rrf_k": True}, "rrf_k is True"),

@@ -107,6 +107,14 @@ def test_bm25_counts_words_among_the_candidates_of_each_request_alone() -> None:
     assert [[ranked.index for ranked in ranking] for ranking in rankings] == [[1], [0]]
 
 
+def test_bm25_behind_a_wrapper_is_asked_for_each_request_alone() -> None:
+    requests = [[("q", "a b"), ("q", "c d"), ("q", "e f")], [("q", "a b"), ("q", "c d")]]
+    calls: list[int] = []
+    watched = GatheringScorer(Bm25Scorer(), on_pass=lambda pairs, _: calls.append(pairs))
+    Prefilter(watched, keep=1).kept(requests)
+    assert calls == [3, 2]
+
+
 async def test_a_cascade_leaves_the_event_loop_to_others() -> None:
     main, cheap = Lengths(), Lengths()
     await Reranker(main, top_n=1, prefilter=cheap, keep=1).arerank("q", ["a", "bb"])

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from bge_rerank import (
     Ranked,
     Reranker,
     ScoringError,
+    load_scorer,
 )
 from calibrations import calibration
 
@@ -156,3 +158,42 @@ def test_a_precision_that_cannot_be_had_is_refused_at_once() -> None:
         Reranker(Lengths(), min_precision=0.9)
     with pytest.raises(CalibrationError, match="reached 0.950 at most"):
         Reranker(Lengths(), calibration=calibration(), min_precision=0.96)
+
+
+def test_a_model_can_be_named_as_adapters_name_it() -> None:
+    assert Reranker("mini", top_n=1).scorer == load_scorer("mini")
+    assert Reranker(model_name="mini", dtype="float32").scorer == load_scorer(
+        "mini", dtype="float32"
+    )
+    served = Reranker("m", backend="tei", base_url=["http://a", "http://b"], api_key="k")
+    expected = load_scorer("m", "tei", base_url=["http://a", "http://b"], api_key="k")
+    assert served.scorer == expected
+    assert Reranker().scorer == load_scorer()
+
+
+def test_an_object_that_scores_is_taken_as_it_is() -> None:
+    scorer = Lengths()
+    assert Reranker(scorer).scorer is scorer
+    assert Reranker(model_name=scorer).scorer is scorer
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model_name": 7}, r"model_name is 7, which has no score\(pairs\) method"),
+        ({"model_name": Lengths(), "dtype": "float32"}, "dtype is given beside a ready scorer"),
+        ({"model_name": Lengths(), "base_url": "http://a"}, "base_url is given beside a ready"),
+        ({"model_name": "m", "backend": "tei"}, "backend 'tei' asks a server; give its base_url"),
+        ({"model_name": "m", "backend": "tensorflow"}, "backend is 'tensorflow'; choose one of"),
+    ],
+)
+def test_a_scorer_that_cannot_be_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        Reranker(**options)
+
+
+def test_an_option_that_does_not_exist_is_refused_in_the_rerankers_name() -> None:
+    with pytest.raises(
+        TypeError, match=r"Reranker.__init__\(\) got an unexpected keyword .*'topn'"
+    ):
+        Reranker("mini", topn=3)  # type: ignore[call-arg]

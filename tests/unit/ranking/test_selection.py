@@ -1,68 +1,54 @@
-import math
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bge_rerank import ConfigurationError
-from bge_rerank.ranking.selection import check_selection, select, sigmoid
+from bge_rerank.logits import sigmoid
+from bge_rerank.ranking.options import RankOptions
+from bge_rerank.ranking.selection import select
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 logits = st.lists(finite, max_size=30)
-
-
-@given(finite)
-def test_sigmoid_lies_in_0_to_1_and_mirrors_at_zero(logit: float) -> None:
-    assert 0.0 <= sigmoid(logit) <= 1.0
-    assert sigmoid(logit) + sigmoid(-logit) == pytest.approx(1.0)
-
-
-@given(finite, finite)
-def test_sigmoid_never_falls(first: float, second: float) -> None:
-    assert sigmoid(min(first, second)) <= sigmoid(max(first, second))
-
-
-def test_sigmoid_equals_its_plain_formula_where_that_does_not_overflow() -> None:
-    for logit in (-30.0, -1.5, 0.0, 0.3, 12.0):
-        assert sigmoid(logit) == pytest.approx(1 / (1 + math.exp(-logit)), rel=1e-15)
+ALL = RankOptions(top_n=None)
 
 
 @given(logits)
 def test_everything_is_kept_once_without_limits(values: list[float]) -> None:
-    assert sorted(ranked.index for ranked in select(values)) == list(range(len(values)))
+    assert sorted(ranked.index for ranked in select(values, ALL)) == list(range(len(values)))
 
 
 @given(logits)
 def test_order_is_by_logit_then_by_input(values: list[float]) -> None:
-    keys = [(-ranked.logit, ranked.index) for ranked in select(values)]
+    keys = [(-ranked.logit, ranked.index) for ranked in select(values, ALL)]
     assert keys == sorted(keys)
 
 
 @given(logits)
 def test_scores_are_the_sigmoids_of_their_own_logits(values: list[float]) -> None:
-    for ranked in select(values):
+    for ranked in select(values, ALL):
         assert ranked.logit == values[ranked.index]
         assert ranked.score == sigmoid(ranked.logit)
 
 
 @given(logits, st.integers(1, 40), st.floats(0, 1))
 def test_threshold_comes_before_top_n(values: list[float], top_n: int, threshold: float) -> None:
-    kept = [ranked for ranked in select(values) if ranked.score >= threshold]
-    assert select(values, top_n, threshold) == kept[:top_n]
+    kept = [ranked for ranked in select(values, ALL) if ranked.score >= threshold]
+    limits = RankOptions(top_n=top_n, score_threshold=threshold)
+    assert select(values, limits) == kept[:top_n]
 
 
 @pytest.mark.parametrize("top_n", [0, -3, 2.0, True, "3", float("nan")])
 def test_top_n_must_be_a_whole_number_from_one_on(top_n: object) -> None:
     with pytest.raises(ConfigurationError, match="top_n is"):
-        check_selection(top_n, None)  # type: ignore[arg-type]
+        RankOptions(top_n=top_n)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("threshold", [float("nan"), -0.1, 1.1, float("inf")])
 def test_threshold_must_lie_in_0_to_1(threshold: float) -> None:
     with pytest.raises(ConfigurationError, match="score_threshold is"):
-        check_selection(None, threshold)
+        RankOptions(score_threshold=threshold)
 
 
 @pytest.mark.parametrize("threshold", [0, 0.0, 1, 1.0, None])
 def test_the_ends_of_the_threshold_are_allowed(threshold: float | None) -> None:
-    check_selection(1, threshold)
+    assert RankOptions(score_threshold=threshold).score_threshold == threshold

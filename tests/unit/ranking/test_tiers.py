@@ -18,6 +18,7 @@ from bge_rerank.ranking.tiers import scorer_name
 from bge_rerank.scoring.cache import CachedScorer, MemoryCache
 from bge_rerank.scoring.gathering import GatheringScorer
 from counted_scorer import Counted
+from wrapped import every_order
 
 TEXTS = [f"passage {'x' * number}" for number in range(30)]
 TIERS = [Tier("bm25", 1_200, 50, 0.003), Tier("<m> [b]", 50, 5, 0.24)]
@@ -130,6 +131,26 @@ def test_a_tier_has_the_name_of_its_model_and_loads_none(tmp_path: Path) -> None
     assert scorer_name(load_scorer("mini", "torch").loaded()) == "mini"
     assert scorer_name(Bm25Scorer()) == "bm25"
     assert scorer_name(Counted()) == "Counted"
+
+
+def test_a_wrapped_scorer_has_the_name_of_the_scorer_inside() -> None:
+    *ours, _ = every_order(Counted())
+    assert {scorer_name(wrapped) for wrapped in ours} == {"Counted"}
+    lazy = load_scorer("mini", "torch")
+    names = {scorer_name(wrapped) for own in (lazy, lazy.loaded()) for wrapped in every_order(own)}
+    assert names == {"mini"}
+    assert {scorer_name(wrapped) for wrapped in every_order(Bm25Scorer())} == {"bm25"}
+
+
+def test_a_wrapped_scorer_ranks_and_filters_as_the_scorer_inside() -> None:
+    texts = TEXTS[::-1]
+    expected = Reranker(Counted(), top_n=3, prefilter=Cheap(), keep=8).rerank("q", texts)
+    *ours, _ = zip(every_order(Counted()), every_order(Cheap()), strict=True)
+    for wrapped, cheap in ours:
+        reranker = Reranker(wrapped, top_n=3, prefilter=cheap, keep=8)
+        for ranking in (reranker.rerank("q", texts), asyncio.run(reranker.arerank("q", texts))):
+            assert ranking == expected
+            assert counts(ranking) == counts(expected)
 
 
 def test_a_scorer_of_your_own_may_name_its_model() -> None:

@@ -8,8 +8,6 @@ from contextvars import ContextVar
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from langchain_core.documents import Document
 from llama_index.core.schema import NodeWithScore, TextNode
 
@@ -22,7 +20,7 @@ from bge_rerank import (
     ScoringError,
     load_scorer,
 )
-from bge_rerank.scoring.gathering import GatheringScorer, _Queue, _Request, check_wait
+from bge_rerank.scoring.gathering import GatheringScorer, check_wait
 from conftest import PASSAGES, QUERY
 from counted_scorer import Counted, Pairs, length
 from langchain_bge_rerank import BGERerankerCompressor
@@ -400,6 +398,27 @@ def test_the_sync_call_is_passed_through() -> None:
     assert scorer.passes == [[("q", "a")]]
 
 
+async def test_each_pass_is_reported_with_its_pairs_and_seconds() -> None:
+    passes: list[tuple[int, float]] = []
+    gathering = GatheringScorer(Counted(), on_pass=lambda *noted: passes.append(noted))
+    await asyncio.gather(*calls(gathering, "a", "bb", "a"))
+    gathering.score([("q", "a")])
+    at_once = GatheringScorer(Counted(), wait_ms=0, on_pass=gathering.on_pass)
+    await asyncio.gather(*calls(at_once, "a", "bb"))
+    assert [pairs for pairs, _ in passes] == [2, 1, 1, 1]
+    assert all(0 <= seconds < 60 for _, seconds in passes)
+
+
+async def test_a_failed_pass_is_reported_too() -> None:
+    def fail(passage: str) -> float:
+        raise OutOfMemoryError(passage)
+
+    passes: list[int] = []
+    gathering = GatheringScorer(Counted(fail), on_pass=lambda pairs, _: passes.append(pairs))
+    await asyncio.gather(*calls(gathering, "a", "bb"), return_exceptions=True)
+    assert passes == [2, 1, 1]
+
+
 def test_it_can_be_copied_and_pickled() -> None:
     gathering = GatheringScorer(load_scorer("mini"), wait_ms=5, max_pairs=7)
     for again in (copy.deepcopy(gathering), pickle.loads(pickle.dumps(gathering))):
@@ -411,7 +430,6 @@ def test_a_wait_that_cannot_be_is_refused_with_its_value(wait: float) -> None:
     for refused in (
         lambda: check_wait("batch_wait_ms", wait),
         lambda: load_scorer("mini", batch_wait_ms=wait),
-        lambda: BGERerankerCompressor(batch_wait_ms=wait),
     ):
         with pytest.raises(ConfigurationError, match=f"batch_wait_ms is {wait}; give millisec"):
             refused()
@@ -449,35 +467,3 @@ async def test_calls_through_both_adapters_share_a_pass(minis_passes: list[Pairs
     )
     assert documents[0].page_content == nodes[0].text == PASSAGES[1]
     assert minis_passes == [[(QUERY, text) for text in PASSAGES]]
-
-
-requests = st.lists(st.integers(0, 9), min_size=1, max_size=6)
-steps = st.lists(st.one_of(requests, st.just("take"), st.integers(0, 9)), max_size=40)
-
-
-@given(steps, st.integers(1, 6))
-def test_the_queue_keeps_order_and_cap_and_loses_nothing(
-    steps: list[list[int] | str | int], max_pairs: int
-) -> None:
-    """A list is a request for those pairs, a number cancels one that waits."""
-    queue = _Queue(max_pairs)
-    waiting: list[_Request] = []
-    for step in [*steps, *["take"] * len(steps)]:
-        if step == "take":
-            taken = queue.take()
-            assert taken == waiting[: len(taken)]
-            assert len({pair for request in taken for pair in request.pairs}) <= max_pairs or (
-                len(taken) == 1
-            )
-            del waiting[: len(taken)]
-        elif isinstance(step, list):
-            logits: Any = None
-            request = _Request(tuple(("q", str(number)) for number in step), 0.0, logits)
-            queue.add(request)
-            waiting.append(request)
-        elif isinstance(step, int) and step < len(waiting):
-            queue.discard(waiting.pop(step))
-        assert [*queue.gathered, *queue.behind] == waiting
-        assert queue.distinct == {pair for request in queue.gathered for pair in request.pairs}
-        assert queue.gathered or not queue.behind
-    assert waiting == []

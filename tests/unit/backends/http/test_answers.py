@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 from bge_rerank.backends.http.answers import (
     MESSAGE_LENGTH,
     UnusableAnswerError,
+    logit_of,
     message_of,
     read_scores,
 )
 from bge_rerank.backends.http.dialects import DIALECTS
-from bge_rerank.backends.http.scales import to_logit
-from bge_rerank.ranking.selection import sigmoid
 
 TEI = DIALECTS["tei"]
 
@@ -89,18 +88,7 @@ def test_a_message_is_one_short_line_whatever_came(content: bytes) -> None:
     assert len(message.splitlines()) <= 1
 
 
-@given(st.floats(-30, 30))
-def test_a_sigmoid_is_made_the_logit_that_it_was(logit: float) -> None:
-    assert sigmoid(to_logit(sigmoid(logit), "sigmoid")) == pytest.approx(sigmoid(logit), abs=1e-12)
-
-
-@given(st.floats(0, 1), st.floats(0, 1))
-def test_sigmoids_keep_their_order_as_logits(one: float, other: float) -> None:
-    low, high = sorted([one, other])
-    assert to_logit(low, "sigmoid") <= to_logit(high, "sigmoid")
-
-
 @pytest.mark.parametrize("score", [-0.01, 1.01, 7.0])
 def test_what_is_no_sigmoid_is_refused_and_not_guessed_at(score: float) -> None:
     with pytest.raises(UnusableAnswerError, match="lie in 0..1"):
-        to_logit(score, "sigmoid")
+        logit_of(score, "sigmoid")

@@ -9,7 +9,7 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 import bge_rerank_mini
-from bge_rerank.backends.encoder.padding import padded
+from bge_rerank.backends.encoder.batches import padded
 from bge_rerank.backends.encoder.pairs import EncodedPair
 from bge_rerank.backends.torch.encoder import FirstTokenClassifier
 

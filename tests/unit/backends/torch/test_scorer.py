@@ -14,13 +14,8 @@ from bge_rerank import (
     ScoringError,
     UnsupportedModelError,
 )
-from bge_rerank.backends.encoder.padding import coarse_length
+from bge_rerank.backends.encoder.batches import coarse_length
 from bge_rerank.backends.encoder.scorer import PAIRS_A_PACKED_WINDOW
-from bge_rerank.backends.torch.device import (
-    choose_dtype,
-    cpu_has_bfloat16,
-    default_max_batch_tokens,
-)
 from bge_rerank.backends.torch.scorer import TorchScorer, can_pack
 from bge_rerank.models.config import ScorerConfig
 from conftest import PASSAGES, QUERY
@@ -55,20 +50,6 @@ def test_each_pair_goes_through_the_model_once(scorer: TorchScorer) -> None:
     passes = Passes(scorer)
     scorer.score(PAIRS)
     assert sum(rows for rows, _ in passes.shapes) == len(PAIRS)
-
-
-@pytest.mark.parametrize(
-    ("intermediate_size", "expected"), [(4_096, [256, 512, 4_096]), (1_536, [682, 1_365, 10_922])]
-)
-def test_a_batch_on_a_cpu_is_larger_with_more_threads_and_smaller_with_a_wider_model(
-    monkeypatch: pytest.MonkeyPatch, intermediate_size: int, expected: list[int]
-) -> None:
-    config = SimpleNamespace(intermediate_size=intermediate_size)
-    budgets = []
-    for threads in (1, 2, 16):
-        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
-        budgets.append(default_max_batch_tokens(torch.device("cpu"), config, itemsize=4))
-    assert budgets == expected
 
 
 def test_rows_in_bfloat16_have_few_lengths() -> None:
@@ -218,13 +199,6 @@ def test_weights_are_in_the_precision_asked_for_and_the_head_in_float32(
     assert {weight.dtype for weight in lower.model.bert.encoder.parameters()} == {torch.bfloat16}
     assert {weight.dtype for weight in lower.model.classifier.parameters()} == {torch.float32}
     assert (scorer.precision, lower.precision) == ("float32", "bfloat16")
-
-
-def test_the_default_precision_is_what_the_device_computes_fast_in() -> None:
-    fast = torch.bfloat16 if cpu_has_bfloat16() else torch.float32
-    assert choose_dtype("auto", torch.device("cpu")) == fast
-    assert choose_dtype("auto", torch.device("cuda")) == torch.float16
-    assert choose_dtype("float32", torch.device("cuda")) == torch.float32
 
 
 def test_a_bfloat16_score_hardly_depends_on_the_batch() -> None:

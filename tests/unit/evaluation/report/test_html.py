@@ -1,13 +1,10 @@
 """The report as a page: whole in itself, everything escaped, the same each time."""
 
 import re
-import sys
 from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
 from io import StringIO
-from pathlib import Path
-from subprocess import run
 from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
@@ -17,13 +14,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from bge_rerank.evaluation import Evaluation
-from bge_rerank.evaluation.report.gain_plot import gain_plot, steps
 from bge_rerank.evaluation.report.html import as_html
 from bge_rerank.evaluation.report.markdown import as_markdown
 from bge_rerank.evaluation.report.palette import PALETTE
 from bge_rerank.evaluation.report.story import tell
 from bge_rerank.evaluation.report.terminal import print_evaluation
-from bge_rerank.evaluation.report.write import HTML_FILE, write_reports
 from evaluations import MARKUP, small_evaluation, with_depths, with_texts
 
 SVG = re.compile(r"<svg.*?</svg>", re.DOTALL)
@@ -239,35 +234,3 @@ def test_a_curve_of_one_model_alone_is_drawn(evaluation: Evaluation) -> None:
     told, short = tell(evaluation).models
     assert " ".join(told.depth_rows[0]) in _cells(page)
     assert " ".join(short.depth_rows[0]) not in _cells(page)
-
-
-@given(st.lists(st.floats(-1, 1)))
-def test_the_picture_of_gains_keeps_all_queries_and_their_order(differences: list[float]) -> None:
-    values, edges = steps(differences)
-    assert edges[0] == 0
-    assert edges[-1] == len(differences)
-    assert values == sorted(set(values), reverse=True)
-    counts = [edges[place + 1] - edges[place] for place in range(len(values))]
-    drawn = [value for value, count in zip(values, counts, strict=True) for _ in range(count)]
-    assert drawn == pytest.approx(sorted(differences, reverse=True), abs=0.0005001)
-
-
-def test_a_picture_does_not_grow_with_the_queries() -> None:
-    def length(queries: int) -> int:
-        differences = [((7919 * number) % 20_011) / 10_005.5 - 1 for number in range(queries)]
-        return len(gain_plot(differences, "gain", 1.0, "nDCG@10"))
-
-    assert length(100_000) < 1.1 * length(20_000) < 250_000
-
-
-def test_what_no_encoding_can_hold_is_written_as_a_replacement(tmp_path: Path) -> None:
-    [*_, html] = write_reports(with_texts(small_evaluation(3), "\ud800 text"), tmp_path)
-    assert html == tmp_path / HTML_FILE
-    assert "\ufffd text" in html.read_text(encoding="utf-8")
-
-
-def test_without_its_packages_it_says_which_extra_to_install() -> None:
-    code = "import sys\nsys.modules['jinja2'] = None\nimport bge_rerank.evaluation.report.write"
-    done = run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "the report needs jinja2" in done.stderr
-    assert "pip install 'bge-rerank[evaluate]'" in done.stderr

@@ -1,0 +1,155 @@
+"""The benchmark's results for a reader: tables for the terminal, pictures for a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+from matplotlib.figure import Figure
+from rich.markup import escape
+from rich.table import Table
+
+from bge_rerank.cli.bench.figures import Figures
+from bge_rerank.cli.bench.measurement import Grown, Measurement
+
+LONGEST_REASON = 80
+"""Characters of the reason why a row was not measured. The JSON holds the whole reason."""
+OURS, PEER = "#1f77b4", "#b0b0b0"
+"""The colours of bars."""
+INCHES_A_ROW = 0.28
+
+_HEADINGS = (
+    "pairs/s",
+    "min to max",
+    "x FlagReranker",
+    "x fastest peer",
+    "of matmul",
+    "peak MB",
+    "above weights",
+    "start s",
+    "max diff",
+    "tau",
+)
+
+
+def comparison_table(title: str, rows: Sequence[Figures]) -> Table:
+    """Return the table of one workload, one line for each contender. A line without figures says why."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("", overflow="fold")
+    for heading in _HEADINGS:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        if row.failure:
+            table.add_row(
+                f"{escape(row.name)} [dim]({escape(shorten(row.failure, LONGEST_REASON))})[/]",
+                *["-"] * len(_HEADINGS),
+            )
+        else:
+            table.add_row(_name(row), *_cells(row))
+    return table
+
+
+def footnote(measurement: Measurement) -> str:
+    """Return the rates and times that the table's figures are compared with, in words."""
+    rates = ", ".join(f"{rate / 1e9:,.0f} {name}" for name, rate in measurement.matmul.items())
+    parts = ", ".join(f"{1e3 * value:.1f} ms {name}" for name, value in measurement.outside.items())
+    share = measurement.outside_share()
+    lines = [
+        f"{measurement.tokens:,} tokens, {measurement.flops / 1e9:,.0f} GFLOP without padding.",
+        f"Matrix products on this machine, in GFLOP/s: {rates}.",
+        f"Outside the forward pass, through LangChain: {parts}"
+        + ("." if share is None else f"; {share:.1%} of our fastest call."),
+        "min to max: of all rounds; max diff: of a logit from the reference's; tau: of its order.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def growth_table(title: str, rows: Sequence[Grown]) -> Table:
+    """Return the table of seconds and memory by the number of pairs."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("")
+    for heading in ("pairs", "seconds", "pairs/s", "MB above weights"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        if row.failure:
+            table.add_row(
+                f"{row.name} [dim]({escape(row.failure)})[/]", f"{row.pairs:,}", "-", "-", "-"
+            )
+        else:
+            rate = row.pairs / row.seconds
+            above = _megabytes(row.above_weights_bytes)
+            table.add_row(row.name, f"{row.pairs:,}", f"{row.seconds:.2f}", f"{rate:.1f}", above)
+    return table
+
+
+def draw_comparison(title: str, workloads: Mapping[str, Sequence[Figures]], path: Path) -> None:
+    """Draw the pairs a second of all contenders, one panel for each workload. Whiskers show slowest and fastest."""
+    rows = max(map(len, workloads.values()))
+    figure = Figure(figsize=(10, len(workloads) * (rows * INCHES_A_ROW + 1)), layout="constrained")
+    figure.suptitle(title)
+    panels = figure.subplots(len(workloads), squeeze=False)[:, 0]
+    for panel, (name, figures) in zip(panels, workloads.items(), strict=True):
+        _draw_bars(panel, figures)
+        panel.set(title=name, xlabel="pairs a second")
+    figure.savefig(path, dpi=120)
+
+
+def draw_growth(title: str, rows: Sequence[Grown], path: Path) -> None:
+    """Draw seconds and memory above the weights by the number of pairs, one line for each contender."""
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    figure.suptitle(title)
+    seconds, above = figure.subplots(1, 2)
+    measured = [row for row in rows if not row.failure]
+    for name in dict.fromkeys(row.name for row in measured):
+        line = [row for row in measured if row.name == name]
+        pairs = [row.pairs for row in line]
+        seconds.plot(pairs, [row.seconds for row in line], marker="o", label=name)
+        above.plot(pairs, [row.above_weights_bytes / 1e6 for row in line], marker="o", label=name)
+    seconds.set(xscale="log", yscale="log", xlabel="pairs", ylabel="seconds")
+    above.set(xscale="log", ylim=(0, None), xlabel="pairs", ylabel="MB above the weights")
+    seconds.legend(fontsize="small")
+    figure.savefig(path, dpi=120)
+
+
+def _name(row: Figures) -> str:
+    name = escape(f"{row.name} ({row.batch_size})" if row.batch_size else row.name)
+    return f"[bold]{name}[/]" if row.is_ours else name
+
+
+def _cells(row: Figures) -> tuple[str, ...]:
+    return (
+        _number(row.rate, ".1f"),
+        f"{_number(row.slowest, '.1f')} to {_number(row.fastest, '.1f')}",
+        _number(row.to_reference, ".2f"),
+        _number(row.to_fastest_peer, ".2f"),
+        _number(row.matmul_share, ".0%"),
+        _megabytes(row.peak_bytes),
+        _megabytes(row.above_weights_bytes),
+        _number(row.cold_start, ".1f"),
+        _number(row.difference, ".1g"),
+        _number(row.tau, ".4f"),
+    )
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _megabytes(size: int | None) -> str:
+    return "-" if size is None else f"{size / 1e6:,.0f}"
+
+
+def _draw_bars(panel: Any, figures: Sequence[Figures]) -> None:
+    for place, row in enumerate(figures):
+        if row.rate and row.slowest and row.fastest:
+            whiskers = [[row.rate - row.slowest], [row.fastest - row.rate]]
+            panel.barh(place, row.rate, xerr=whiskers, color=OURS if row.is_ours else PEER)
+            panel.text(row.fastest, place, f" {row.rate:.1f}", va="center", fontsize="small")
+        else:
+            reason = (row.failure or "").partition(":")[0]
+            panel.text(0, place, f" {reason}", va="center", fontsize="small", color="gray")
+    panel.set_yticks(range(len(figures)), [row.name for row in figures], fontsize="small")
+    panel.invert_yaxis()
+    panel.margins(x=0.1)

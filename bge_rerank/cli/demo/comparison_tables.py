@@ -1,0 +1,65 @@
+"""The demo's tables: how a question's ranks moved, and quality with and without reranking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.table import Table
+
+from bge_rerank.data.labelled import LabelledCollection
+
+ScoredIds = Mapping[str, float | None]
+"""Passage id to `rerank_score` (`None` from the first stage), best first."""
+
+GRADES = {2: "answers", 1: "helps", 0: "does not", None: "not judged"}
+
+
+def ranks_table(
+    collection: LabelledCollection,
+    question: str,
+    before: ScoredIds,
+    langchain: ScoredIds,
+    llamaindex: ScoredIds,
+    *,
+    top_n: int,
+) -> Table:
+    """Show the top passages after reranking, where each stood before, and who was pushed out."""
+    titles = {passage.id: passage.title for passage in collection.passages}
+    ranks = {passage: rank for rank, passage in enumerate(before, 1)}
+    table = Table(
+        title=f"'{collection.questions[question]}'", title_justify="left", title_style="bold"
+    )
+    for heading in ("now", "before", "moved"):
+        table.add_column(heading, justify="right")
+    for heading in ("passage", "judged", "LangChain", "LlamaIndex"):
+        table.add_column(heading)
+    for rank, passage in enumerate(langchain, 1):
+        if rank <= top_n or ranks[passage] <= top_n:
+            table.add_row(
+                str(rank) if rank <= top_n else f"[dim]{rank}[/]",
+                str(ranks[passage]),
+                _moved(ranks[passage] - rank),
+                titles[passage],
+                GRADES[collection.judgements[question].get(passage)],
+                f"{langchain[passage]:.4f}",
+                f"{llamaindex[passage]:.4f}" if passage in llamaindex else "-",
+                end_section=rank == top_n,
+            )
+    return table
+
+
+def quality_table(rows: Mapping[str, tuple[Mapping[str, float], float]], title: str) -> Table:
+    """Show each way's metrics (0..1) and its seconds for all questions."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("")
+    for heading in ("nDCG@10", "MRR@10", "seconds"):
+        table.add_column(heading, justify="right")
+    for name, (metrics, seconds) in rows.items():
+        table.add_row(name, *(f"{value:.3f}" for value in metrics.values()), f"{seconds:.1f}")
+    return table
+
+
+def _moved(places: int) -> str:
+    if places == 0:
+        return "="
+    return f"[green]▲ {places}[/]" if places > 0 else f"[red]▼ {-places}[/]"

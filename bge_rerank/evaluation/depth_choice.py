@@ -1,0 +1,149 @@
+"""The smallest depth that is about as good as the best one, and a verdict that names it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from statistics import fmean, stdev
+
+from bge_rerank.evaluation.result import DepthPoint, Gain, Verdict
+from bge_rerank.evaluation.tally import SAME
+from bge_rerank.evaluation.verdict import Demands, decide
+
+
+@dataclass(frozen=True, slots=True)
+class DepthChoice:
+    """What depth to rerank at.
+
+    Attributes:
+        depth: The one recommended.
+        best: The one of the highest mean, to which it was compared; itself where none is smaller.
+    """
+
+    depth: int
+    best: int
+
+
+def choose_depth(
+    values: Mapping[int, Sequence[float]], worth_it: Collection[int]
+) -> DepthChoice | None:
+    """Choose by the one-standard-error rule, over the depths at which reranking is worth it.
+
+    The smallest depth whose mean is no more than one standard error below the best mean: Breiman,
+    Friedman, Olshen and Stone, "Classification and Regression Trees" (1984), section 3.4.3, who choose
+    the simplest model so. The standard error is that of the paired difference, as the same queries were
+    ranked at each depth. (To ask instead whether a depth is shown to be worse, with 95 % confidence,
+    would give up more quality the fewer queries there are.)
+
+    The best need not be the deepest: quality can fall as a reranker sees more candidates (Jacob et al.,
+    "Drowning in Documents", 2024, arXiv 2411.11767).
+
+    Args:
+        values: Of each depth, nDCG@k a query, the queries in one order; two or more.
+        worth_it: The depths to choose from, at which reranking helps and is fast enough.
+
+    Returns:
+        The choice; `None` where there is nothing to choose from.
+
+    >>> choose_depth({5: [0.2, 0.3, 0.1], 10: [0.5, 0.5, 0.5], 20: [0.6, 0.4, 0.5]}, {5, 10, 20})
+    DepthChoice(depth=10, best=10)
+    """
+    if not worth_it:
+        return None
+    ascending = sorted(worth_it)
+    best = max(ascending, key=lambda depth: round(fmean(values[depth]) / SAME))
+    close = (depth for depth in ascending if is_close(values[depth], values[best]))
+    return DepthChoice(next(close), best)
+
+
+def is_close(values: Sequence[float], best: Sequence[float]) -> bool:
+    """Say whether a mean is no more than one standard error of the paired difference below another.
+
+    >>> is_close([0.5, 0.5, 0.5], [0.5, 0.8, 0.5]), is_close([0.5, 0.5, 0.5], [0.7, 0.8, 0.7])
+    (True, False)
+    """
+    losses = [high - low for low, high in zip(values, best, strict=True)]
+    return fmean(losses) <= stdev(losses) / sqrt(len(losses)) + SAME
+
+
+def decide_by_depth(
+    whole: Verdict,
+    ndcg: Gain,
+    points: Sequence[DepthPoint],
+    values: Mapping[int, Sequence[float]],
+    *,
+    k: int,
+    demands: Demands,
+    keywords: str | None = None,
+) -> tuple[Verdict, int | None]:
+    """Choose among the depths at which `decide` says "rerank", and say why in the verdict.
+
+    Where there is a budget, and what the depths take was not measured, nothing is chosen.
+
+    Each depth has its own 95 % interval. One that helps by chance alone is so found more often than in
+    one of 40 evaluations, as it is among several models.
+
+    Args:
+        whole: The verdict on the whole depth.
+        ndcg: The change of nDCG@k there.
+        points: The depths, ascending; none where there is no curve.
+        values: Of each depth, nDCG@k a query.
+        k: How many of the first passages count.
+        demands: What the figures are measured against.
+        keywords: As for `decide`.
+
+    Returns:
+        The verdict, "rerank" where it is worth it at any depth, and the depth to rerank at.
+    """
+    unknown = demands.latency_budget_ms is not None and any(not point.latency for point in points)
+    if not points or unknown:
+        return whole, None
+    gains = {point.depth: _gain(ndcg, point) for point in points}
+    at = {
+        point.depth: decide(gains[point.depth], point.latency, k, demands, keywords=keywords)
+        for point in points
+    }
+    worth_it = [depth for depth, verdict in at.items() if verdict.decision == "rerank"]
+    choice = choose_depth(values, worth_it)
+    verdict = whole if len(points) == 1 else _with_choice(whole, gains, at, choice)
+    return verdict, choice.depth if choice else None
+
+
+def _with_choice(
+    whole: Verdict,
+    gains: Mapping[int, Gain],
+    at: Mapping[int, Verdict],
+    choice: DepthChoice | None,
+) -> Verdict:
+    if choice is None:
+        return Verdict(whole.decision, (*whole.reasons, "no smaller depth is worth it either"))
+    reasons = whole.reasons
+    if whole.decision != "rerank":
+        against = (f"at depth {max(gains)}, {reason}" for reason in whole.reasons)
+        reasons = (f"at depth {choice.depth}, {at[choice.depth].reasons[0]}", *against)
+    return Verdict("rerank", (*reasons, why_depth(gains, choice)))
+
+
+def why_depth(gains: Mapping[int, Gain], choice: DepthChoice) -> str:
+    """Say why a depth is recommended.
+
+    >>> gains = {d: Gain("nDCG@10", 0.5, after, after - 0.5, 0.0, 0.2) for d, after in [(5, 0.6), (9, 0.61)]}
+    >>> why_depth(gains, DepthChoice(5, best=9))
+    'depth 5 is recommended: its nDCG@10 of 0.600 is within one standard error of the best, 0.610 at depth 9'
+    >>> why_depth(gains, DepthChoice(9, best=9))
+    'depth 9 is recommended: no smaller one that is worth it is within one standard error of its nDCG@10 of 0.610'
+    """
+    chosen, best = gains[choice.depth], gains[choice.best]
+    its = f"its {chosen.measure} of {chosen.after:.3f}"
+    if choice.depth == choice.best:
+        reason = f"no smaller one that is worth it is within one standard error of {its}"
+    else:
+        reason = f"{its} is within one standard error of the best, {best.after:.3f} at depth {choice.best}"
+    return f"depth {choice.depth} is recommended: {reason}"
+
+
+def _gain(ndcg: Gain, point: DepthPoint) -> Gain:
+    return Gain(
+        ndcg.measure, ndcg.before, point.after, point.after - ndcg.before, point.low, point.high
+    )

@@ -1,0 +1,176 @@
+"""`Passes`: the queue of one event loop, and the passes over a scorer that empty it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
+from dataclasses import dataclass, field
+
+from bge_rerank.errors import ScoringError
+from bge_rerank.scoring.asking import logit_by_pair
+from bge_rerank.types import Pair
+
+ScoreAsync = Callable[[Sequence[Pair]], Awaitable[Sequence[float]]]
+"""Scores the pairs of one pass."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """One call.
+
+    Attributes:
+        pairs: The pairs to score.
+        came: When the call came, in the loop's time.
+        logits: Receives the answer.
+    """
+
+    pairs: tuple[Pair, ...]
+    came: float
+    logits: asyncio.Future[list[float]]
+
+
+@dataclass(slots=True)
+class Queue:
+    """Requests in order of arrival.
+
+    Attributes:
+        max_pairs: The most distinct pairs of a pass.
+        gathered: The requests of the next pass: at most `max_pairs` distinct pairs, or one request.
+        distinct: The distinct pairs of `gathered`.
+        behind: The requests that wait for a later pass. It is empty if `gathered` is.
+    """
+
+    max_pairs: int
+    gathered: list[Request] = field(default_factory=list)
+    distinct: set[Pair] = field(default_factory=set)
+    behind: deque[Request] = field(default_factory=deque)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next pass has no room left."""
+        return bool(self.behind) or len(self.distinct) >= self.max_pairs
+
+    def add(self, request: Request) -> None:
+        """Put a request at the end."""
+        self.behind.append(request)
+        self._move_up()
+
+    def take(self) -> list[Request]:
+        """Return what goes into a pass, and gather the next."""
+        taken, self.gathered, self.distinct = self.gathered, [], set()
+        self._move_up()
+        return taken
+
+    def discard(self, request: Request) -> None:
+        """Take a request out, wherever it stands; one that is in no line any more is left alone."""
+        if request in self.behind:
+            self.behind.remove(request)
+        if request in self.gathered:
+            self.gathered.remove(request)
+            self.distinct = {pair for left in self.gathered for pair in left.pairs}
+        self._move_up()
+
+    def _move_up(self) -> None:
+        while self.behind and self._has_room_for(self.behind[0]):
+            request = self.behind.popleft()
+            self.gathered.append(request)
+            self.distinct.update(request.pairs)
+
+    def _has_room_for(self, request: Request) -> bool:
+        return not self.gathered or len(self.distinct.union(request.pairs)) <= self.max_pairs
+
+
+class Passes:
+    """The queue of one event loop, and the task that empties it while there is something in it.
+
+    Idle, it refers to nothing of the loop, so that it goes when the loop goes.
+    """
+
+    def __init__(self, score: ScoreAsync, wait: float, max_pairs: int) -> None:
+        """Start with an empty queue.
+
+        Args:
+            score: Scores the pairs of a pass.
+            wait: Seconds from the first call of a pass to its start.
+            max_pairs: The most distinct pairs of a pass.
+        """
+        self._score = score
+        self._wait = wait
+        self._queue = Queue(max_pairs)
+        self._task: asyncio.Task[None] | None = None
+        self._full: asyncio.Future[None] | None = None
+
+    async def ascore(self, pairs: Sequence[Pair]) -> list[float]:
+        """Wait for a pass, and return the logits of these pairs.
+
+        Raises:
+            ScoringError: The scorer failed on these pairs.
+        """
+        loop = asyncio.get_running_loop()
+        request = Request(tuple(pairs), loop.time(), loop.create_future())
+        self._queue.add(request)
+        if self._task is None or self._task.done():
+            # A pass is for several callers: it runs in the context of none of them.
+            self._task = loop.create_task(self._run(), context=Context())
+        elif self._queue.is_full and self._full is not None and not self._full.done():
+            self._full.set_result(None)
+        try:
+            return await request.logits
+        except asyncio.CancelledError:
+            self._queue.discard(request)
+            raise
+
+    async def _run(self) -> None:
+        try:
+            while self._queue.gathered:
+                await self._gather(self._queue.gathered[0].came + self._wait)
+                await self._answer(self._queue.take())
+        finally:
+            self._task = None
+            # Something waits here only where the loop shuts down.
+            for request in (*self._queue.gathered, *self._queue.behind):
+                request.logits.cancel()
+
+    async def _gather(self, until: float) -> None:
+        """Wait until a time, or until a pass is full."""
+        loop = asyncio.get_running_loop()
+        if self._queue.is_full or until <= loop.time():
+            return
+        self._full = loop.create_future()
+        try:
+            await asyncio.wait([self._full], timeout=until - loop.time())
+        finally:
+            self._full = None
+
+    async def _answer(self, requests: Sequence[Request]) -> None:
+        """Answer requests by one pass, or one by one where that fails."""
+        wanted = [request for request in requests if not request.logits.done()]
+        distinct = list(dict.fromkeys(pair for request in wanted for pair in request.pairs))
+        if not distinct:
+            return
+        try:
+            logit_of = logit_by_pair(distinct, await self._score(distinct))
+        except ScoringError as error:
+            if len(wanted) == 1:
+                _fail(wanted, error)
+            else:
+                for request in wanted:
+                    await self._answer([request])
+        except Exception as error:  # noqa: BLE001 - whatever it is, the callers are told
+            _fail(wanted, error)
+        else:
+            for request in wanted:
+                if not request.logits.done():
+                    request.logits.set_result([logit_of[pair] for pair in request.pairs])
+        finally:
+            # Somebody is without an answer here only where the loop shuts down.
+            for request in wanted:
+                request.logits.cancel()
+
+
+def _fail(requests: Sequence[Request], error: Exception) -> None:
+    for request in requests:
+        if not request.logits.done():
+            request.logits.set_exception(error)

@@ -1,0 +1,27 @@
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from bge_rerank.backends.device import choose_dtype, cpu_has_bfloat16, default_max_batch_tokens
+
+
+@pytest.mark.parametrize(
+    ("intermediate_size", "expected"), [(4_096, [256, 512, 4_096]), (1_536, [682, 1_365, 10_922])]
+)
+def test_a_batch_on_a_cpu_is_larger_with_more_threads_and_smaller_with_a_wider_model(
+    monkeypatch: pytest.MonkeyPatch, intermediate_size: int, expected: list[int]
+) -> None:
+    config = SimpleNamespace(intermediate_size=intermediate_size)
+    budgets = []
+    for threads in (1, 2, 16):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        budgets.append(default_max_batch_tokens(torch.device("cpu"), config, itemsize=4))
+    assert budgets == expected
+
+
+def test_the_default_precision_is_what_the_device_computes_fast_in() -> None:
+    fast = torch.bfloat16 if cpu_has_bfloat16() else torch.float32
+    assert choose_dtype("auto", torch.device("cpu")) == fast
+    assert choose_dtype("auto", torch.device("cuda")) == torch.float16
+    assert choose_dtype("float32", torch.device("cuda")) == torch.float32

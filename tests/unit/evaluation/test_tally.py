@@ -1,0 +1,59 @@
+"""Some numbers are held of each query, and the texts of none but the worst losses."""
+
+import tracemalloc
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bge_rerank.evaluation import LabelledQuery, evaluate
+from labelled_queries import CANDIDATES, labelled_queries
+
+
+class Same:
+    """Finds all passages equal, so that nothing is left to test for in the end."""
+
+    def score(self, pairs: Sequence[tuple[str, str]], /) -> list[float]:
+        return [0.0 for _ in pairs]
+
+
+class CountedText(str):
+    """A text that knows how many of its kind are held."""
+
+    __slots__ = ()
+    held = 0
+
+    def __init__(self, _text: str) -> None:
+        CountedText.held += 1
+
+    def __del__(self) -> None:
+        CountedText.held -= 1
+
+
+def test_of_10_000_queries_one_query_has_its_texts_held(tmp_path: Path) -> None:
+    most = 0
+
+    def queries() -> Iterator[LabelledQuery]:
+        nonlocal most
+        for query in labelled_queries(10_000):
+            candidates = [(id_, CountedText(text)) for id_, text in query.candidates or ()]
+            most = max(most, CountedText.held)
+            yield replace(query, candidates=candidates)
+
+    evaluation = evaluate(queries(), {"same": Same()}, output=tmp_path)
+    assert evaluation.queries == 10_000
+    assert most <= 3 * CANDIDATES  # the query before, this one, and what is made for the next
+
+
+def test_a_query_leaves_some_hundred_bytes(tmp_path: Path) -> None:
+    held: dict[int, int] = {}
+
+    def queries() -> Iterator[LabelledQuery]:
+        for number, query in enumerate(labelled_queries(700, words_of_text=200)):
+            if number in (100, 699):
+                held[number] = tracemalloc.get_traced_memory()[0]
+            yield query
+
+    tracemalloc.start()
+    evaluate(queries(), {"same": Same()}, output=tmp_path)
+    tracemalloc.stop()
+    assert (held[699] - held[100]) / 599 < 800  # a query's texts have 14,000

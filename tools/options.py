@@ -1,0 +1,68 @@
+"""Write docs/options.md, the tables of all options: `make options`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bge_rerank.adapters.options import AdapterOptions
+from bge_rerank.models.config import AskOptions, LoadOptions, ModelOptions
+from bge_rerank.models.options import Option, declared
+from bge_rerank.ranking.options import RankOptions
+from bge_rerank.server.options import Limits, PassOptions
+
+PAGE = Path(__file__).parents[1] / "docs" / "options.md"
+HEAD = """# Options
+
+Each option is declared once, and has the same name, default and meaning wherever you give it. `make options`
+writes this page from the declarations.
+
+"""
+SECTIONS: tuple[tuple[str, type, str], ...] = (
+    (
+        "Which model",
+        ModelOptions,
+        "For `load_scorer`, `Reranker`, both adapters and the commands that score.",
+    ),
+    (
+        "How texts are ranked",
+        RankOptions,
+        "For `Reranker`, both adapters and `bge-rerank rank`.",
+    ),
+    (
+        "What an adapter does",
+        AdapterOptions,
+        "For `BGERerankerCompressor` and `BGERerankerPostprocessor`, the two adapters.",
+    ),
+    (
+        "How a model is loaded",
+        LoadOptions,
+        """For `load_scorer` and `bge-rerank serve`. Give the scorer to an adapter or a `Reranker`:
+`BGERerankerCompressor(scorer=load_scorer("mini", threads=2))`, `Reranker(load_scorer("mini", threads=2))`.""",
+    ),
+    (
+        "How a server is asked",
+        AskOptions,
+        "For `load_scorer`; give an adapter or a `Reranker` the scorer, as above.",
+    ),
+    ("Passes of `bge-rerank serve`", PassOptions, "For `bge-rerank serve` and `ServerOptions`."),
+    ("Limits of `bge-rerank serve`", Limits, "For `bge-rerank serve` and `ServerOptions`."),
+)
+
+
+def page() -> str:
+    """Return the page, in Markdown."""
+    return HEAD + "\n".join(_section(*section) for section in SECTIONS)
+
+
+def _section(title: str, declaring: type, taken_by: str) -> str:
+    rows = "\n".join(map(_row, declared(declaring)))
+    return f"## {title}\n\n{taken_by}\n\n| option | default | flag | what it does |\n|---|---|---|---|\n{rows}\n"
+
+
+def _row(option: Option) -> str:
+    flag = "" if option.hidden else f"`{option.flag}`"
+    return f"| `{option.name}` | `{option.default!r}` | {flag} | {option.doc} |"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
