@@ -13,7 +13,7 @@ from bge_rerank.calibration.drift import (
     measure_drift,
 )
 from bge_rerank.calibration.fit import Calibrated, calibrate
-from bge_rerank.calibration.reliability import Reliability
+from bge_rerank.calibration.reliability import Reliability, draw_reliability
 from bge_rerank.data.pairs import LabelledPair, read_labelled_pairs
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Step",
     "Tolerance",
     "calibrate",
+    "draw_reliability",
     "make_reference",
     "measure_drift",
     "read_labelled_pairs",

@@ -1,7 +1,8 @@
 """Make an exported model: one folder that the torch-free backends read.
 
-May import `backends.flag` and every room below it.
-Start reading in `run.py`.
+May import `backends.torch`, `backends.exported`, `backends.flag`, `backends.http` and every room
+below them.
+Start reading in `run.py`, then `graph.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """From a model's name to scores: loading, shared passes, and caches.
 
-May import `backends.flag` and every room below it.
+May import `backends.torch`, `backends.exported`, `backends.flag`, `backends.http` and every room
+below them.
 Start reading in `loading.py`.
 """
 

@@ -43,6 +43,28 @@ def test_the_evaluation_loads_what_computes_when_it_is_asked_to() -> None:
     assert not modules_after("import bge_rerank.evaluation") & (HEAVY | FRAMEWORKS | EVALUATING)
 
 
+@pytest.mark.parametrize("room", ["calibration", "scoring", "server"])
+def test_a_public_room_loads_what_it_needs_when_it_is_used(room: str) -> None:
+    heavy = HEAVY | FRAMEWORKS | EVALUATING | {"fastapi", "httpx", "cachetools", "diskcache"}
+    assert not modules_after(f"import bge_rerank.{room}") & heavy
+
+
+@pytest.mark.parametrize(
+    ("missing", "name", "message"),
+    [
+        ("fastapi", "bge_rerank.server.create_app", "'bge-rerank[server]'"),
+        ("diskcache", "bge_rerank.scoring.FolderCache", "'bge-rerank[cache]'"),
+    ],
+)
+def test_a_public_name_without_its_packages_says_which_extra_to_install(
+    missing: str, name: str, message: str
+) -> None:
+    room, _, attribute = name.rpartition(".")
+    code = f"import sys\nsys.modules[{missing!r}] = None\nfrom {room} import {attribute}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert message in done.stderr
+
+
 CALIBRATING = """
 import sys
 sys.modules.update(dict.fromkeys({packages!r}))  # as if none were installed

@@ -23,8 +23,7 @@ from bge_rerank import (
     load_scorer,
 )
 from bge_rerank.evaluation import Evaluation, LabelledQuery, evaluate, read_jsonl
-from bge_rerank.ranking.fusion import fused_ranking
-from bge_rerank.scoring.gathering import GatheringScorer
+from bge_rerank.scoring import GatheringScorer
 from langchain_bge_rerank import (
     BGECrossEncoder,
     BGERerankerCompressor,
@@ -73,7 +72,6 @@ cascade_of_two = Reranker(scorer, top_n=None, prefilter=MyScorer(), keep=50)
 fusing = Reranker(scorer, rrf_k=10)
 fused: float | None = fusing.rerank("q", ["a"])[0].fused
 ranking: Ranking = reranker.rerank("q", ["a", "b"])
-fused_anew: list[Ranked] = fused_ranking(ranking, k=60)
 rankings: list[Ranking] = reranker.rerank_many([("q", ["a"]), ("r", ("b", "c"))])
 score: float = ranking[0].score
 tiers: tuple[Tier, ...] = ranking.tiers

@@ -73,7 +73,7 @@ def missing_from(source: Source, paths: set[Path]) -> Iterator[str]:
     may_import = re.search(r"^May import (.*?)\.\n", rest, re.MULTILINE | re.DOTALL)
     if may_import is None or not all(f"`{room}`" in may_import[1] for room in below):
         yield f"what it may import: {', '.join(f'`{room}`' for room in below)} and below"
-    start = re.search(r"^Start reading in `([\w/]+\.py)`\.", rest, re.MULTILINE)
+    start = re.search(r"^Start reading in `([\w/]+\.py)`[.,:;]", rest, re.MULTILINE)
     if start is None or source.path.parent / start[1] not in paths:
         yield "in which of its files to start reading"
 

@@ -1,5 +1,5 @@
-"""What the encoder backends share: token ids, batches, and a pool that computes them.
+"""Pairs to token ids, batches and logits: what `torch`, `onnx` and `openvino` share.
 
 May import `backends` and every room below it.
-Start reading in `scorer.py`.
+Start reading in `scorer.py`: `EncoderScorer` is the base of those backends.
 """

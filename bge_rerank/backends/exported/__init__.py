@@ -1,5 +1,5 @@
-"""The `onnx` and `openvino` backends: exported models, without torch.
+"""The `onnx` and `openvino` backends: an exported graph on the CPU, without torch.
 
 May import `backends.encoder` and every room below it.
-Start reading in `files.py`.
+Start reading in `files.py`, which finds and checks an export.
 """

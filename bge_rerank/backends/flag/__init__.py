@@ -1,5 +1,5 @@
-"""The backends that run FlagEmbedding: `flag` for LLM-based models, `m3-sparse` for a prefilter.
+"""The `flag` and `m3-sparse` backends: models run by FlagEmbedding, BAAI's own package.
 
-May import `backends.torch`, `backends.exported`, `backends.http` and every room below them.
-Start reading in `scorer.py`.
+May import `backends.encoder` and every room below it.
+Start reading in `scorer.py`; `guard.py` keeps FlagEmbedding's side effects away.
 """

@@ -1,5 +1,5 @@
-"""The `torch` backend: encoder models on CPUs and GPUs.
+"""The `torch` backend: an encoder's own weights on CPUs and accelerators.
 
 May import `backends.encoder` and every room below it.
-Start reading in `scorer.py`.
+Start reading in `scorer.py`, then `encoder.py`.
 """

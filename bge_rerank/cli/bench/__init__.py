@@ -1,4 +1,4 @@
-"""The benchmark: this package beside others on the same weights, pairs and cores.
+"""`bge-rerank bench`: this package beside others on the same weights, pairs and cores.
 
 May import `server`, `evaluation.report`, `langchain_bge_rerank`, `llamaindex_bge_rerank` and every
 room below them.

@@ -1,4 +1,4 @@
-"""The demo: retrieve, rerank through both adapters, and measure.
+"""`bge-rerank demo`: one search through LangChain and LlamaIndex, with and without reranking.
 
 May import `server`, `evaluation.report`, `langchain_bge_rerank`, `llamaindex_bge_rerank` and every
 room below them.
