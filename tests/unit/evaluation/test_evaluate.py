@@ -262,7 +262,7 @@ def test_a_model_that_fails_leaves_what_was_measured(tmp_path: Path) -> None:
 
 def killed(folder: Path, count: int, at: int) -> None:
     code = f"from labelled_queries import *\nevaluate_and_be_killed({str(folder)!r}, {count}, {at})"
-    paths = [str(ROOT), str(ROOT / "tests")]
+    paths = [str(ROOT), str(ROOT / "tests" / "support")]
     done = subprocess.run(
         [sys.executable, "-c", f"import sys\nsys.path[:0] = {paths}\n{code}"], check=False
     )
