@@ -7,11 +7,16 @@ SOURCES := bge_rerank langchain_bge_rerank llamaindex_bge_rerank
 INPUTS := pyproject.toml mini/pyproject.toml constraints.txt
 # Folders of wheels that pip knows of hold for uv too.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+# Without bytecode, each of the many processes that tests start would compile torch anew.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-all check format build notebooks clean
+.PHONY: demo quick test test-all check format build notebooks clean options
 
 demo: $(VENV)/.demo  ## set everything up, then retrieve, rerank and measure
 	$(BIN)/bge-rerank demo
+
+quick: $(VENV)/.dev  ## the tests that load no trained model and start no server
+	$(BIN)/python -m pytest --quick -m "not long" --numprocesses 2 --dist worksteal
 
 test: $(VENV)/.dev  ## set everything up, then pass the tests
 	$(BIN)/python -m pytest -m "not long" --numprocesses 2 --dist loadfile
@@ -34,6 +39,9 @@ build: $(VENV)/.dev  ## wheels and sdists of both distributions, in dist/
 	$(BIN)/python -m build --outdir dist .
 	$(BIN)/python -m build --outdir dist mini
 
+options: $(VENV)/.dev  ## write docs/options.md from the declarations
+	$(BIN)/python tools/options.py
+
 notebooks: $(VENV)/.dev  ## run the notebooks and save what they show
 	$(BIN)/jupyter execute --inplace notebooks/*.ipynb
 
@@ -49,9 +57,9 @@ $(VENV)/.demo: $(INPUTS)
 $(VENV)/.dev: $(INPUTS)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt uv
-	$(UV) --editable ./mini --editable ".[dev]"
+	$(UV) --compile-bytecode --editable ./mini --editable ".[dev]"
 	touch $@ $(VENV)/.demo
 
-.PHONY: house
+.PHONY: house options
 house: $(VENV)/.dev  ## the measures of the house: files, rooms, imports, functions, options
 	$(BIN)/python tools/house.py
