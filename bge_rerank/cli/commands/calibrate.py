@@ -5,18 +5,16 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bge_rerank.calibration.calibration import Calibration
+from bge_rerank.calibration.fit import Calibrated, calibrate
+from bge_rerank.calibration.reliability import Reliability, draw_reliability
 from bge_rerank.cli.commands.flags import add_flags, scorer_of
+from bge_rerank.cli.commands.pair_progress import pair_progress
+from bge_rerank.data.pairs import read_labelled_pairs
 from bge_rerank.errors import CalibrationError, ConfigurationError
-from bge_rerank.extras import needs_extra
 from bge_rerank.logits import sigmoid
 from bge_rerank.models.config import ModelOptions
-
-if TYPE_CHECKING:
-    from bge_rerank.calibration.fit import Calibrated
-    from bge_rerank.calibration.reliability import Reliability
 
 METHODS = ("auto", "isotonic", "platt")
 
@@ -63,11 +61,6 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         RerankError: The data or a setting cannot work, or the model could not be loaded.
     """
-    with needs_extra("calibrate", "calibrating"):
-        from bge_rerank.calibration.fit import calibrate
-        from bge_rerank.cli.commands.pair_progress import pair_progress
-    from bge_rerank.data.pairs import read_labelled_pairs
-
     _check_output(arguments.output, arguments.plot)
     pairs = read_labelled_pairs(arguments.data)
     with pair_progress(len(pairs)) as scored:
@@ -101,8 +94,6 @@ def _write(calibrated: Calibrated, output: Path, plot: str) -> None:
     calibrated.calibration.save(output)
     if plot == "none":
         return
-    with needs_extra("calibrate", "the reliability plot"):
-        from bge_rerank.calibration.reliability import draw_reliability
     measured = {
         "before": calibrated.before,
         calibrated.method: calibrated.after[calibrated.method],

@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from bge_rerank.calibration.drift import (
+    Drift,
+    Reference,
+    default_tolerance,
+    make_reference,
+    measure_drift,
+)
 from bge_rerank.cli.commands.flags import add_flags, scorer_of
+from bge_rerank.data.pairs import read_labelled_pairs
 from bge_rerank.errors import ConfigurationError, DriftError
-from bge_rerank.extras import needs_extra
 from bge_rerank.models.config import DEFAULT_MODEL, ModelOptions
 from bge_rerank.scoring.identity import MAIN, ScoredBy, differences
-
-if TYPE_CHECKING:
-    from bge_rerank.calibration.drift import Drift, Reference
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,10 +63,6 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _write(arguments: argparse.Namespace) -> None:
-    with needs_extra("calibrate", "measuring drift"):
-        from bge_rerank.calibration.drift import default_tolerance, make_reference
-    from bge_rerank.data.pairs import read_labelled_pairs
-
     arguments.model_name = arguments.model_name or DEFAULT_MODEL
     pairs = [labelled.pair for labelled in read_labelled_pairs(arguments.write)]
     reference = make_reference(scorer_of(arguments), pairs)
@@ -86,9 +85,6 @@ def _write(arguments: argparse.Namespace) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    with needs_extra("calibrate", "measuring drift"):
-        from bge_rerank.calibration.drift import Reference, measure_drift
-
     reference = Reference.load(arguments.reference)
     _as_it_was(arguments, reference.scored_by)
     drift = measure_drift(reference, scorer_of(arguments))
