@@ -27,7 +27,7 @@ class BGERerankerCompressor(RerankerSettings, BaseDocumentCompressor):
     sigmoid of the model's logit, a float in 0..1. With `long_documents="window"` it has
     `metadata["rerank_span"]` too: the first and the last-plus-one place in `page_content` of the
     window that gave the score; with a `calibration` it has `metadata["rerank_probability"]`, the
-    calibrated probability that the document is relevant, 0..1; with `fusion` it has
+    calibrated probability that the document is relevant, 0..1; with `rrf_k` it has
     `metadata["rerank_fused"]`, by which it is ordered. The documents that came in are never changed.
     The weights are loaded when the first documents are compressed, once a process.
 

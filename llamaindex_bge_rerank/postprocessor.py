@@ -41,7 +41,7 @@ class BGERerankerPostprocessor(RerankerSettings, BaseNodePostprocessor):
     `long_documents="window"`, `metadata["rerank_span"]` is the first and the last-plus-one place in
     the node's text of the window that gave the score; with a `calibration`,
     `metadata["rerank_probability"]` is the calibrated probability that the node is relevant, 0..1;
-    with `fusion`, the node's score, by which it is ordered, and `metadata["rerank_fused"]` are the
+    with `rrf_k`, the node's score, by which it is ordered, and `metadata["rerank_fused"]` are the
     fused score. `min_retrieval_score` is compared with the score that a node came in with.
     What came in is never changed. The weights are loaded when the first nodes come, once a process.
 

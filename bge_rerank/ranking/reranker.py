@@ -67,7 +67,7 @@ class Reranker:
         """Rank texts for one query.
 
         Returns:
-            The texts kept, best first: by logit, ties in input order; with `fusion` by the fused
+            The texts kept, best first: by logit, ties in input order; with `rrf_k` by the fused
             score, ties by logit. An index is a text's place in `texts`. Without texts, an empty list,
             and no model is loaded. It shows itself in notebooks, by `rich.print`, and by its
             `bump_chart()`; its `tiers` say what prefilter and scorer kept, and how long they took.
