@@ -61,6 +61,8 @@ served: AsyncScorer = load_scorer(
 )
 
 reranker = Reranker(scorer, top_n=None, score_threshold=0.5)
+named = Reranker("mini", backend="torch", device="cpu", dtype="float32", top_n=3)
+at_a_server = Reranker("m", backend="tei", base_url=["http://a:8080"], api_key="k", top_n=3)
 calibrated = Reranker(scorer, calibration="calibration.json", min_precision=0.9)
 by_estimate = Reranker(
     scorer, calibration="calibration.json", min_precision=0.9, precision_by="estimate"
@@ -135,3 +137,14 @@ async def awaits() -> None:
     ranked: list[Ranked] = await reranker.arerank("q", ["a"])
     print(ranked, await compressor.acompress_documents([Document("a")], "q"))
     print(await postprocessor.apostprocess_nodes([], query_str="q"))
+
+
+def misspelt_options_are_found() -> None:
+    """Each line has an error that type checkers must find: an unused `ignore` is one too."""
+    load_scorer("mini", thread=2)  # type: ignore[call-arg]
+    Reranker("mini", topn=3)  # type: ignore[call-arg]
+    Reranker("mini", top_n="3")  # type: ignore[arg-type]
+    Reranker("mini", long_documents="windows")  # type: ignore[arg-type]
+    BGERerankerCompressor(topn=3)  # type: ignore[call-arg]
+    BGERerankerCompressor("mini")  # type: ignore[call-arg]
+    BGERerankerPostprocessor(score_threshold="high")  # type: ignore[arg-type]
