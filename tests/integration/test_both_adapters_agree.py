@@ -27,7 +27,7 @@ COLLECTION = demo_collection()
         {"top_n": None},
         {"top_n": 3, "score_threshold": 0.05},
         {"top_n": 5, "rank_fields": ["title"], "max_length": 96},
-        {"top_n": 5, "fusion": "rrf", "min_retrieval_score": 0.3},
+        {"top_n": 5, "rrf_k": 60, "min_retrieval_score": 0.3},
     ],
 )
 @pytest.mark.parametrize("question", list(COLLECTION.questions.values())[::20])
