@@ -40,16 +40,13 @@ class ModelOptions(Checked):
 
     model_name: str = option(
         default=DEFAULT_MODEL,
-        doc="A hub repository, a local folder, or 'mini' (the package bge-rerank-mini). For a server, the "
-        "name under which it serves the model.",
+        doc="A hub repository, a local folder, or 'mini' (the package bge-rerank-mini). For a server, the name under which it serves the model.",
         flag="--model",
         decides=True,
     )
     backend: str = option(
         default="auto",
-        doc="What scores. 'torch', 'openvino', 'onnx' and 'flag' run a model here; 'auto' takes the fastest "
-        "of these that is installed and can run the model. 'm3-sparse' scores by the lexical weights of "
-        "BGE-M3, for a prefilter. 'tei', 'vllm', 'infinity', 'llamacpp', 'cohere' and 'jina' ask a server.",
+        doc="What scores. 'torch', 'openvino', 'onnx' and 'flag' run a model here; 'auto' takes the fastest of these that is installed and can run the model. 'm3-sparse' scores by the lexical weights of BGE-M3, for a prefilter. 'tei', 'vllm', 'infinity', 'llamacpp', 'cohere' and 'jina' ask a server.",
         check=Check(
             lambda name: name in backend_names(), f"; choose one of {', '.join(backend_names())}"
         ),
@@ -57,20 +54,17 @@ class ModelOptions(Checked):
     )
     device: str | Sequence[str] | None = option(
         default=None,
-        doc="A torch device such as 'cpu' or 'cuda:1', or several, which share each call (torch only). None "
-        "takes the accelerator where there is one.",
+        doc="A torch device such as 'cpu' or 'cuda:1', or several, which share each call (torch only). None takes the accelerator where there is one.",
         decides=True,
     )
     dtype: Dtype = option(
         default="auto",
-        doc="The precision of weights and activations. 'auto' is the precision of an exported model; else "
-        "float16 on accelerators, bfloat16 on CPUs with instructions for it, float32 on other CPUs.",
+        doc="The precision of weights and activations. 'auto' is the precision of an exported model; else float16 on accelerators, bfloat16 on CPUs with instructions for it, float32 on other CPUs.",
         decides=True,
     )
     max_length: int | None = option(
         default=None,
-        doc="The longest sequence in tokens: query, passage and special tokens. Longer pairs are cut. None "
-        "takes the length that BAAI recommends for the model.",
+        doc="The longest sequence in tokens: query, passage and special tokens. Longer pairs are cut. None takes the length that BAAI recommends for the model.",
         decides=True,
     )
     revision: str | None = option(
@@ -80,20 +74,16 @@ class ModelOptions(Checked):
     )
     score_cache: str | None = option(
         default=None,
-        doc="Where scores are kept, so that a pair is scored once: 'memory', or a folder, which several "
-        "processes may share. A server must keep the same model under one name.",
+        doc="Where scores are kept, so that a pair is scored once: 'memory', or a folder, which several processes may share. A server must keep the same model under one name.",
     )
     base_url: str | Sequence[str] | None = option(
         default=None,
-        doc="The address of the server without its endpoint, such as http://localhost:8080. Several are "
-        "asked in turn, and one that fails is left out for a while. None is the public service of "
-        "'cohere' and 'jina'.",
+        doc="The address of the server without its endpoint, such as http://localhost:8080. Several are asked in turn, and one that fails is left out for a while. None is the public service of 'cohere' and 'jina'.",
         decides=True,
     )
     api_key: str | Secret | None = option(
         default=None,
-        doc="The bearer token for the server. None takes CO_API_KEY or JINA_API_KEY from the environment "
-        "for 'cohere' and 'jina'.",
+        doc="The bearer token for the server. None takes CO_API_KEY or JINA_API_KEY from the environment for 'cohere' and 'jina'.",
         hidden=True,
     )
 
@@ -116,8 +106,7 @@ class LoadOptions(Checked):
     )
     threads: int | None = option(
         default=None,
-        doc="CPU threads to compute with. None takes every core. With 'torch' the number holds for the "
-        "whole process.",
+        doc="CPU threads to compute with. None takes every core. With 'torch' the number holds for the whole process.",
         check=whole_from(1, ", or None for all"),
         decides=True,
     )
@@ -128,14 +117,12 @@ class LoadOptions(Checked):
     )
     cutoff_layers: Sequence[int] | None = option(
         default=None,
-        doc="The layer to score at, as a list of one ('flag', layerwise and lightweight models only). None "
-        "is the layer that BAAI recommends.",
+        doc="The layer to score at, as a list of one ('flag', layerwise and lightweight models only). None is the layer that BAAI recommends.",
         decides=True,
     )
     batch_wait_ms: float = option(
         default=2.0,
-        doc="How long the first of several concurrent await-ed calls waits for others, in milliseconds: "
-        "all that arrive by then are scored in one pass. 0 makes every call a pass.",
+        doc="How long the first of several concurrent await-ed calls waits for others, in milliseconds: all that arrive by then are scored in one pass. 0 makes every call a pass.",
         check=MILLISECONDS_OR_OFF,
     )
 

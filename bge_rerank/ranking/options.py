@@ -47,25 +47,21 @@ class RankOptions(Checked):
     )
     calibration: Calibration | str | PathLike[str] | None = option(
         default=None,
-        doc="Gives each text a probability: a Calibration, or the file that `bge-rerank calibrate` wrote "
-        "for this model.",
+        doc="Gives each text a probability: a Calibration, or the file that `bge-rerank calibrate` wrote for this model.",
     )
     min_precision: float | None = option(
         default=None,
-        doc="The precision (0 to 1) to keep by the calibration's threshold. It applies before top_n and "
-        "beside score_threshold.",
+        doc="The precision (0 to 1) to keep by the calibration's threshold. It applies before top_n and beside score_threshold.",
         check=share("; give a number from 0 to 1, or None for no threshold"),
         drops=True,
     )
     precision_by: PrecisionBy = option(
         default="bound",
-        doc="How the threshold for min_precision is chosen: 'bound' holds with the calibration's "
-        "confidence, 'estimate' is where that precision was seen, for labels too few for a guarantee.",
+        doc="How the threshold for min_precision is chosen: 'bound' holds with the calibration's confidence, 'estimate' is where that precision was seen, for labels too few for a guarantee.",
     )
     prefilter: Scorer | str | None = option(
         default=None,
-        doc="A cheaper scorer that sees the texts first: 'bm25', 'bge-m3' (the lexical weights of that "
-        "embedder), the name of a model, or an object with score(pairs).",
+        doc="A cheaper scorer that sees the texts first: 'bm25', 'bge-m3' (the lexical weights of that embedder), the name of a model, or an object with score(pairs).",
         check=Check(
             lambda given: isinstance(given, str | Scorer),
             ", which has no score(pairs) method; give a scorer, 'bm25', 'bge-m3', the name of a model, "
@@ -81,8 +77,7 @@ class RankOptions(Checked):
     )
     long_documents: LongDocuments = option(
         default="truncate",
-        doc="What happens to a text that does not fit beside the query: 'truncate' cuts its end off, "
-        "'window' scores it in overlapping windows and takes the score of the best one.",
+        doc="What happens to a text that does not fit beside the query: 'truncate' cuts its end off, 'window' scores it in overlapping windows and takes the score of the best one.",
         decides=True,
     )
     window_tokens: int = option(
@@ -93,17 +88,14 @@ class RankOptions(Checked):
     )
     latency_budget_ms: float | None = option(
         default=None,
-        doc="Scores as many leading candidates as recent timings suggest fit into this many milliseconds, "
-        "never fewer than top_n. Without timings yet, it scores ten.",
+        doc="Scores as many leading candidates as recent timings suggest fit into this many milliseconds, never fewer than top_n. Without timings yet, it scores ten.",
         check=above_zero("milliseconds", ", or None for no budget"),
         decides=True,
         drops=True,
     )
     rrf_k: int | None = option(
         default=None,
-        doc="Orders by reciprocal rank fusion of the first stage's order and the reranker's, with this "
-        "constant (60 is usual; a higher one makes the first ranks stand out less). None ranks by the "
-        "reranker alone. Thresholds stay with rerank_score.",
+        doc="Orders by reciprocal rank fusion of the first stage's order and the reranker's, with this constant (60 is usual; a higher one makes the first ranks stand out less). None ranks by the reranker alone. Thresholds stay with rerank_score.",
         check=whole_from(1, ", or None for no fusion"),
         decides=True,
     )
