@@ -9,11 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from bge_rerank.errors import ConfigurationError, InvalidInputError
-from bge_rerank.evaluation.result import Agreement, Loss, Shown
+from bge_rerank.evaluation.result import Agreement, Loss
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 FORMAT = 3
 """The version of the file's layout."""
@@ -175,36 +179,16 @@ def _fields(line: bytes, place: str) -> dict[str, Any]:
 
 
 def _query_record(line: bytes, place: str) -> QueryRecord:
-    fields = _fields(line, place)
+    from pydantic import ValidationError
+
     try:
-        return QueryRecord(
-            fields["id"],
-            fields["relevant"],
-            fields["found"],
-            tuple(fields["before"]),
-            _tuples(fields["after"]),
-            fields["milliseconds"],
-            {model: _loss(loss) for model, loss in fields["losses"].items()},
-            {model: Agreement(**values) for model, values in fields["agreement"].items()},
-            fields["keywords"],
-            fields["candidates"],
-            _tuples(fields["depths"]),
-            _tuples(fields["depth_milliseconds"]),
-        )
-    except (KeyError, TypeError, AttributeError) as error:
+        return _reader().validate_json(line)
+    except ValidationError as error:
         raise InvalidInputError(f"{place}: no query of an evaluation; start afresh") from error
 
 
-def _tuples(by_model: Mapping[str, list[float]]) -> dict[str, tuple[float, ...]]:
-    return {model: tuple(values) for model, values in by_model.items()}
+@cache
+def _reader() -> TypeAdapter[QueryRecord]:
+    from pydantic import TypeAdapter
 
-
-def _loss(fields: Mapping[str, Any]) -> Loss:
-    after = fields["after"]
-    return Loss(
-        fields["id"],
-        fields["query"],
-        fields["difference"],
-        Shown(**fields["before"]),
-        None if after is None else Shown(**after),
-    )
+    return TypeAdapter(QueryRecord)
