@@ -4,6 +4,8 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["ANONYMIZED_TELEMETRY"] = "False"
+# Threads that wait for their next piece of work leave the cores to the other processes of the run.
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 from collections.abc import Callable, Iterator
 from functools import partial
