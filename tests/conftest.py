@@ -4,6 +4,8 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["ANONYMIZED_TELEMETRY"] = "False"
+# Threads that wait for their next piece of work leave the cores to the other processes of the run.
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -97,6 +99,12 @@ def tiny_m3(made_once: Once) -> Path:
 
 
 @pytest.fixture(scope="session")
+def mini() -> Path:
+    """The folder of `mini`, for tests that load it where no skip reaches them."""
+    return bge_rerank_mini.path()
+
+
+@pytest.fixture(scope="session")
 def exported_mini(made_once: Once) -> Path:
     from bge_rerank.export import export_model
 
@@ -138,10 +146,12 @@ def hub_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def browser() -> "Iterator[Browser]":
+def browser(pytestconfig: pytest.Config) -> "Iterator[Browser]":
     """Chromium, which has ended before the next file's tests: its loop would be in their way."""
     from chromium import PATH, chromium
 
+    if pytestconfig.getoption("quick"):
+        pytest.skip("not quick: starts a browser")
     if PATH is None and not os.environ.get("CI"):
         pytest.skip("needs Debian's chromium (apt-get install chromium)")
     with chromium() as browser:

