@@ -40,6 +40,19 @@ class Check:
     valid: Callable[[Any], bool]
     wrong: str
 
+    def refuse(self, name: str, value: Any) -> None:
+        """Refuse a value that cannot work.
+
+        Raises:
+            ConfigurationError: It cannot; the message has name and value, and what to give.
+
+        >>> MILLISECONDS_OR_OFF.refuse("wait_ms", -1)
+        Traceback (most recent call last):
+        bge_rerank.errors.ConfigurationError: wait_ms is -1; give milliseconds from 0 (off) on
+        """
+        if not self.valid(value):
+            raise ConfigurationError(f"{name} is {value!r:.80}{self.wrong}")
+
 
 def option(
     *,
@@ -113,18 +126,14 @@ class Option:
         return next((get_args(t) for t in self.alternatives if get_origin(t) is Literal), ())
 
     def refuse(self, value: Any) -> None:
-        """Refuse a value that cannot work.
-
-        Raises:
-            ConfigurationError: It cannot; the message has name and value, and what to give.
-        """
+        """Refuse a value that is none of the choices, or does not pass the check."""
         if value is None and types.NoneType in self.alternatives:
             return
         if self.choices and value not in self.choices:
             wanted = ", ".join(map(repr, self.choices))
             raise ConfigurationError(f"{self.name} is {value!r:.80}; choose one of {wanted}")
-        if self.check is not None and not self.check.valid(value):
-            raise ConfigurationError(f"{self.name} is {value!r:.80}{self.check.wrong}")
+        if self.check is not None:
+            self.check.refuse(self.name, value)
 
 
 def declared(*declaring: type) -> tuple[Option, ...]:

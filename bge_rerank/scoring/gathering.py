@@ -9,7 +9,7 @@ from functools import partial
 from time import perf_counter
 from weakref import WeakKeyDictionary
 
-from bge_rerank.errors import ConfigurationError
+from bge_rerank.models.options import MILLISECONDS_OR_OFF, whole_from
 from bge_rerank.scoring.asking import ascore_with
 from bge_rerank.scoring.identity import Wrapper
 from bge_rerank.scoring.passes import Passes
@@ -66,9 +66,8 @@ class GatheringScorer(Wrapper):
         Raises:
             ConfigurationError: `wait_ms` is negative or not finite, or `max_pairs` is below 1.
         """
-        check_wait("wait_ms", wait_ms)
-        if max_pairs < 1:
-            raise ConfigurationError(f"max_pairs is {max_pairs}; give 1 or more")
+        MILLISECONDS_OR_OFF.refuse("wait_ms", wait_ms)
+        whole_from(1).refuse("max_pairs", max_pairs)
         super().__init__(scorer)
         self.wait_ms = wait_ms
         self.max_pairs = max_pairs
@@ -105,20 +104,6 @@ class GatheringScorer(Wrapper):
         if loop not in self._passes:
             self._passes[loop] = Passes(one_pass, self.wait_ms / 1_000, self.max_pairs)
         return await self._passes[loop].ascore(pairs)
-
-
-def check_wait(name: str, milliseconds: float) -> None:
-    """Refuse a time that nobody can wait.
-
-    Raises:
-        ConfigurationError: It is negative, infinite or NaN.
-
-    >>> check_wait("batch_wait_ms", -1)
-    Traceback (most recent call last):
-    bge_rerank.errors.ConfigurationError: batch_wait_ms is -1; give milliseconds from 0 (off) on
-    """
-    if not 0 <= milliseconds < float("inf"):
-        raise ConfigurationError(f"{name} is {milliseconds}; give milliseconds from 0 (off) on")
 
 
 async def _pass(

@@ -20,7 +20,7 @@ from bge_rerank import (
     ScoringError,
     load_scorer,
 )
-from bge_rerank.scoring.gathering import GatheringScorer, check_wait
+from bge_rerank.scoring.gathering import GatheringScorer
 from conftest import PASSAGES, QUERY
 from counted_scorer import Counted, Pairs, length
 from langchain_bge_rerank import BGERerankerCompressor
@@ -428,10 +428,10 @@ def test_it_can_be_copied_and_pickled() -> None:
 @pytest.mark.parametrize("wait", [-1.0, float("nan"), float("inf")])
 def test_a_wait_that_cannot_be_is_refused_with_its_value(wait: float) -> None:
     for refused in (
-        lambda: check_wait("batch_wait_ms", wait),
+        lambda: GatheringScorer(Counted(), wait_ms=wait),
         lambda: load_scorer("mini", batch_wait_ms=wait),
     ):
-        with pytest.raises(ConfigurationError, match=f"batch_wait_ms is {wait}; give millisec"):
+        with pytest.raises(ConfigurationError, match=f"wait_ms is {wait}; give millisec"):
             refused()
 
 
