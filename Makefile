@@ -7,14 +7,19 @@ SOURCES := bge_rerank langchain_bge_rerank llamaindex_bge_rerank
 INPUTS := pyproject.toml mini/pyproject.toml constraints.txt
 # Folders of wheels that pip knows of hold for uv too.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+# Without bytecode, each of the many processes that tests start would compile torch anew.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-all check format build notebooks clean
+.PHONY: demo quick test test-all check format build notebooks clean
 
 demo: $(VENV)/.demo  ## set everything up, then retrieve, rerank and measure
 	$(BIN)/bge-rerank demo
 
+quick: $(VENV)/.dev  ## the tests that load no trained model and start no server
+	$(BIN)/python -m pytest --quick -m "not long" --numprocesses 2 --dist worksteal
+
 test: $(VENV)/.dev  ## set everything up, then pass the tests
-	$(BIN)/python -m pytest -m "not long" --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not long" --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 test-all: $(VENV)/.dev  ## the tests that take minutes too
 	$(BIN)/python -m pytest
@@ -49,5 +54,5 @@ $(VENV)/.demo: $(INPUTS)
 $(VENV)/.dev: $(INPUTS)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt uv
-	$(UV) --editable ./mini --editable ".[dev]"
+	$(UV) --compile-bytecode --editable ./mini --editable ".[dev]"
 	touch $@ $(VENV)/.demo

@@ -4,22 +4,28 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["ANONYMIZED_TELEMETRY"] = "False"
+# Threads that wait for their next piece of work leave the cores to the other processes of the run.
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from filelock import FileLock
-from playwright.sync_api import Browser
+from hypothesis import settings
 
 import bge_rerank_mini
 from bge_rerank import DEFAULT_MODEL, load_scorer
-from bge_rerank.export import export_model
-from bge_rerank.models.manifest import Precision
-from chromium import PATH, chromium
 from counted_scorer import Pairs
-from tiny_encoders import make_tiny_embedder, make_tiny_m3, make_tiny_reranker
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+# How long one example takes depends on what else the machine does.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 QUERY = "what causes tides"
 PASSAGES = [
@@ -32,19 +38,23 @@ PASSAGES = [
 REVISION = "0123456789" * 4
 
 
-@pytest.fixture(scope="session")
-def tiny_reranker(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_reranker(tmp_path_factory.mktemp("models") / "tiny-reranker")
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--quick",
+        action="store_true",
+        help="skip each test that loads a trained model, or starts a server or a process",
+    )
 
 
-@pytest.fixture(scope="session")
-def tiny_embedder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_embedder(tmp_path_factory.mktemp("models") / "tiny-embedder")
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("quick"):
+        from quick import Quick
+
+        config.pluginmanager.register(Quick())
 
 
-@pytest.fixture(scope="session")
-def tiny_m3(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_m3(tmp_path_factory.mktemp("models") / "tiny-m3", [QUERY, *PASSAGES])
+# The fixtures that need torch and the like import them: the process that hands out the tests to others
+# reads this file too, and so does each run of a single test.
 
 
 @pytest.fixture(scope="session")
@@ -54,22 +64,63 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> P
     return own if worker_id == "master" else own.parent
 
 
-@pytest.fixture(scope="session")
-def exported_mini(shared_folder: Path) -> Path:
-    return _exported(shared_folder / "mini", "fp32")
+Once = Callable[[str, Callable[[Path], object]], Path]
 
 
 @pytest.fixture(scope="session")
-def exported_mini_int8(shared_folder: Path) -> Path:
-    return _exported(shared_folder / "mini-int8", "int8")
+def made_once(shared_folder: Path) -> Once:
+    """Make a folder of a name with a function, unless one of this run's processes has."""
+
+    def made_once(name: str, make: Callable[[Path], object]) -> Path:
+        folder = shared_folder / "made" / name
+        folder.parent.mkdir(exist_ok=True)
+        with FileLock(folder.with_name(f"{name}.lock")):
+            if not folder.exists():
+                make(folder)
+        return folder
+
+    return made_once
 
 
-def _exported(folder: Path, precision: Precision) -> Path:
-    """Export `mini` to a folder, once for all processes."""
-    with FileLock(folder.with_suffix(".lock")):
-        if not folder.exists():
-            export_model("mini", folder, precision)
-    return folder
+@pytest.fixture(scope="session")
+def tiny_reranker(made_once: Once) -> Path:
+    from tiny_encoders import make_tiny_reranker
+
+    return made_once("tiny-reranker", make_tiny_reranker)
+
+
+@pytest.fixture(scope="session")
+def tiny_embedder(made_once: Once) -> Path:
+    from tiny_encoders import make_tiny_embedder
+
+    return made_once("tiny-embedder", make_tiny_embedder)
+
+
+@pytest.fixture(scope="session")
+def tiny_m3(made_once: Once) -> Path:
+    from tiny_encoders import make_tiny_m3
+
+    return made_once("tiny-m3", partial(make_tiny_m3, texts=[QUERY, *PASSAGES]))
+
+
+@pytest.fixture(scope="session")
+def mini() -> Path:
+    """The folder of `mini`, for tests that load it where no skip reaches them."""
+    return bge_rerank_mini.path()
+
+
+@pytest.fixture(scope="session")
+def exported_mini(made_once: Once) -> Path:
+    from bge_rerank.export import export_model
+
+    return made_once("mini", partial(export_model, "mini"))
+
+
+@pytest.fixture(scope="session")
+def exported_mini_int8(made_once: Once) -> Path:
+    from bge_rerank.export import export_model
+
+    return made_once("mini-int8", partial(export_model, "mini", precision="int8"))
 
 
 @pytest.fixture
@@ -100,8 +151,12 @@ def hub_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(pytestconfig: pytest.Config) -> "Iterator[Browser]":
     """Chromium, which has ended before the next file's tests: its loop would be in their way."""
+    from chromium import PATH, chromium
+
+    if pytestconfig.getoption("quick"):
+        pytest.skip("not quick: starts a browser")
     if PATH is None and not os.environ.get("CI"):
         pytest.skip("needs Debian's chromium (apt-get install chromium)")
     with chromium() as browser:

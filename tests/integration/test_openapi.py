@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 import schemathesis
 from hypothesis import settings
 from schemathesis import Case
@@ -22,6 +23,7 @@ SCHEMA = schemathesis.openapi.from_asgi(
 )
 
 
+@pytest.mark.usefixtures("mini")
 @SCHEMA.parametrize()
 @settings(max_examples=25, deadline=None, derandomize=True)
 def test_no_request_makes_it_fail_or_answer_otherwise_than_it_says(case: Case) -> None:

@@ -262,13 +262,14 @@ def test_a_model_that_fails_leaves_what_was_measured(tmp_path: Path) -> None:
 
 def killed(folder: Path, count: int, at: int) -> None:
     code = f"from labelled_queries import *\nevaluate_and_be_killed({str(folder)!r}, {count}, {at})"
-    paths = [str(ROOT), str(ROOT / "tests")]
+    paths = [str(ROOT), str(ROOT / "tests" / "support")]
     done = subprocess.run(
         [sys.executable, "-c", f"import sys\nsys.path[:0] = {paths}\n{code}"], check=False
     )
     assert done.returncode == -9
 
 
+@pytest.mark.light_processes
 def test_a_run_that_was_killed_goes_on_to_the_same_result(tmp_path: Path) -> None:
     killed(tmp_path, count=60, at=31)
     assert len(records(tmp_path)) == 16
