@@ -1,27 +1,54 @@
-"""`bge-rerank` as a shell runs it."""
+"""`bge-rerank` as a shell runs it: the first in a process of its own, more of the same in this one."""
 
+import io
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from bge_rerank import load_scorer
+from bge_rerank.cli import main
 from bge_rerank.ranking.fusion import fused_score
 from conftest import PASSAGES, QUERY
 
 
-def bge_rerank(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+class Done(NamedTuple):
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+
+
+def in_a_shell(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-m", "bge_rerank.cli"]
     return subprocess.run([*command, *arguments], input=stdin, capture_output=True, check=False)
+
+
+@pytest.fixture
+def bge_rerank(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
+    """Run a command in this process, which has its model loaded after the first."""
+
+    def bge_rerank(*arguments: str, stdin: bytes = b"") -> Done:
+        streams = [io.TextIOWrapper(io.BytesIO(given), "utf-8") for given in (stdin, b"", b"")]
+        with monkeypatch.context() as patched:
+            for name, stream in zip(("stdin", "stdout", "stderr"), streams, strict=True):
+                patched.setattr(sys, name, stream)
+            status = main(arguments)
+        for stream in streams[1:]:
+            stream.flush()
+        return Done(status, *(stream.buffer.getvalue() for stream in streams[1:]))
+
+    return bge_rerank
 
 
 LINES = "\n".join(PASSAGES).encode() + b"\n"
 
 
 def test_it_ranks_lines_from_standard_input() -> None:
-    done = bge_rerank("rank", QUERY, "--model", "mini", stdin=LINES)
+    done = in_a_shell("rank", QUERY, "--model", "mini", stdin=LINES)
     assert done.returncode == 0
     assert done.stderr == b""
     rows = [line.split("\t") for line in done.stdout.decode().splitlines()]
@@ -30,7 +57,7 @@ def test_it_ranks_lines_from_standard_input() -> None:
     assert [float(score) for score, _ in rows] == sorted((float(s) for s, _ in rows), reverse=True)
 
 
-def test_it_writes_json_with_the_full_scores() -> None:
+def test_it_writes_json_with_the_full_scores(bge_rerank: Callable[..., Done]) -> None:
     done = bge_rerank("rank", QUERY, "-", "--model", "mini", "--json", "--top-n", "1", stdin=LINES)
     [record] = map(json.loads, done.stdout.splitlines())
     [logit] = load_scorer("mini").score([(QUERY, PASSAGES[1])])
@@ -40,7 +67,7 @@ def test_it_writes_json_with_the_full_scores() -> None:
     assert record["logit"] == pytest.approx(logit, abs=0.06)
 
 
-def test_it_tells_which_part_of_a_long_text_answers() -> None:
+def test_it_tells_which_part_of_a_long_text_answers(bge_rerank: Callable[..., Done]) -> None:
     around = "The committee took note of its agenda. " * 100
     line = f"{around}{PASSAGES[1]} {around}"
     options = ["--model", "mini", "--json", "--long-documents", "window"]
@@ -49,7 +76,9 @@ def test_it_tells_which_part_of_a_long_text_answers() -> None:
     assert PASSAGES[1] in line[slice(*record["rerank_span"])]
 
 
-def test_it_fuses_the_order_of_the_lines_with_the_rerankers() -> None:
+def test_it_fuses_the_order_of_the_lines_with_the_rerankers(
+    bge_rerank: Callable[..., Done],
+) -> None:
     done = bge_rerank(
         "rank", QUERY, "-", "--model", "mini", "--json", "--fusion", "rrf", stdin=LINES
     )
@@ -61,7 +90,9 @@ def test_it_fuses_the_order_of_the_lines_with_the_rerankers() -> None:
     assert fused == sorted(fused, reverse=True)
 
 
-def test_it_reads_jsonl_and_keeps_the_objects(tmp_path: Path) -> None:
+def test_it_reads_jsonl_and_keeps_the_objects(
+    bge_rerank: Callable[..., Done], tmp_path: Path
+) -> None:
     file = tmp_path / "passages.jsonl"
     records = [{"id": index, "body": text} for index, text in enumerate(PASSAGES)]
     file.write_text("\n\n".join(map(json.dumps, records)))
@@ -74,11 +105,11 @@ def test_it_reads_jsonl_and_keeps_the_objects(tmp_path: Path) -> None:
 
 
 def test_bytes_that_are_no_utf8_come_out_as_they_went_in() -> None:
-    done = bge_rerank("rank", QUERY, "--model", "mini", stdin=b"caf\xe9 tides\n")
+    done = in_a_shell("rank", QUERY, "--model", "mini", stdin=b"caf\xe9 tides\n")
     assert done.stdout.endswith(b"\tcaf\xe9 tides\n")
 
 
-def test_empty_input_gives_empty_output() -> None:
+def test_empty_input_gives_empty_output(bge_rerank: Callable[..., Done]) -> None:
     done = bge_rerank("rank", QUERY, "--model", "/no/such/folder")
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
@@ -95,7 +126,9 @@ def test_empty_input_gives_empty_output() -> None:
         ([QUERY, "--model", "BAAI/bge-reranker-v2-m3"], b"a\n", "the hub was not reached"),
     ],
 )
-def test_a_fault_is_one_line_and_status_1(arguments: list[str], stdin: bytes, message: str) -> None:
+def test_a_fault_is_one_line_and_status_1(
+    bge_rerank: Callable[..., Done], arguments: list[str], stdin: bytes, message: str
+) -> None:
     done = bge_rerank("rank", "--model", "mini", *arguments, stdin=stdin)
     assert done.returncode == 1
     assert done.stdout == b""
@@ -105,8 +138,8 @@ def test_a_fault_is_one_line_and_status_1(arguments: list[str], stdin: bytes, me
 
 
 def test_wrong_usage_is_status_2() -> None:
-    assert bge_rerank("rank").returncode == 2
-    assert bge_rerank("sort").returncode == 2
+    assert in_a_shell("rank").returncode == 2
+    assert in_a_shell("sort").returncode == 2
 
 
 def test_a_reader_that_stops_early_is_no_error() -> None:
