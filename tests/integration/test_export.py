@@ -42,6 +42,13 @@ RUNTIMES = ["openvino", "onnx"]
 PAIRS = sample_pairs(24)
 
 
+@pytest.fixture(scope="module")
+def exported_tiny(tiny_reranker: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exported") / "tiny"
+    export_model(str(tiny_reranker), folder)
+    return folder
+
+
 def logits(model: str | Path, backend: str, **options: Any) -> list[float]:
     return load_scorer(str(model), backend, **options).score(PAIRS)
 
@@ -54,11 +61,10 @@ def test_a_float32_export_scores_as_torch_does(exported_mini: Path, runtime: str
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_an_xlm_roberta_export_scores_as_torch_does(
-    tiny_reranker: Path, tmp_path: Path, runtime: str
+    tiny_reranker: Path, exported_tiny: Path, runtime: str
 ) -> None:
-    export_model(str(tiny_reranker), tmp_path / "tiny")
     expected = logits(tiny_reranker, "torch", dtype="float32")
-    assert logits(tmp_path / "tiny", runtime) == pytest.approx(expected, abs=1e-4)
+    assert logits(exported_tiny, runtime) == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)

@@ -36,6 +36,12 @@ def divided(request: pytest.FixtureRequest, tiny_reranker: Path) -> tuple[Any, l
     return with_outliers_apart(scorer.model, samples), samples
 
 
+@pytest.fixture(scope="module")
+def scaled(divided: tuple[Any, list[EncodedPair]]) -> Any:
+    """The same model with its products scaled."""
+    return with_products_scaled(*divided)
+
+
 def scaled_products(model: Any) -> list[ScaledLinear]:
     return [module for module in model.modules() if isinstance(module, ScaledLinear)]
 
@@ -63,25 +69,21 @@ def test_the_rounding_changes_little_and_the_model_itself_nothing(
 
 @pytest.mark.parametrize("divided", ["BERT"], indirect=True)
 def test_the_rounding_moves_no_logit_of_a_trained_model_far(
-    divided: tuple[Any, Sequence[EncodedPair]],
+    divided: tuple[Any, Sequence[EncodedPair]], scaled: Any
 ) -> None:
-    model, samples = divided
-    scaled = with_products_scaled(model, samples)
+    model, _ = divided
     assert logits(scaled) == pytest.approx(logits(model), abs=0.2)
 
 
 def test_every_layer_s_products_are_scaled_but_the_first_feed_forward_s_and_the_last_token_s(
-    divided: tuple[Any, Sequence[EncodedPair]],
+    divided: tuple[Any, Sequence[EncodedPair]], scaled: Any
 ) -> None:
-    model, samples = divided
-    layers = len(model.base_model.encoder.layer)
-    assert len(scaled_products(with_products_scaled(model, samples))) == 6 * (layers - 1) - 1 + 2
+    layers = len(divided[0].base_model.encoder.layer)
+    assert len(scaled_products(scaled)) == 6 * (layers - 1) - 1 + 2
 
 
-def test_what_reads_the_same_input_scales_it_alike(
-    divided: tuple[Any, Sequence[EncodedPair]],
-) -> None:
-    first, *_ = with_products_scaled(*divided).base_model.encoder.layer
+def test_what_reads_the_same_input_scales_it_alike(scaled: Any) -> None:
+    first, *_ = scaled.base_model.encoder.layer
     query, key = first.attention.self.query, first.attention.self.key
     assert torch.equal(query._factor, key._factor)
     assert torch.equal(query._shift, key._shift)
