@@ -19,7 +19,7 @@ quick: $(VENV)/.dev  ## the tests that load no trained model and start no server
 	$(BIN)/python -m pytest --quick -m "not long" --numprocesses 2 --dist worksteal
 
 test: $(VENV)/.dev  ## set everything up, then pass the tests
-	$(BIN)/python -m pytest -m "not long" --numprocesses 2 --dist loadscope --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not long" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-all: $(VENV)/.dev  ## the tests that take minutes too
 	$(BIN)/python -m pytest

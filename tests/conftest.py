@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 
 import bge_rerank_mini
 from bge_rerank import DEFAULT_MODEL, load_scorer
@@ -21,6 +22,10 @@ from counted_scorer import Pairs
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+# How long one example takes depends on what else the machine does.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 QUERY = "what causes tides"
 PASSAGES = [
@@ -48,8 +53,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Quick())
 
 
-# Torch and its like are imported by the fixtures that need them: the process that hands out the tests
-# to others reads this file too, and so does each run of a single test.
+# The fixtures that need torch and the like import them: the process that hands out the tests to others
+# reads this file too, and so does each run of a single test.
 
 
 @pytest.fixture(scope="session")

@@ -133,6 +133,7 @@ def answer(port: int, **headers: str) -> httpx.Response:
     )
 
 
+@pytest.mark.light_processes
 @pytest.mark.parametrize(
     "linter",
     [

@@ -25,7 +25,8 @@ def test_the_readme_opens_with_the_two_commands() -> None:
 
 RUN_EACH = """
 import json, os, sys
-import langchain_core.documents, llama_index.core.schema, torch, transformers
+import langchain_core.documents, llama_index.core.schema, torch
+from transformers import AutoTokenizer, BertForSequenceClassification
 for number, snippet in enumerate(json.load(sys.stdin)):
     if (child := os.fork()) == 0:
         with open(f"{number}.out", "w") as out, open(f"{number}.err", "w") as err:

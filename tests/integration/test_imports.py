@@ -9,6 +9,8 @@ import pytest
 
 from calibrations import calibration
 
+pytestmark = pytest.mark.light_processes
+
 HEAVY = {"torch", "transformers", "tokenizers", "FlagEmbedding", "numpy", "pydantic", "rich"}
 HEAVY |= {"sklearn", "scipy", "matplotlib", "pandas"}
 EVALUATING = {"ir_measures", "pytrec_eval", "ir_datasets", "bm25s", "Stemmer", "jinja2"}

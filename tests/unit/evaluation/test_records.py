@@ -44,6 +44,7 @@ def killed(folder: Path, count: int, at: int) -> None:
     assert done.returncode == -9
 
 
+@pytest.mark.light_processes
 def test_a_run_that_was_killed_goes_on_to_the_same_result(tmp_path: Path) -> None:
     killed(tmp_path, count=60, at=31)
     assert len(lines_of(tmp_path)) == 16

@@ -166,6 +166,7 @@ def test_threads_share_a_cache(cache: ScoreCache) -> None:
         assert all(threads.map(call, range(200)))
 
 
+@pytest.mark.light_processes
 def test_processes_share_a_folder(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom pathlib import Path\n"
