@@ -79,13 +79,11 @@ def test_it_tells_which_part_of_a_long_text_answers(bge_rerank: Callable[..., Do
 def test_it_fuses_the_order_of_the_lines_with_the_rerankers(
     bge_rerank: Callable[..., Done],
 ) -> None:
-    done = bge_rerank(
-        "rank", QUERY, "-", "--model", "mini", "--json", "--fusion", "rrf", stdin=LINES
-    )
+    done = bge_rerank("rank", QUERY, "-", "--model", "mini", "--json", "--rrf-k", "60", stdin=LINES)
     records = list(map(json.loads, done.stdout.splitlines()))
     by_score = sorted(records, key=lambda record: -record["rerank_score"])
     for rank, record in enumerate(by_score, 1):
-        assert record["rerank_fused"] == fused_score(record["index"] + 1, rank)
+        assert record["rerank_fused"] == fused_score(record["index"] + 1, rank, 60)
     fused = [record["rerank_fused"] for record in records]
     assert fused == sorted(fused, reverse=True)
 
@@ -104,7 +102,9 @@ def test_it_reads_jsonl_and_keeps_the_objects(
     ] == records
 
 
-def test_it_reads_the_field_passage_and_else_the_field_text() -> None:
+def test_it_reads_the_field_passage_and_else_the_field_text(
+    bge_rerank: Callable[..., Done],
+) -> None:
     records = [{"passage": PASSAGES[0], "text": PASSAGES[1]}, {"text": PASSAGES[2]}]
     stdin = "\n".join(map(json.dumps, records)).encode()
     done = bge_rerank("rank", QUERY, "--jsonl", "--model", "mini", stdin=stdin)
