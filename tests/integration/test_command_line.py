@@ -81,6 +81,7 @@ def test_it_fuses_the_order_of_the_lines_with_the_rerankers(
 ) -> None:
     done = bge_rerank("rank", QUERY, "-", "--model", "mini", "--json", "--rrf-k", "60", stdin=LINES)
     records = list(map(json.loads, done.stdout.splitlines()))
+    assert len(records) == len(PASSAGES)
     by_score = sorted(records, key=lambda record: -record["rerank_score"])
     for rank, record in enumerate(by_score, 1):
         assert record["rerank_fused"] == fused_score(record["index"] + 1, rank, 60)
