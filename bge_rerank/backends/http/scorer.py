@@ -147,7 +147,7 @@ class HttpScorer:
         content = await self._session().post(url, self._dialect.body(ask))
         try:
             scores = read_scores(content, len(request.texts), self._dialect)
-            return [logit_of(score, self._dialect.scale(info)) for score in scores]
+            return [logit_of(score, info.scale or self._dialect.scale) for score in scores]
         except UnusableAnswerError as error:
             reason = f"{error}; is it a {self.config.backend} server that reranks?"
             raise ServerError(url, reason, status=200) from error
