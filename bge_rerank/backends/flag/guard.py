@@ -53,9 +53,9 @@ class GuardedScorer:
         self.max_length = choose_max_length(config, model)
         self._device = single_device(config)
 
-    def _guard(self, guarded_class: Any, dtype: torch.dtype) -> None:
+    def _guard(self, inner: Any, dtype: torch.dtype) -> None:
         """Take an instance of FlagEmbedding's class, whose weights are loaded."""
-        self._inner = guarded_class
+        self._inner = inner
         self.precision = str(dtype).removeprefix("torch.")
         self._inner.model.forward = guarded(self._inner.model.forward)
 
