@@ -7,14 +7,13 @@ from typing import Any
 
 from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
-from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langchain_core.runnables import RunnableLambda
 from typing_extensions import override
 
 from bge_rerank.adapters.metadata import (
     RETRIEVAL_SCORE_KEY,
     Unscored,
-    rerank_metadata,
-    without_rerank_metadata,
+    with_rerank_metadata,
 )
 from bge_rerank.adapters.settings import RerankerSettings
 from bge_rerank.types import Ranked
@@ -61,24 +60,19 @@ class BGERerankerCompressor(RerankerSettings, BaseDocumentCompressor):
             ScoringError: The model or the server failed, or gave a score that cannot be ranked, and
                 `on_error` is `"raise"`.
         """
-        return self._runnable().invoke(
-            {"documents": documents, "query": query}, self._run_config(callbacks)
-        )
+        inputs = {"documents": documents, "query": query}
+        return self._runnable().invoke(inputs, {"callbacks": callbacks})
 
     @override
     async def acompress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
     ) -> list[Document]:
         """Rerank as `compress_documents` does, without blocking the event loop."""
-        return await self._runnable().ainvoke(
-            {"documents": documents, "query": query}, self._run_config(callbacks)
-        )
+        inputs = {"documents": documents, "query": query}
+        return await self._runnable().ainvoke(inputs, {"callbacks": callbacks})
 
     def _runnable(self) -> RunnableLambda[dict[str, Any], list[Document]]:
-        return RunnableLambda(self._compress, afunc=self._acompress)
-
-    def _run_config(self, callbacks: Callbacks | None) -> RunnableConfig:
-        return {"callbacks": callbacks, "run_name": type(self).__name__}
+        return RunnableLambda(self._compress, afunc=self._acompress, name=type(self).__name__)
 
     def _compress(self, inputs: dict[str, Any]) -> list[Document]:
         documents = inputs["documents"]
@@ -104,9 +98,6 @@ class BGERerankerCompressor(RerankerSettings, BaseDocumentCompressor):
 def _scored_copy(
     documents: Sequence[Document], passages: Sequence[str], ranked: Ranked | Unscored
 ) -> Document:
-    document = documents[ranked.index]
-    metadata = {
-        **without_rerank_metadata(document.metadata),
-        **rerank_metadata(ranked, passages[ranked.index], document.page_content),
-    }
+    document, passage = documents[ranked.index], passages[ranked.index]
+    metadata = with_rerank_metadata(document.metadata, ranked, passage, document.page_content)
     return document.model_copy(update={"metadata": metadata})

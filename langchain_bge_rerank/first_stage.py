@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 
-from bge_rerank.errors import InvalidInputError
+from bge_rerank.adapters.metadata import labelled_id
 
 
 def first_stage(
@@ -21,7 +20,7 @@ def first_stage(
             documents' own ids.
 
     Raises:
-        InvalidInputError: When it is asked: a document has no such id.
+        InvalidInputError: When the function is called: a document has no such id.
 
     >>> from langchain_core.embeddings import DeterministicFakeEmbedding
     >>> from langchain_core.vectorstores import InMemoryVectorStore
@@ -32,19 +31,11 @@ def first_stage(
     """
 
     def find(query: str) -> list[tuple[str, str]]:
-        return [
-            (_id(document, id_key), document.page_content) for document in retriever.invoke(query)
-        ]
+        found = []
+        for document in retriever.invoke(query):
+            text = document.page_content
+            id_ = labelled_id("document", document.id, document.metadata, id_key, text)
+            found.append((id_, text))
+        return found
 
     return find
-
-
-def _id(document: Document, id_key: str | None) -> str:
-    id_ = document.id if id_key is None else document.metadata.get(id_key)
-    if id_ is None:
-        where = "id" if id_key is None else f"metadata {id_key!r}"
-        raise InvalidInputError(
-            f"a document has no {where}: {document.page_content!r:.80}; "
-            "give the id_key of the ids that your labels use"
-        )
-    return str(id_)

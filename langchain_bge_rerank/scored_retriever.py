@@ -87,17 +87,11 @@ class ScoredRetriever(VectorStoreRetriever):
 
     def _with_scores(self, found: Iterable[tuple[Document, float]]) -> list[Document]:
         relevance = self.relevance_score_fn or (lambda score: score)
-        return [
-            document.model_copy(
-                update={
-                    "metadata": {
-                        **document.metadata,
-                        self.retrieval_score_key: float(relevance(score)),
-                    }
-                }
-            )
-            for document, score in found
-        ]
+        documents = []
+        for document, score in found:
+            metadata = {**document.metadata, self.retrieval_score_key: float(relevance(score))}
+            documents.append(document.model_copy(update={"metadata": metadata}))
+        return documents
 
     def _no_scores(self) -> ConfigurationError:
         store = type(self.vectorstore).__name__

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from llama_index.core.base.base_retriever import BaseRetriever
-from llama_index.core.schema import MetadataMode, NodeWithScore
+from llama_index.core.schema import MetadataMode
 
-from bge_rerank.errors import InvalidInputError
+from bge_rerank.adapters.metadata import labelled_id
 
 
 def first_stage(
@@ -21,7 +21,7 @@ def first_stage(
             nodes' own ids.
 
     Raises:
-        InvalidInputError: When it is asked: a node has no such id.
+        InvalidInputError: When the function is called: a node has no such id.
 
     >>> from llama_index.core import MockEmbedding, VectorStoreIndex
     >>> from llama_index.core.schema import TextNode
@@ -32,19 +32,10 @@ def first_stage(
     """
 
     def find(query: str) -> list[tuple[str, str]]:
-        return [
-            (_id(found, id_key), found.node.get_content(MetadataMode.NONE))
-            for found in retriever.retrieve(query)
-        ]
+        found = []
+        for node in (scored.node for scored in retriever.retrieve(query)):
+            text = node.get_content(MetadataMode.NONE)
+            found.append((labelled_id("node", node.node_id, node.metadata, id_key, text), text))
+        return found
 
     return find
-
-
-def _id(found: NodeWithScore, id_key: str | None) -> str:
-    id_ = found.node.node_id if id_key is None else found.node.metadata.get(id_key)
-    if id_ is None:
-        raise InvalidInputError(
-            f"a node has no metadata {id_key!r}: {found.node.get_content()!r:.80}; "
-            "give the id_key of the ids that your labels use"
-        )
-    return str(id_)

@@ -19,8 +19,7 @@ from bge_rerank.adapters.metadata import (
     RERANK_KEYS,
     RETRIEVAL_SCORE_KEY,
     Unscored,
-    rerank_metadata,
-    without_rerank_metadata,
+    with_rerank_metadata,
 )
 from bge_rerank.adapters.settings import RerankerSettings
 from bge_rerank.inputs import checked_query
@@ -144,13 +143,10 @@ def _query(query_bundle: QueryBundle | None) -> str:
 def _scored_copy(
     nodes: list[NodeWithScore], passages: list[str], ranked: Ranked | Unscored
 ) -> NodeWithScore:
-    came = nodes[ranked.index]
-    node = came.node
-    metadata = {
-        **without_rerank_metadata(node.metadata),
-        **rerank_metadata(ranked, passages[ranked.index], node.get_content(MetadataMode.NONE)),
-        RETRIEVAL_SCORE_KEY: came.score,
-    }
+    came, passage = nodes[ranked.index], passages[ranked.index]
+    node, text = came.node, came.node.get_content(MetadataMode.NONE)
+    metadata = with_rerank_metadata(node.metadata, ranked, passage, text)
+    metadata[RETRIEVAL_SCORE_KEY] = came.score
     copy = node.model_copy(
         update={
             "metadata": metadata,

@@ -1,4 +1,4 @@
-"""What is left where scoring failed: the candidates in the order in which they came."""
+"""What a ranking adds to the metadata of documents and nodes, and the ids that labels use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bge_rerank.errors import ScoringError
+from bge_rerank.errors import InvalidInputError, ScoringError
 from bge_rerank.types import Ranked, Span
 
 logger = logging.getLogger(__name__)
@@ -79,13 +79,34 @@ def rerank_metadata(ranked: Ranked | Unscored, passage: str, text: str) -> dict[
     return metadata
 
 
-def without_rerank_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Return metadata without what an earlier reranking added.
+def with_rerank_metadata(
+    metadata: dict[str, Any], ranked: Ranked | Unscored, passage: str, text: str
+) -> dict[str, Any]:
+    """Return a copy of metadata with `rerank_metadata` in place of what an earlier reranking added.
 
-    >>> without_rerank_metadata({"title": "Tides", "rerank_score": 0.9})
-    {'title': 'Tides'}
+    >>> earlier = {"title": "Tides", "rerank_probability": 0.9}
+    >>> with_rerank_metadata(earlier, Ranked(0, 0.5, 0.0), "text", "text")
+    {'title': 'Tides', 'rerank_score': 0.5}
     """
-    return {key: value for key, value in metadata.items() if key not in RERANK_KEYS}
+    others = {key: value for key, value in metadata.items() if key not in RERANK_KEYS}
+    return others | rerank_metadata(ranked, passage, text)
+
+
+def labelled_id(
+    kind: str, own: str | None, metadata: dict[str, Any], id_key: str | None, text: str
+) -> str:
+    """Return the id by which labels name a document or node: its own, or the one in a metadata field.
+
+    Raises:
+        InvalidInputError: It has no such id.
+    """
+    id_ = own if id_key is None else metadata.get(id_key)
+    if id_ is None:
+        where = "id" if id_key is None else f"metadata {id_key!r}"
+        raise InvalidInputError(
+            f"a {kind} has no {where}: {text!r:.80}; give the id_key of the ids that your labels use"
+        )
+    return str(id_)
 
 
 def _span_in_text(span: Span, passage: str, text: str) -> Span | None:

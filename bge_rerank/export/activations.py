@@ -87,14 +87,7 @@ def observe(
     products: Sequence[torch.nn.Module],
     samples: Sequence[EncodedPair],
 ) -> list[Seen]:
-    """Return the statistics of what goes into each product while the samples are scored.
-
-    Args:
-        kind: Which statistics: `Extremes` or `Activations`.
-        model: An encoder classifier of the BERT and RoBERTa family, in float32.
-        products: Those of its products that are watched.
-        samples: Pairs like those to be scored.
-    """
+    """Return the statistics of each product's inputs while a float32 classifier scores samples."""
     classifier = FirstTokenClassifier(model, eager=True).eval()
     takes_type_ids = model.config.type_vocab_size > 1
     seen = [kind() for _ in products]

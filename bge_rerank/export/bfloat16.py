@@ -21,13 +21,10 @@ from torch.nn.functional import layer_norm
 
 
 def with_norms_folded(model: Any) -> Any:
-    """Return a copy of a classifier whose norms have neither gain nor shift.
+    """Return a copy of a float32 BERT or RoBERTa classifier whose norms have neither gain nor shift.
 
     A value's bias becomes one of attention's output, since a query's weights have the sum 1; a key's
     is left out, since it adds the same to all of a query's products.
-
-    Args:
-        model: An encoder classifier of the BERT and RoBERTa family, in float32.
     """
     folded = copy.deepcopy(model)
     with torch.no_grad():
@@ -51,11 +48,7 @@ def with_norms_folded(model: Any) -> Any:
 
 
 def with_logit_as_sum(model: Any) -> Any:
-    """Return a copy of a classifier that multiplies and adds in place of its last product.
-
-    Args:
-        model: An encoder classifier of the BERT and RoBERTa family with one logit.
-    """
+    """Return a copy of a one-logit classifier that multiplies and adds in place of its last product."""
     rewritten = copy.deepcopy(model)
     classifier = rewritten.classifier
     if isinstance(classifier, torch.nn.Linear):

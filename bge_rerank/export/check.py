@@ -13,8 +13,10 @@ from bge_rerank.types import Pair, Scorer
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """What an export may differ by, as shares of the spread of the model's logits.
+class Agreement:
+    """How far an export differs from its model, or may differ.
+
+    Both are shares of the spread: the standard deviation of the model's logits over the pairs.
 
     Attributes:
         difference: The root mean square difference from the model in torch, float32.
@@ -25,21 +27,12 @@ class Bounds:
     batch: float
 
 
-BOUNDS: dict[Precision, Bounds] = {
-    "fp32": Bounds(difference=1e-4, batch=1e-4),
-    "bf16": Bounds(difference=0.05, batch=0.05),
-    "int8": Bounds(difference=0.15, batch=0.15),
+BOUNDS: dict[Precision, Agreement] = {
+    "fp32": Agreement(difference=1e-4, batch=1e-4),
+    "bf16": Agreement(difference=0.05, batch=0.05),
+    "int8": Agreement(difference=0.15, batch=0.15),
 }
-"""The spread is the standard deviation over the pairs checked. A root mean square difference of 0.15
-spreads is a correlation of 0.99."""
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """How an export agrees with its model; both figures as in `Bounds`."""
-
-    difference: float
-    batch: float
+"""A root mean square difference of 0.15 spreads is a correlation of 0.99."""
 
 
 def check_export(
@@ -48,10 +41,10 @@ def check_export(
     """Compare an export with its model on padded batches of several lengths, and with itself alone.
 
     Args:
-        exported: The export, in a backend that reads it; it batches rows of unequal length.
+        exported: The export, in a backend whose batches hold rows of unequal length.
         model: The model in torch, float32.
         pairs: Pairs of several lengths.
-        precision: What the export was made for.
+        precision: The export's precision, which sets the bounds.
 
     Raises:
         ExportError: It differs by more than its precision explains.

@@ -57,11 +57,9 @@ def lookups(graph: onnx.ModelProto) -> list[onnx.NodeProto]:
 
 
 def with_table_in_half(model: onnx.ModelProto, lookup: str) -> None:
-    """Keep the table of a lookup in float16, and turn what is looked up into float32.
+    """Change a graph to keep the float32 table of a named lookup in float16.
 
-    Args:
-        model: A graph that holds its weights; it is changed.
-        lookup: The name of the lookup, a `Gather` whose table is a float32 weight.
+    What is looked up is turned into float32. The graph holds its weights itself.
     """
     graph = model.graph
     place, node = next(item for item in enumerate(graph.node) if item[1].name == lookup)

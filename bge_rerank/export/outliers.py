@@ -23,11 +23,9 @@ OUTLIERS = 64
 
 
 def with_outliers_apart(model: Any, samples: Sequence[EncodedPair]) -> Any:
-    """Return a copy of a classifier that computes each feed-forward, but the last layer's, as two.
+    """Return a copy of a float32 classifier that computes each feed-forward, but the last, as two.
 
-    Args:
-        model: An encoder classifier of the BERT and RoBERTa family, in float32.
-        samples: Pairs like those to be scored.
+    The samples are pairs like those to be scored.
     """
     divided = copy.deepcopy(model)
     layers = divided.base_model.encoder.layer[:-1]

@@ -32,10 +32,7 @@ square error was 0.071 so, and 0.079 with the samples' mean extremes, which are 
 def quantise_graph(path: Path, samples: Sequence[EncodedPair], pad_token_id: int) -> None:
     """Replace a float32 graph by one that computes its layers in 8 bits.
 
-    Args:
-        path: The graph; its large weights, if any, lie beside it.
-        samples: What the activations' ranges are taken from: pairs like those to be scored.
-        pad_token_id: What rows are padded with.
+    The activations' ranges are taken from the samples: pairs like those to be scored.
     """
     graph = onnx.load(path, load_external_data=False)
     inputs = [node.name for node in graph.graph.input]

@@ -26,11 +26,10 @@ SMALLEST = 1e-6
 
 
 def with_products_scaled(model: Any, samples: Sequence[EncodedPair]) -> Any:
-    """Return a copy of a classifier whose products that are to be in 8 bits are made ready for it.
+    """Return a copy of a float32 classifier whose products are ready for 8 bits.
 
-    Args:
-        model: An encoder classifier with its outliers apart (`with_outliers_apart`), in float32.
-        samples: Pairs like those to be scored.
+    The classifier has its outliers apart (`with_outliers_apart`). The samples are pairs like those to
+    be scored.
     """
     scaled = copy.deepcopy(model)
     groups = list(_groups(scaled))
@@ -60,12 +59,7 @@ class Scaling:
     """What the channels of an input are shifted and divided by, and how they then go together."""
 
     def __init__(self, activations: Activations, weight: torch.Tensor) -> None:
-        """Choose both for an input.
-
-        Args:
-            activations: What was seen of it.
-            weight: All that reads it, of shape (outputs, inputs).
-        """
+        """Choose both for an input; all weights that read it have the shape (outputs, inputs)."""
         self.middle = (activations.highest + activations.lowest) / 2
         half_range = (activations.highest - activations.lowest).clamp(min=2 * SMALLEST) / 2
         largest = weight.abs().amax(0).clamp(min=SMALLEST)

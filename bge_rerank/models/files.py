@@ -38,11 +38,7 @@ _HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """A model's `config.json`, and what it says.
-
-    Attributes:
-        contents: The file, parsed.
-    """
+    """A model's `config.json`, parsed, and what it says."""
 
     contents: dict[str, Any]
 
@@ -96,8 +92,7 @@ def read_config(config: ScorerConfig) -> ModelConfig:
         ModelLoadError: There is no such folder, or the hub does not have it or cannot be reached.
         MissingDependencyError: `"mini"` was asked for and is not installed.
     """
-    folder = _local_folder(config.model_name)
-    path = (folder or _from_hub(config, ["config.json"])) / "config.json"
+    path = model_folder(config, ["config.json"]) / "config.json"
     try:
         contents = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -124,9 +119,7 @@ def model_folder(config: ScorerConfig, files: Sequence[str] = WEIGHT_FILES) -> P
 def loading_errors(model_name: str, *others: type[Exception]) -> Iterator[None]:
     """Turn what `huggingface_hub` and `transformers` raise into one line that says what to do.
 
-    Args:
-        model_name: What is loaded.
-        others: What else the block raises when it cannot load.
+    `others` are further errors that the block raises when it cannot load the model.
     """
     from huggingface_hub import errors as hub
 

@@ -28,10 +28,8 @@ class Manifest:
     Attributes:
         source_model: The name or folder that the weights came from.
         revision: Of the hub repository; `None` for its main branch or a folder.
-        precision: What it computes in.
         max_length: The longest sequence that the graph takes, in tokens.
         sha256: The checksum of each file in the graph's folder.
-        format: The version of this layout.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}

@@ -22,11 +22,9 @@ class Backend:
     is_server: bool = False
 
 
-def _server() -> Backend:
-    return Backend(
-        "bge_rerank.backends.http.scorer", "HttpScorer", "httpx", extra="http", is_server=True
-    )
-
+_SERVER = Backend(
+    "bge_rerank.backends.http.scorer", "HttpScorer", "httpx", extra="http", is_server=True
+)
 
 BACKENDS = {
     "torch": Backend("bge_rerank.backends.torch.scorer", "TorchScorer", "torch", extra="torch"),
@@ -38,12 +36,7 @@ BACKENDS = {
     "m3-sparse": Backend(
         "bge_rerank.backends.flag.m3_sparse", "M3SparseScorer", "FlagEmbedding", extra="flag"
     ),
-    "tei": _server(),
-    "vllm": _server(),
-    "infinity": _server(),
-    "llamacpp": _server(),
-    "cohere": _server(),
-    "jina": _server(),
+    **dict.fromkeys(("tei", "vllm", "infinity", "llamacpp", "cohere", "jina"), _SERVER),
 }
 """Each class takes a `ScorerConfig` whose backend is decided, and loads the weights, or asks a server."""
 

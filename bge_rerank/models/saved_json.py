@@ -35,19 +35,12 @@ def read_json(
 ) -> Record:
     """Read what `write_json` wrote.
 
-    Args:
-        path: The file.
-        kind: What it must be.
-        version: The `format` that it must have.
-        record: The dataclass to make; its own checks raise `error` too.
-        error: What is raised.
-        kind_optional: Read files without a kind too: earlier versions wrote them.
-        remedy: What the user can do about a file that cannot be read; by default, give another file
-            or make it anew.
+    With `kind_optional`, files of earlier versions, which have no kind, are read too. `remedy` says
+    what to do about an unreadable file; by default, give another file or make it anew.
 
     Raises:
         RerankError: As `error`, and naming the file: it cannot be read, is of another kind or
-            version, or a field is missing, of another type, or has a value that cannot be.
+            `format`, or a field is missing, of another type, or has a value that cannot be.
     """
     name = repr(fspath(path))
     try:

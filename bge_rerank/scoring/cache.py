@@ -87,10 +87,7 @@ class CachedScorer(Wrapper):
     def __init__(self, scorer: Scorer, cache: ScoreCache, key_prefix: Sequence[object]) -> None:
         """Put a cache in front of a scorer.
 
-        Args:
-            scorer: What scores the pairs that are missing.
-            cache: Where logits are kept; several scorers may share it.
-            key_prefix: What tells this scorer's logits from those of others, fit for JSON.
+        Several scorers may share a cache. The key prefix tells their logits apart; it is fit for JSON.
         """
         super().__init__(scorer)
         self._cache = cache
@@ -137,9 +134,7 @@ class CachedScorer(Wrapper):
 def with_cache(scorer: Scorer, config: ScorerConfig) -> Scorer:
     """Put the cache that a configuration names in front of its loaded scorer.
 
-    Args:
-        scorer: The backend's scorer.
-        config: With the backend decided.
+    The configuration's backend is decided: it is not `"auto"`.
 
     Raises:
         ConfigurationError: The cache's folder cannot be opened or written.
@@ -159,7 +154,7 @@ def open_cache(place: str) -> ScoreCache:
     """
     if not place:
         raise ConfigurationError("score_cache is ''; give a folder, 'memory', or None for no cache")
-    return _memory() if place == "memory" else _folder(Path(place).expanduser().resolve())
+    return _opened(None if place == "memory" else Path(place).expanduser().resolve())
 
 
 def score_key(prefix: Sequence[object], pair: Pair) -> bytes:
@@ -201,12 +196,10 @@ def _missing(pairs: Sequence[Pair], known: Mapping[Pair, float]) -> list[Pair]:
 
 
 @cache
-def _memory() -> ScoreCache:
-    return MemoryCache()
-
-
-@cache
-def _folder(folder: Path) -> ScoreCache:
+def _opened(folder: Path | None) -> ScoreCache:
+    """Open the cache in a folder, or in memory."""
+    if folder is None:
+        return MemoryCache()
     with needs_extra("cache", "a score_cache in a folder"):
         from bge_rerank.scoring.cache_folder import FolderCache
     return FolderCache(folder)

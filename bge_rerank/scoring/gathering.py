@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from time import perf_counter
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from bge_rerank.models.options import MILLISECONDS_OR_OFF, whole_from
@@ -74,9 +75,7 @@ class GatheringScorer(Wrapper):
         self.on_pass = on_pass
         self._passes: WeakKeyDictionary[asyncio.AbstractEventLoop, Passes] = WeakKeyDictionary()
 
-    def __reduce__(
-        self,
-    ) -> tuple[type[GatheringScorer], tuple[Scorer, float, int, OnPass | None]]:
+    def __reduce__(self) -> tuple[Any, ...]:
         # A copy is a scorer of its own; event loops can be neither copied nor pickled.
         return GatheringScorer, (self.scorer, self.wait_ms, self.max_pairs, self.on_pass)
 

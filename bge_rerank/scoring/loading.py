@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bge_rerank.backends.http.checks import checked_server
@@ -18,8 +17,6 @@ from bge_rerank.scoring.asking import ascore_with
 from bge_rerank.scoring.cache import with_cache
 from bge_rerank.scoring.gathering import GatheringScorer
 from bge_rerank.types import Pair, Scorer, Span
-
-logger = logging.getLogger(__name__)
 
 _loaded: dict[ScorerConfig, Scorer] = {}
 _gathering: dict[ScorerConfig, GatheringScorer] = {}
@@ -42,15 +39,14 @@ def load_scorer(*model: Any, **options: Any) -> LazyScorer:
     return LazyScorer(checked_server(ScorerConfig(*model, **options)))
 
 
+@dataclass(frozen=True, repr=False)
 class LazyScorer:
     """A configuration that becomes a loaded scorer when it is asked to score.
 
     It holds no weights itself, so it is cheap to copy, to compare and to pickle.
     """
 
-    def __init__(self, config: ScorerConfig) -> None:
-        """Keep the configuration; nothing is loaded."""
-        self.config = config
+    config: ScorerConfig
 
     def score(self, pairs: Sequence[Pair], /) -> list[float]:
         """Score pairs as `Scorer.score` does; the first call loads the weights.
@@ -98,10 +94,7 @@ class LazyScorer:
 
     @property
     def tokens_cut(self) -> Callable[[Sequence[Pair]], list[int]] | None:
-        """Counts the tokens that `score` leaves out of each pair.
-
-        `None` before the weights are loaded, and for backends that cannot count them.
-        """
+        """Counts the tokens cut from each pair; `None` before loading, or if the backend cannot."""
         return self._told("tokens_cut")
 
     @property
@@ -131,12 +124,6 @@ class LazyScorer:
     def _told(self, name: str) -> Any | None:
         """Return an attribute of the loaded scorer; `None` before, and where it has none."""
         return getattr(_loaded.get(self.config), name, None)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, LazyScorer) and self.config == other.config
-
-    def __hash__(self) -> int:
-        return hash(self.config)
 
     def __repr__(self) -> str:
         return f"LazyScorer({self.config})"

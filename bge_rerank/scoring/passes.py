@@ -21,7 +21,6 @@ class Request:
     """One call.
 
     Attributes:
-        pairs: The pairs to score.
         came: When the call came, in the loop's time.
         logits: Receives the answer.
     """
@@ -91,10 +90,7 @@ class Passes:
     def __init__(self, score: ScoreAsync, wait: float, max_pairs: int) -> None:
         """Start with an empty queue.
 
-        Args:
-            score: Scores the pairs of a pass.
-            wait: Seconds from the first call of a pass to its start.
-            max_pairs: The most distinct pairs of a pass.
+        A pass starts `wait` seconds after its first call, or with `max_pairs` distinct pairs.
         """
         self._score = score
         self._wait = wait

@@ -31,15 +31,11 @@ class PiecewiseScorer(Wrapper):
 
     def score(self, pairs: Sequence[Pair], /) -> list[float]:
         """Return the wrapped scorer's logits, in input order."""
-        return _in_order(
-            {
-                place: logit
-                for places in self._pieces(pairs)
-                for place, logit in zip(
-                    places, self.scorer.score([pairs[place] for place in places]), strict=True
-                )
-            }
-        )
+        logits: dict[int, float] = {}
+        for places in self._pieces(pairs):
+            scored = self.scorer.score([pairs[place] for place in places])
+            logits.update(zip(places, scored, strict=True))
+        return _in_order(logits)
 
     async def ascore(self, pairs: Sequence[Pair], /) -> list[float]:
         """Score as `score` does, without blocking the event loop."""

@@ -66,12 +66,7 @@ AnyRequest = Annotated[
 
 
 def create_app(scorer: Scorer, options: ServerOptions) -> Any:
-    """Return the ASGI application that ranks with a scorer.
-
-    Args:
-        scorer: What scores, its weights loaded.
-        options: How it presents itself and what it takes.
-    """
+    """Return the ASGI application that ranks with a scorer whose weights are loaded."""
     limits = options.limits
     service = RankingService(scorer, limits, options.pass_pairs, options.wait_ms)
     app = FastAPIOffline(

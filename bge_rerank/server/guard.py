@@ -41,15 +41,12 @@ class Guard:
         if not self._may_pass(scope["path"], headers.get(b"authorization", b"")):
             await _refuse(scope, send, RefusedError("Unauthorized", "no or wrong bearer token"))
             return
-        too_large = RefusedError(
-            "TooLarge", f"the body is larger than {self._max_body_bytes} bytes"
-        )
+        limit = self._max_body_bytes
         announced = headers.get(b"content-length", b"0")
-        if not announced.isdigit() or int(announced) > self._max_body_bytes:
-            await _refuse(scope, send, too_large)
-            return
-        body = await _body(receive, self._max_body_bytes)
+        fits = announced.isdigit() and int(announced) <= limit
+        body = await _body(receive, limit) if fits else None
         if body is None:
+            too_large = RefusedError("TooLarge", f"the body is larger than {limit} bytes")
             await _refuse(scope, send, too_large)
             return
         await self._app(scope, _again(body, receive), send)

@@ -29,11 +29,7 @@ class RankingService:
     def __init__(self, scorer: Scorer, limits: Limits, pass_pairs: int, wait_ms: float) -> None:
         """Put a scorer, whose weights are loaded, behind a queue.
 
-        Args:
-            scorer: What scores.
-            limits: What is refused.
-            pass_pairs: The most pairs of a pass.
-            wait_ms: How long the first request of a pass waits for others, in milliseconds.
+        The first request of a pass waits `wait_ms` milliseconds for others.
         """
         self.limits = limits
         self.metrics = Metrics()
@@ -51,11 +47,8 @@ class RankingService:
     ) -> list[Ranked]:
         """Rank texts, best first.
 
-        Args:
-            query: The words to rank by.
-            texts: What is ranked.
-            gone: Ends when the client has gone: what it asked for is then not scored any more.
-            truncate: Whether pairs that are longer than the model takes are cut, or refused.
+        Scoring stops when `gone` ends, as it does when the client disconnects. Without `truncate`,
+        pairs that are longer than the model takes are refused.
 
         Raises:
             RefusedError: The request is too large, there is no room for it, it took too long, the client

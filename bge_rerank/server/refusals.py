@@ -26,12 +26,7 @@ STATUSES: dict[Kind, int] = {
 
 
 class RefusedError(Exception):
-    """A request that is answered with an error.
-
-    Attributes:
-        kind: What sort of error it is.
-        message: What was wrong and what to do, in a line.
-    """
+    """A request that is answered with an error; `message` says in a line what to do."""
 
     def __init__(self, kind: Kind, message: str) -> None:
         super().__init__(kind, message)
@@ -105,18 +100,17 @@ def error_body(form: Form, refusal: RefusedError) -> dict[str, Any]:
     return _error(form, refusal).model_dump()
 
 
-def error_responses(body: Any, *kinds: Kind) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI entries of the errors that a route can answer with.
+def error_responses(body: Any) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI entries of the errors that a client can see, with their bodies' type.
 
-    Args:
-        body: The type of their bodies.
-        *kinds: Which; none means every one that a client can see.
-
-    >>> error_responses(CohereError, "Unauthorized")
-    {401: {'model': <class '...CohereError'>, 'description': 'Unauthorized'}}
+    >>> error_responses(CohereError)[401]
+    {'model': <class '...CohereError'>, 'description': 'Unauthorized'}
     """
-    shown = kinds or [kind for kind in STATUSES if kind != "Gone"]
-    return {STATUSES[kind]: {"model": body, "description": kind} for kind in shown}
+    return {
+        status: {"model": body, "description": kind}
+        for kind, status in STATUSES.items()
+        if kind != "Gone"
+    }
 
 
 def _error(form: Form, refusal: RefusedError) -> BaseModel:

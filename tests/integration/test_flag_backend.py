@@ -36,7 +36,7 @@ class Passes:
         self.rows: list[int] = []
         self.most_rows = 10**9
         self.error: BaseException | None = None
-        scorer._reranker.model.get_input_embeddings().register_forward_pre_hook(self)
+        scorer._inner.model.get_input_embeddings().register_forward_pre_hook(self)
 
     def __call__(self, module: Any, arguments: tuple[torch.Tensor, ...]) -> None:
         self.rows.append(arguments[0].shape[0])
@@ -73,8 +73,8 @@ def test_flagembedding_keeps_its_progress_bars_for_others(scorer: FlagScorer) ->
 
 def test_it_runs_in_this_process_on_one_device(scorer: FlagScorer) -> None:
     scorer.score(PAIRS)
-    assert scorer._reranker.target_devices == ["cpu"]
-    assert scorer._reranker.pool is None
+    assert scorer._inner.target_devices == ["cpu"]
+    assert scorer._inner.pool is None
 
 
 def test_a_fault_is_raised_at_once_and_not_retried_for_ever(scorer: FlagScorer) -> None:
@@ -100,10 +100,10 @@ def test_a_pair_that_does_not_fit_by_itself_is_our_error(scorer: FlagScorer) -> 
 
 
 def test_half_precision_files_are_computed_in_the_precision_asked_for(scorer: FlagScorer) -> None:
-    assert {weight.dtype for weight in scorer._reranker.model.parameters()} == {torch.float32}
+    assert {weight.dtype for weight in scorer._inner.model.parameters()} == {torch.float32}
     lower = FlagScorer(ScorerConfig("mini", "flag", dtype="bfloat16"))
     lower.score(PAIRS[:2])
-    assert {weight.dtype for weight in lower._reranker.model.parameters()} == {torch.bfloat16}
+    assert {weight.dtype for weight in lower._inner.model.parameters()} == {torch.bfloat16}
 
 
 def test_an_embedder_is_refused_by_name(tiny_embedder: Path) -> None:

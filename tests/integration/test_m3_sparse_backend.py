@@ -48,7 +48,7 @@ class Passes:
     def __init__(self, scorer: M3SparseScorer, error: BaseException | None = None, most: int = 0):
         self.rows: list[int] = []
         self.error, self.most = error, most
-        scorer._embedder.model.model.get_input_embeddings().register_forward_pre_hook(self)
+        scorer._inner.model.model.get_input_embeddings().register_forward_pre_hook(self)
 
     def __call__(self, module: Any, arguments: tuple[torch.Tensor, ...]) -> None:
         self.rows.append(arguments[0].shape[0])
@@ -80,8 +80,8 @@ def test_it_shows_no_progress_bar(
 
 def test_it_runs_in_this_process_on_one_device(scorer: M3SparseScorer, tiny_m3: Path) -> None:
     scorer.score(PAIRS)
-    assert scorer._embedder.target_devices == ["cpu"]
-    assert scorer._embedder.pool is None
+    assert scorer._inner.target_devices == ["cpu"]
+    assert scorer._inner.pool is None
     with pytest.raises(ConfigurationError, match="the 'm3-sparse' backend takes one"):
         M3SparseScorer(ScorerConfig(str(tiny_m3), "m3-sparse", device=("cpu", "meta")))
 

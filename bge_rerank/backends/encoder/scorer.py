@@ -10,6 +10,7 @@ from math import ceil
 from bge_rerank.backends.encoder.batches import coarse_length, even_batches, length_ordered_batches
 from bge_rerank.backends.encoder.pairs import EncodedPair, PairEncoder
 from bge_rerank.backends.encoder.pool import ForwardPool
+from bge_rerank.models.config import ScorerConfig
 from bge_rerank.types import Pair, Span
 
 logger = logging.getLogger(__name__)
@@ -45,12 +46,13 @@ class EncoderScorer:
 
     def __init__(
         self,
+        config: ScorerConfig,
         encoder: PairEncoder,
         runners: Sequence[Runner],
-        max_batch_tokens: int,
-        batch_cost: int,
         precision: str,
         *,
+        max_batch_tokens: int,
+        batch_cost: int = CPU_BATCH_COST,
         shares: int | None = None,
         coarse_lengths: bool = False,
         packs: bool = False,
@@ -58,18 +60,21 @@ class EncoderScorer:
         """Take what encodes and what runs.
 
         Args:
+            config: Names the model, and may set another `max_batch_tokens`.
             encoder: Makes the sequences.
             runners: One for each device or stream.
-            max_batch_tokens: The token budget of a batch.
-            batch_cost: What a batch costs besides its tokens, in tokens.
             precision: In what the runners compute.
+            max_batch_tokens: The backend's own token budget of a batch.
+            batch_cost: What a batch costs besides its tokens, in tokens.
             shares: Into how many batches at least a call is divided, so that nothing stands idle:
                 one for each runner, unless several keep one device busy.
             coarse_lengths: Whether the runners pad to the few lengths of `coarse_length`.
             packs: Whether the runners pack sequences end to end in place of padding them.
         """
+        self.config = config
+        self.model_name = config.model_name
         self.max_length = encoder.max_length
-        self.max_batch_tokens = max_batch_tokens
+        self.max_batch_tokens = config.max_batch_tokens or max_batch_tokens
         self.precision = precision
         self._batch_cost = batch_cost
         self._shares = len(runners) if shares is None else shares

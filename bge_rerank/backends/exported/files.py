@@ -12,7 +12,6 @@ from bge_rerank.errors import ConfigurationError, ModelLoadError
 from bge_rerank.models.config import ScorerConfig
 from bge_rerank.models.files import (
     GRAPH_FILES,
-    ModelConfig,
     choose_max_length,
     loading_errors,
     model_folder,
@@ -32,12 +31,9 @@ class ExportedModel:
     """A graph and what is needed to feed it.
 
     Attributes:
-        graph: The ONNX file.
-        encoder: Makes its input.
-        pad_token_id: What rows are padded with.
-        precision: What it was exported for; `"fp32"` where another tool made it.
-        source_model: What it was made of; its own name where another tool made it.
-        source_revision: Of the hub repository that it was made of.
+        precision: The manifest's; `"fp32"` where another tool made the graph.
+        source_model: What the graph was made of; its own name where another tool made it.
+        source_revision: Of the hub repository that the graph was made of.
     """
 
     graph: Path
@@ -67,25 +63,16 @@ def read_export(config: ScorerConfig) -> ExportedModel:
     manifest = read_manifest(graph.parent)
     if manifest:
         verify(manifest, graph.parent)
-    tokenizer = _tokenizer(folder, config.model_name)
+    with loading_errors(config.model_name, Exception):  # the library raises plain exceptions
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     return ExportedModel(
         graph,
         PairEncoder(tokenizer, choose_max_length(config, model)),
-        pad_token_id=_pad_token_id(model),
+        pad_token_id=int(model.contents.get("pad_token_id") or 0),
         precision=manifest.precision if manifest else "fp32",
         source_model=manifest.source_model if manifest else config.model_name,
         source_revision=manifest.revision if manifest else config.revision,
     )
-
-
-def _tokenizer(folder: Path, model_name: str) -> Tokenizer:
-    # The library raises plain exceptions.
-    with loading_errors(model_name, Exception):
-        return Tokenizer.from_file(str(folder / "tokenizer.json"))
-
-
-def _pad_token_id(model: ModelConfig) -> int:
-    return int(model.contents.get("pad_token_id") or 0)
 
 
 def _check_options(config: ScorerConfig) -> None:

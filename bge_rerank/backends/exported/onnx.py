@@ -10,10 +10,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from bge_rerank.backends.cores import usable_cores
 from bge_rerank.backends.encoder.batches import padded
 from bge_rerank.backends.encoder.pairs import EncodedPair
-from bge_rerank.backends.encoder.scorer import (
-    CPU_BATCH_COST,
-    EncoderScorer,
-)
+from bge_rerank.backends.encoder.scorer import EncoderScorer
 from bge_rerank.backends.exported.files import ExportedModel, read_export
 from bge_rerank.errors import ConfigurationError, ModelLoadError, ScoringError
 from bge_rerank.models.config import ScorerConfig
@@ -48,14 +45,12 @@ class OnnxScorer(EncoderScorer):
         precision = _precision(config, exported)
         runner = OnnxRunner(exported)
         super().__init__(
+            config,
             exported.encoder,
             [runner] * (config.threads or usable_cores()),
-            config.max_batch_tokens or MAX_BATCH_TOKENS,
-            CPU_BATCH_COST,
             precision,
+            max_batch_tokens=MAX_BATCH_TOKENS,
         )
-        self.config = config
-        self.model_name = config.model_name
         self.source_model = exported.source_model
         self.source_revision = exported.source_revision
 

@@ -12,10 +12,7 @@ from openvino import opset13 as ops
 
 from bge_rerank.backends.encoder.batches import coarse_length, padded
 from bge_rerank.backends.encoder.pairs import EncodedPair
-from bge_rerank.backends.encoder.scorer import (
-    CPU_BATCH_COST,
-    EncoderScorer,
-)
+from bge_rerank.backends.encoder.scorer import EncoderScorer
 from bge_rerank.backends.exported.files import ExportedModel, read_export
 from bge_rerank.errors import ConfigurationError, ModelLoadError, ScoringError
 from bge_rerank.models.config import ScorerConfig
@@ -44,15 +41,13 @@ class OpenVinoScorer(EncoderScorer):
         precision = _precision(config, exported)
         compiled = _compile(config, exported, precision)
         super().__init__(
+            config,
             exported.encoder,
             [OpenVinoRunner(compiled, exported)],
-            config.max_batch_tokens or MAX_BATCH_TOKENS,
-            CPU_BATCH_COST,
             precision,
+            max_batch_tokens=MAX_BATCH_TOKENS,
             coarse_lengths=True,
         )
-        self.config = config
-        self.model_name = config.model_name
         self.source_model = exported.source_model
         self.source_revision = exported.source_revision
 

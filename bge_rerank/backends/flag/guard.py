@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
+import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -11,6 +13,7 @@ import torch
 from packaging.specifiers import SpecifierSet
 
 from bge_rerank.backends.device import choose_devices, is_out_of_memory
+from bge_rerank.backends.quiet import without_tqdm
 from bge_rerank.errors import (
     ConfigurationError,
     OutOfMemoryError,
@@ -18,7 +21,9 @@ from bge_rerank.errors import (
     UnsupportedModelError,
 )
 from bge_rerank.models.config import ScorerConfig
+from bge_rerank.models.files import ModelConfig, choose_max_length
 from bge_rerank.types import Span
+from bge_rerank.windows import fitting_windows
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +31,50 @@ BATCH_SIZE = 16
 """Texts a batch. FlagEmbedding's defaults of 128 and 256 pad each to the longest of so many."""
 
 Answer = TypeVar("Answer")
+
+_one_call_at_a_time = threading.Lock()
+"""FlagEmbedding keeps its progress bars in module globals, and its tokenizer is not thread-safe."""
+
+
+class GuardedScorer:
+    """One of FlagEmbedding's classes, in one process on one device.
+
+    Safe to share between threads, which take turns.
+    """
+
+    def __init__(self, config: ScorerConfig, model: ModelConfig) -> None:
+        """Choose the length and the device; nothing is loaded.
+
+        Raises:
+            ConfigurationError: An option does not fit the model or the machine.
+        """
+        self.config = config
+        self.model_name = config.model_name
+        self.max_length = choose_max_length(config, model)
+        self._device = single_device(config)
+
+    def _guard(self, inner: Any, dtype: torch.dtype) -> None:
+        """Take an instance of FlagEmbedding's class, whose weights are loaded."""
+        self._inner = inner
+        self.precision = str(dtype).removeprefix("torch.")
+        self._inner.model.forward = guarded(self._inner.model.forward)
+
+    def _in_turn(self, compute: Callable[[int], Answer]) -> Answer:
+        """Compute with a batch size that fits into memory, without progress bars."""
+        with _one_call_at_a_time, without_tqdm(sys.modules[type(self._inner).__module__]):
+            return with_halved_batches(compute)
+
+    def windows(self, query: str, texts: Sequence[str], tokens: int, /) -> list[list[Span]]:
+        """Cut each text into windows that make pairs of at most `tokens` tokens with the query."""
+        return fitting_windows(query, texts, self._offsets, min(tokens, self.max_length))
+
+    def _offsets(self, texts: Sequence[str]) -> list[list[Span]]:
+        """Return where the tokens of each text lie in it, special tokens left out."""
+        with _one_call_at_a_time:
+            encodings = self._inner.tokenizer(
+                list(texts), add_special_tokens=False, return_offsets_mapping=True, verbose=False
+            )
+        return [[(start, end) for start, end in its] for its in encodings["offset_mapping"]]
 
 
 def single_device(config: ScorerConfig) -> torch.device:
@@ -71,14 +120,6 @@ def guarded(forward: Callable[..., Any]) -> Callable[..., Any]:
             raise ScoringError(f"the forward pass failed: {error}") from error
 
     return guard
-
-
-def token_offsets(tokenizer: Any, texts: Sequence[str]) -> list[list[Span]]:
-    """Return where the tokens of each text lie in it, special tokens left out."""
-    encodings = tokenizer(
-        list(texts), add_special_tokens=False, return_offsets_mapping=True, verbose=False
-    )
-    return [[(start, end) for start, end in its] for its in encodings["offset_mapping"]]
 
 
 def with_halved_batches(compute: Callable[[int], Answer], batch_size: int = BATCH_SIZE) -> Answer:

@@ -14,8 +14,6 @@ transformers (from 4.44.2) read them by torch's `weights_only=True`, which runs 
 
 from __future__ import annotations
 
-import sys
-import threading
 from collections.abc import Sequence
 from functools import partial
 from itertools import chain
@@ -28,26 +26,18 @@ from packaging.specifiers import SpecifierSet
 from safetensors import SafetensorError
 
 from bge_rerank.backends.device import choose_dtype
-from bge_rerank.backends.flag.guard import (
-    check_transformers,
-    guarded,
-    single_device,
-    token_offsets,
-    with_halved_batches,
-)
-from bge_rerank.backends.quiet import without_loading_bars, without_tqdm
+from bge_rerank.backends.flag.guard import GuardedScorer, check_transformers
+from bge_rerank.backends.quiet import without_loading_bars
 from bge_rerank.errors import ConfigurationError, UnsupportedModelError
 from bge_rerank.models.config import ScorerConfig
 from bge_rerank.models.files import (
     M3_FILES,
     WEIGHT_FILES,
-    choose_max_length,
     loading_errors,
     model_folder,
     read_config,
 )
-from bge_rerank.types import Pair, Span
-from bge_rerank.windows import fitting_windows
+from bge_rerank.types import Pair
 
 LINEAR_FILES = ("sparse_linear.pt", "colbert_linear.pt")
 """FlagEmbedding reads both or none."""
@@ -55,15 +45,9 @@ TRANSFORMERS = SpecifierSet(">=4.56,<6")
 """Found by running FlagEmbedding 1.4.2's class on a tiny model: it fails with 4.44.2 and 4.55.4, and runs
 with 4.56.0, 4.57.1, 5.0.0 and 5.23.0."""
 
-_one_call_at_a_time = threading.Lock()
-"""FlagEmbedding keeps its progress bars in module globals, and its tokenizer is not thread-safe."""
 
-
-class M3SparseScorer:
-    """Score pairs by the words that they share, each by its weights in BGE-M3's two views of it.
-
-    Safe to share between threads, which take turns.
-    """
+class M3SparseScorer(GuardedScorer):
+    """Score pairs by the words that they share, each by its weights in BGE-M3's two views of it."""
 
     def __init__(self, config: ScorerConfig) -> None:
         """Load the model.
@@ -75,25 +59,21 @@ class M3SparseScorer:
             ConfigurationError: An option does not fit the model or the machine.
         """
         check_transformers(config, TRANSFORMERS)
-        self.config = config
-        self.model_name = config.model_name
-        self.max_length = choose_max_length(config, read_config(config))
-        device = single_device(config)
-        dtype = _dtype(config, device)
+        super().__init__(config, read_config(config))
+        dtype = _dtype(config, self._device)
         folder = _folder(config)
         with (
             loading_errors(config.model_name, SafetensorError, UnpicklingError, EOFError),
             without_loading_bars(),
         ):
-            self._embedder = BGEM3FlagModel(
+            embedder = BGEM3FlagModel(
                 str(folder),
                 use_fp16=dtype == torch.float16,
                 use_bf16=dtype == torch.bfloat16,
-                devices=[str(device)],
+                devices=[str(self._device)],
                 trust_remote_code=config.trust_remote_code,
             )
-        self.precision = str(dtype).removeprefix("torch.")
-        self._embedder.model.forward = guarded(self._embedder.model.forward)
+        self._guard(embedder, dtype)
 
     def score(self, pairs: Sequence[Pair], /) -> list[float]:
         """Return the lexical matching score of each pair, in input order.
@@ -109,23 +89,13 @@ class M3SparseScorer:
         texts = list(dict.fromkeys(chain.from_iterable(pairs)))
         if not texts:
             return []
-        module = sys.modules[BGEM3FlagModel.__module__]
-        with _one_call_at_a_time, without_tqdm(module):
-            weights = with_halved_batches(partial(self._weights, texts))
-        match = self._embedder.compute_lexical_matching_score
+        weights = self._in_turn(partial(self._weights, texts))
+        match = self._inner.compute_lexical_matching_score
         return [float(match(weights[query], weights[passage])) for query, passage in pairs]
-
-    def windows(self, query: str, texts: Sequence[str], tokens: int, /) -> list[list[Span]]:
-        """Cut each text into windows that have at most `tokens` tokens together with the query."""
-        return fitting_windows(query, texts, self._offsets, min(tokens, self.max_length))
-
-    def _offsets(self, texts: Sequence[str]) -> list[list[Span]]:
-        with _one_call_at_a_time:
-            return token_offsets(self._embedder.tokenizer, texts)
 
     def _weights(self, texts: Sequence[str], batch_size: int) -> dict[str, dict[str, float]]:
         """Return of each text its tokens, by their ids, with their weights."""
-        encoded = self._embedder.encode(
+        encoded = self._inner.encode(
             texts,
             batch_size=batch_size,
             max_length=self.max_length,

@@ -11,8 +11,6 @@ cutoff layer is scored by the first head.
 
 from __future__ import annotations
 
-import sys
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,26 +23,18 @@ from packaging.specifiers import SpecifierSet
 from safetensors import SafetensorError
 
 from bge_rerank.backends.device import choose_dtype
-from bge_rerank.backends.flag.guard import (
-    check_transformers,
-    guarded,
-    single_device,
-    token_offsets,
-    with_halved_batches,
-)
-from bge_rerank.backends.quiet import without_loading_bars, without_tqdm
+from bge_rerank.backends.flag.guard import GuardedScorer, check_transformers
+from bge_rerank.backends.quiet import without_loading_bars
 from bge_rerank.errors import ConfigurationError, ModelLoadError, UnsupportedModelError
 from bge_rerank.models.config import DEFAULT_MODEL, ScorerConfig
 from bge_rerank.models.files import (
     Architecture,
     ModelConfig,
-    choose_max_length,
     loading_errors,
     model_folder,
     read_config,
 )
-from bge_rerank.types import Pair, Span
-from bge_rerank.windows import fitting_windows
+from bge_rerank.types import Pair
 
 RECOMMENDED_CUTOFF_LAYERS = (28,)
 """BAAI's choice for its two models with several heads (their model cards)."""
@@ -72,15 +62,9 @@ FLAG_CLASSES: dict[Architecture, FlagClass] = {
 """The ranges were found by running each class of FlagEmbedding 1.4.2 on a tiny model of its kind,
 with 25 versions of transformers from 4.44.2 to 5.23."""
 
-_one_call_at_a_time = threading.Lock()
-"""FlagEmbedding keeps its progress bars in module globals, and its tokenizer is not thread-safe."""
 
-
-class FlagScorer:
-    """Score pairs with one of FlagEmbedding's reranker classes, in one process on one device.
-
-    Safe to share between threads, which take turns.
-    """
+class FlagScorer(GuardedScorer):
+    """Score pairs with one of FlagEmbedding's reranker classes, in one process on one device."""
 
     def __init__(self, config: ScorerConfig) -> None:
         """Load the model with the class that its config asks for.
@@ -94,30 +78,26 @@ class FlagScorer:
         model = read_config(config)
         kind = FLAG_CLASSES[model.architecture]
         _check_supported(config, model, kind)
-        self.config = config
-        self.model_name = config.model_name
-        self.max_length = choose_max_length(config, model)
-        device = single_device(config)
+        super().__init__(config, model)
         options = {"cutoff_layers": _cutoff_layers(config)} if kind.has_layers else {}
         folder = _safetensors_folder(config)
         with loading_errors(config.model_name, SafetensorError), without_loading_bars():
-            self._reranker = _construct(
+            reranker = _construct(
                 kind,
                 str(folder),
                 # Without one of the two the layerwise classes warn; the precision is set below.
                 use_fp16=True,
                 trust_remote_code=config.trust_remote_code,
-                devices=[str(device)],
+                devices=[str(self._device)],
                 max_length=self.max_length,
                 **options,
             )
-            dtype = _dtype(config, device)
-            self._reranker.model.to(device, dtype)
-        self.precision = str(dtype).removeprefix("torch.")
-        self._reranker.use_fp16 = False
+            dtype = _dtype(config, self._device)
+            reranker.model.to(self._device, dtype)
+        reranker.use_fp16 = False
         # From transformers 4.54 on the layerwise class fails with a cache, which scoring never needs.
-        self._reranker.model.config.use_cache = False
-        self._reranker.model.forward = guarded(self._reranker.model.forward)
+        reranker.model.config.use_cache = False
+        self._guard(reranker, dtype)
 
     def score(self, pairs: Sequence[Pair], /) -> list[float]:
         """Return the logit of each pair, in input order: the whole list in one call.
@@ -128,20 +108,10 @@ class FlagScorer:
         """
         if not pairs:
             return []
-        module = sys.modules[type(self._reranker).__module__]
-        with _one_call_at_a_time, without_tqdm(module):
-            return with_halved_batches(partial(self._score, [list(pair) for pair in pairs]))
-
-    def windows(self, query: str, texts: Sequence[str], tokens: int, /) -> list[list[Span]]:
-        """Cut each text into windows that make pairs of at most `tokens` tokens with the query."""
-        return fitting_windows(query, texts, self._offsets, min(tokens, self.max_length))
-
-    def _offsets(self, texts: Sequence[str]) -> list[list[Span]]:
-        with _one_call_at_a_time:
-            return token_offsets(self._reranker.tokenizer, texts)
+        return self._in_turn(partial(self._score, [list(pair) for pair in pairs]))
 
     def _score(self, pairs: list[list[str]], batch_size: int) -> list[float]:
-        scores: list[float] = self._reranker.compute_score(pairs, batch_size=batch_size)
+        scores: list[float] = self._inner.compute_score(pairs, batch_size=batch_size)
         return scores
 
 

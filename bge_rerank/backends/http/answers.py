@@ -8,7 +8,8 @@ import math
 import re
 from typing import Any
 
-from bge_rerank.backends.http.dialects import Dialect, Scale
+from bge_rerank.backends.http.dialects import Dialect
+from bge_rerank.backends.http.server_info import Scale
 from bge_rerank.logits import to_logit
 
 MESSAGE_LENGTH = 300
@@ -22,13 +23,8 @@ class UnusableAnswerError(ValueError):
 def read_scores(content: bytes, count: int, dialect: Dialect) -> list[float]:
     """Return the score of each text that was sent, in the order in which they were sent.
 
-    Args:
-        content: The body of the answer.
-        count: How many texts were sent.
-        dialect: Whose answer it is.
-
     Raises:
-        UnusableAnswerError: It is not one finite score for each text; the message says what it is.
+        UnusableAnswerError: The answer is not one finite score for each of the `count` texts.
     """
     try:
         answer = json.loads(content)

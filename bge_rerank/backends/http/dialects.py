@@ -10,14 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bge_rerank.backends.http.server_info import (
-    ServerInfo,
-    gives_logits_on_request,
-    tei_info,
-    vllm_info,
-)
-
-Scale = Literal["logit", "sigmoid"]
+from bge_rerank.backends.http.server_info import Scale, ServerInfo, tei_info, vllm_info
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +18,7 @@ class Ask:
     """One request, before it is put into a server's words.
 
     Attributes:
-        model_name: What the server calls the model.
-        query: The words to rank by.
-        texts: The texts of this request.
         max_length: The longest sequence in tokens; `None` is the server's own.
-        info: What the server says of itself.
     """
 
     model_name: str
@@ -44,27 +33,22 @@ class Dialect:
     """How one kind of server speaks.
 
     Attributes:
-        path: Where it reranks, below the base URL.
-        body: The JSON of a request.
-        score_field: What it calls a score.
-        results_field: Where the list of scores stands; `None` where the list is the answer.
-        scale: What its scores are, by what it says of itself.
-        max_texts: The most texts of a request, unless it says so itself; `None` is any number.
-        max_bytes: The largest body; `None` is any.
-        max_characters: The longest text; `None` is any. Longer ones are cut before they are sent.
-        info_path: Where it speaks of itself; `None` is nowhere.
-        read_info: Reads what it says there.
-        too_large: What its message says where a request is too large, lower case: a request of
-            several texts is halved, and a single text is cut. Status 413 says it without a word.
-        public_url: The address of the public service, where there is one.
-        key_variable: The environment variable that its own client takes the key from.
+        path: The rerank route, below the base URL.
+        results_field: The answer's field with the list of scores; `None` if the answer is the list.
+        scale: What its scores are, unless the server's own information says so.
+        max_texts: The most texts of a request, unless the server's own information says so.
+        max_characters: The longest text. Longer texts are cut before they are sent.
+        info_path: The route of the server's own information, below the base URL.
+        too_large: Parts of the messages, in lower case, that refuse a request as too large. Such a
+            request is halved, or its single text is cut, as after status 413.
+        key_variable: The environment variable that the server's own client takes the key from.
     """
 
     path: str
     body: Callable[[Ask], dict[str, Any]]
-    score_field: Literal["score", "relevance_score"]
-    results_field: str | None
-    scale: Callable[[ServerInfo], Scale]
+    score_field: Literal["score", "relevance_score"] = "relevance_score"
+    results_field: str | None = "results"
+    scale: Scale = "logit"
     max_texts: int | None = None
     max_bytes: int | None = None
     max_characters: int | None = None
@@ -89,7 +73,7 @@ def _vllm(ask: Ask) -> dict[str, Any]:
     return {
         **_documents(ask),
         "truncate_prompt_tokens": -1 if ask.max_length is None else ask.max_length,
-        **(logits if gives_logits_on_request(ask.info) else {}),
+        **(logits if ask.info.scale == "logit" else {}),
     }
 
 
@@ -106,25 +90,12 @@ def _jina(ask: Ask) -> dict[str, Any]:
     return {**_documents(ask), "return_documents": False}
 
 
-def _logit(_info: ServerInfo) -> Scale:
-    return "logit"
-
-
-def _sigmoid(_info: ServerInfo) -> Scale:
-    return "sigmoid"
-
-
-def _vllm_scale(info: ServerInfo) -> Scale:
-    return "logit" if gives_logits_on_request(info) else "sigmoid"
-
-
 DIALECTS = {
     "tei": Dialect(
         path="/rerank",
         body=_tei,
         score_field="score",
         results_field=None,
-        scale=_logit,
         max_texts=32,
         max_bytes=2_000_000,
         info_path="/info",
@@ -134,9 +105,7 @@ DIALECTS = {
     "vllm": Dialect(
         path="/v1/rerank",
         body=_vllm,
-        score_field="relevance_score",
-        results_field="results",
-        scale=_vllm_scale,
+        scale="sigmoid",
         info_path="/version",
         read_info=vllm_info,
         too_large=("maximum context length",),
@@ -144,9 +113,6 @@ DIALECTS = {
     "infinity": Dialect(
         path="/rerank",
         body=_infinity,
-        score_field="relevance_score",
-        results_field="results",
-        scale=_logit,
         max_texts=2_048,
         max_characters=122_880,
         too_large=("list should have at most",),
@@ -154,17 +120,12 @@ DIALECTS = {
     "llamacpp": Dialect(
         path="/v1/rerank",
         body=_documents,
-        score_field="relevance_score",
-        results_field="results",
-        scale=_logit,
         too_large=("too large to process", "context size"),
     ),
     "cohere": Dialect(
         path="/v2/rerank",
         body=_cohere,
-        score_field="relevance_score",
-        results_field="results",
-        scale=_sigmoid,
+        scale="sigmoid",
         max_texts=1_000,
         public_url="https://api.cohere.com",
         key_variable="CO_API_KEY",
@@ -172,9 +133,7 @@ DIALECTS = {
     "jina": Dialect(
         path="/v1/rerank",
         body=_jina,
-        score_field="relevance_score",
-        results_field="results",
-        scale=_sigmoid,
+        scale="sigmoid",
         max_texts=1_000,
         public_url="https://api.jina.ai",
         key_variable="JINA_API_KEY",

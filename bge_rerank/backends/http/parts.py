@@ -14,11 +14,7 @@ LARGEST_CHARACTER = 6
 def split(texts: Sequence[str], max_texts: int | None, max_bytes: int | None) -> list[range]:
     """Return the places of each part's texts: consecutive, as few parts as fit, none empty.
 
-    Args:
-        texts: The texts of a query.
-        max_texts: The most texts of a part.
-        max_bytes: The most bytes that a part's texts take in JSON; a text that is longer by itself
-            is a part of its own.
+    A part's texts take at most `max_bytes` bytes in JSON. A text that takes more is a part of its own.
 
     >>> split(["a", "b", "c"], max_texts=2, max_bytes=None)
     [range(0, 2), range(2, 3)]

@@ -8,7 +8,7 @@ import logging
 import os
 import ssl
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -126,7 +126,7 @@ class HttpScorer:
             max_bytes = max(1, max_bytes - ENVELOPE_BYTES - 2 * len(request.query.encode()))
         texts = [self._short_enough(text) for text in request.texts]
         parts = split(texts, max_texts, max_bytes)
-        asked = [self._part(request.with_texts([texts[i] for i in part])) for part in parts]
+        asked = [self._part(replace(request, texts=[texts[i] for i in part])) for part in parts]
         return [logit for part in await _together(asked) for logit in part]
 
     async def _part(self, request: _Request) -> list[float]:
@@ -147,7 +147,7 @@ class HttpScorer:
         content = await self._session().post(url, self._dialect.body(ask))
         try:
             scores = read_scores(content, len(request.texts), self._dialect)
-            return [logit_of(score, self._dialect.scale(info)) for score in scores]
+            return [logit_of(score, info.scale or self._dialect.scale) for score in scores]
         except UnusableAnswerError as error:
             reason = f"{error}; is it a {self.config.backend} server that reranks?"
             raise ServerError(url, reason, status=200) from error
@@ -245,12 +245,12 @@ class HttpScorer:
         texts = request.texts
         if len(texts) > 1:
             middle = len(texts) // 2
-            return [request.with_texts(texts[:middle]), request.with_texts(texts[middle:])]
+            return [replace(request, texts=half) for half in (texts[:middle], texts[middle:])]
         half = texts[0][: len(texts[0]) // 2]
         if len(half) < SHORTEST_CUT:
             raise error
         logger.warning("%s; a text of %d characters is cut to %d", error, len(texts[0]), len(half))
-        return [request.with_texts([half])]
+        return [replace(request, texts=[half])]
 
     def _short_enough(self, text: str) -> str:
         longest = self._dialect.max_characters
@@ -270,9 +270,6 @@ class _Request:
     query: str
     texts: Sequence[str]
     limit: asyncio.Timeout
-
-    def with_texts(self, texts: Sequence[str]) -> _Request:
-        return _Request(self.query, texts, self.limit)
 
     def seconds_left(self) -> float:
         until = self.limit.when()

@@ -43,10 +43,9 @@ class JointProjections(Projections):
     def __init__(self, attention: Any) -> None:
         """Take a layer's attention, of transformers, on its device."""
         super().__init__(attention)
-        self._weight, self._bias = (
-            _side_by_side([getattr(part, name) for part in self._parts()])
-            for name in ("weight", "bias")
-        )
+        parts = attention.query, attention.key, attention.value
+        self._weight = _side_by_side([part.weight for part in parts])
+        self._bias = _side_by_side([part.bias for part in parts])
 
     def __call__(self, rows: torch.Tensor, hidden: torch.Tensor) -> QueryKeyValue:
         """Return the queries of some rows, and keys and values of all hidden states."""
@@ -56,9 +55,6 @@ class JointProjections(Projections):
         width = len(self._weight) // 3
         key_and_value = linear(hidden, self._weight[width:], self._bias[width:])
         return self._by_heads(self._attention.query(rows), *key_and_value.chunk(2, -1))
-
-    def _parts(self) -> tuple[Any, Any, Any]:
-        return self._attention.query, self._attention.key, self._attention.value
 
 
 class Attention(Protocol):
@@ -73,10 +69,7 @@ class Attention(Protocol):
     ) -> torch.Tensor:
         """Return the context of each query, its heads side by side.
 
-        Args:
-            query: Of shape (…, heads, head width): for all tokens, or for the first ones alone.
-            key: Likewise, for all tokens.
-            value: Likewise, for all tokens.
+        All are of shape (…, heads, head width), for all tokens; queries may be of first tokens alone.
         """
         ...
 

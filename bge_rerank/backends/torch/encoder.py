@@ -60,15 +60,10 @@ class FirstTokenClassifier(torch.nn.Module):
         attention_mask: torch.Tensor | None = None,
         token_type_ids: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Return the logit of each row.
+        """Return the logits, of shape (sequences,), of rows that are padded on the right.
 
-        Args:
-            input_ids: Of shape (sequences, longest), padded on the right.
-            attention_mask: 1 for a token, 0 for padding; `None` where no row is padded.
-            token_type_ids: The segments, for models that have two.
-
-        Returns:
-            Logits of shape (sequences,).
+        All inputs are of shape (sequences, longest). The mask is 1 for a token and 0 for padding; `None`
+        where no row is padded. Type ids are the segments, for models that have two.
         """
         hidden = self.model.base_model.embeddings(
             input_ids=input_ids, token_type_ids=token_type_ids
@@ -82,16 +77,10 @@ class FirstTokenClassifier(torch.nn.Module):
         longest: int,
         token_type_ids: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Return the logit of each of several sequences that lie end to end, without padding.
+        """Return the logits, of shape (sequences,), of sequences end to end, without padding.
 
-        Args:
-            input_ids: Of shape (tokens,).
-            lengths: The tokens of each sequence, of shape (sequences,).
-            longest: The most tokens of a sequence.
-            token_type_ids: The segments, of shape (tokens,), for models that have two.
-
-        Returns:
-            Logits of shape (sequences,).
+        Ids and type ids are of shape (tokens,), lengths of shape (sequences,); `longest` is the largest
+        length. Type ids are the segments, for models that have two.
         """
         starts = (lengths.cumsum(0) - lengths).repeat_interleave(
             lengths, output_size=len(input_ids)

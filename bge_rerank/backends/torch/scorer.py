@@ -22,10 +22,7 @@ from bge_rerank.backends.device import (
 )
 from bge_rerank.backends.encoder.batches import coarse_length, padded
 from bge_rerank.backends.encoder.pairs import EncodedPair, PairEncoder
-from bge_rerank.backends.encoder.scorer import (
-    CPU_BATCH_COST,
-    EncoderScorer,
-)
+from bge_rerank.backends.encoder.scorer import CPU_BATCH_COST, EncoderScorer
 from bge_rerank.backends.quiet import without_loading_bars
 from bge_rerank.backends.torch.encoder import FirstTokenClassifier
 from bge_rerank.errors import (
@@ -90,6 +87,7 @@ class TorchScorer(EncoderScorer):
             devices[0], model.config, dtype.itemsize
         )
         super().__init__(
+            config,
             PairEncoder(tokenizer.backend_tokenizer, max_length),
             [
                 runner
@@ -97,16 +95,14 @@ class TorchScorer(EncoderScorer):
                 for runner in [TorchRunner(replica, device, tokenizer, max_length, packs=packs)]
                 * (RUNNERS_A_CUDA_DEVICE if device.type == "cuda" else 1)
             ],
-            max_batch_tokens,
+            str(dtype).removeprefix("torch."),
+            max_batch_tokens=max_batch_tokens,
             # On other devices as much as a whole batch: few and full ones, as long as that pads little.
-            CPU_BATCH_COST if devices[0].type == "cpu" else max_batch_tokens,
-            precision=str(dtype).removeprefix("torch."),
+            batch_cost=CPU_BATCH_COST if devices[0].type == "cpu" else max_batch_tokens,
             shares=len(devices),
             coarse_lengths=keeps_every_shape(devices[0], dtype),
             packs=packs,
         )
-        self.config = config
-        self.model_name = config.model_name
         self.model = model
         self.tokenizer = tokenizer
 

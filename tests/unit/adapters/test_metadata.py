@@ -11,7 +11,7 @@ from bge_rerank.adapters.metadata import (
     Unscored,
     first_stage_order,
     rerank_metadata,
-    without_rerank_metadata,
+    with_rerank_metadata,
 )
 
 ERROR = ServerError("http://host/rerank", "no memory", status=500)
@@ -43,5 +43,10 @@ def test_nothing_but_our_own_metadata_is_taken_away() -> None:
         "retrieval_score": 0.1,
         "score": 1,
     }
-    assert without_rerank_metadata(metadata) == {"retrieval_score": 0.1, "score": 1}
+    left = Unscored(0, "no memory")
+    assert with_rerank_metadata(metadata, left, "text", "text") == {
+        "retrieval_score": 0.1,
+        "score": 1,
+        "rerank_error": "no memory",
+    }
     assert len(metadata) == 5
