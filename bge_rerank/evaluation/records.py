@@ -9,11 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from bge_rerank.errors import ConfigurationError, InvalidInputError
-from bge_rerank.evaluation.result import Agreement, Loss, Shown
+from bge_rerank.evaluation.result import Agreement, Loss
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 FORMAT = 3
 """The version of the file's layout."""
@@ -23,19 +27,19 @@ FORMAT = 3
 class QueryRecord:
     """The numbers of one query.
 
+    Each mapping is by model.
+
     Attributes:
-        id: The query's id.
-        relevant: How many relevant passages its labels name.
-        found: How many of those are among the candidates.
-        before: The measures of the first stage's order, as `measure_names` has them.
-        after: The measures of the reranked order, by model.
-        milliseconds: What reranking took, by model.
-        losses: How the query was lost, by model, where its nDCG@k fell.
-        agreement: With the first stage's order, by model.
+        relevant: How many relevant passages the labels name.
+        found: How many of them are among the candidates.
+        before: The measures of the first stage's order, in the order of `measure_names`.
+        after: The same of the reranked order.
+        losses: Only of models that lowered nDCG@k.
+        agreement: With the first stage's order.
         keywords: Whether the query is keywords (`is_keywords`).
         candidates: How many candidates were reranked.
-        depths: nDCG@k at each depth below the whole one, by model, where it has a curve.
-        depth_milliseconds: What reranking took at each of those, by model, where it was measured.
+        depths: nDCG@k at each depth below the whole one, of models with a curve.
+        depth_milliseconds: The latency at each of these depths, where it was measured.
     """
 
     id: str
@@ -177,34 +181,13 @@ def _fields(line: bytes, place: str) -> dict[str, Any]:
 def _query_record(line: bytes, place: str) -> QueryRecord:
     fields = _fields(line, place)
     try:
-        return QueryRecord(
-            fields["id"],
-            fields["relevant"],
-            fields["found"],
-            tuple(fields["before"]),
-            _tuples(fields["after"]),
-            fields["milliseconds"],
-            {model: _loss(loss) for model, loss in fields["losses"].items()},
-            {model: Agreement(**values) for model, values in fields["agreement"].items()},
-            fields["keywords"],
-            fields["candidates"],
-            _tuples(fields["depths"]),
-            _tuples(fields["depth_milliseconds"]),
-        )
-    except (KeyError, TypeError, AttributeError) as error:
+        return _record_type().validate_python(fields)
+    except ValueError as error:
         raise InvalidInputError(f"{place}: no query of an evaluation; start afresh") from error
 
 
-def _tuples(by_model: Mapping[str, list[float]]) -> dict[str, tuple[float, ...]]:
-    return {model: tuple(values) for model, values in by_model.items()}
+@cache
+def _record_type() -> TypeAdapter[QueryRecord]:
+    from pydantic import TypeAdapter
 
-
-def _loss(fields: Mapping[str, Any]) -> Loss:
-    after = fields["after"]
-    return Loss(
-        fields["id"],
-        fields["query"],
-        fields["difference"],
-        Shown(**fields["before"]),
-        None if after is None else Shown(**after),
-    )
+    return TypeAdapter(QueryRecord)
