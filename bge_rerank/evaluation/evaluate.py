@@ -99,7 +99,7 @@ def evaluate(
     settings = {"data": data, "depth": depth, "depths": plan.depths, "k": k}
     settings |= {"models": described}
     tally = Tally(list(rerankers), len(measure_names(k)), len(plan.smaller))
-    measuring = Measuring(rerankers, retriever, depth, k, plan)
+    measuring = Measuring(rerankers, retriever, k, plan)
     with _record_file(output, settings, fresh=fresh) as file:
         for record in file.read() if file else ():
             if record.id not in tally.ids:  # two runs at once may have written it twice
