@@ -63,13 +63,13 @@ class RecordFile:
         """Open the file, or begin it.
 
         Args:
-            path: Where it is; its folder is made.
-            settings: What decides the numbers, as JSON can hold it.
-            fresh: Drop what is there.
+            path: The file. Its folder is made where it is missing.
+            settings: All that decides the numbers, as JSON can hold it.
+            fresh: Begin the file again.
 
         Raises:
-            ConfigurationError: What is there was measured with other settings; it names them.
-            InvalidInputError: It cannot be opened, or is no such file.
+            ConfigurationError: The file was measured with other settings; the message names them.
+            InvalidInputError: The file cannot be opened, or is not one of an evaluation.
         """
         self.path = path
         self._header = json.loads(json.dumps({"format": FORMAT, "settings": settings}))
@@ -91,18 +91,18 @@ class RecordFile:
             self._write(self._header)
 
     def read(self) -> Iterator[QueryRecord]:
-        """Give the queries that were measured, in the order of measuring.
+        """Yield the queries in the order of measuring.
 
         Raises:
-            InvalidInputError: A line is none that this class wrote.
+            InvalidInputError: A line is not a query of an evaluation.
         """
         with self.path.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                if number > 1:
-                    yield _query_record(line, f"{self.path}:{number}")
+            next(lines)
+            for number, line in enumerate(lines, 2):
+                yield _query_record(line, f"{self.path}:{number}")
 
     def add(self, record: QueryRecord) -> None:
-        """Write a query down; it is in the file when this returns, though perhaps not on the disk."""
+        """Add a query to the file, though perhaps not yet to the disk."""
         self._write(asdict(record))
 
     def close(self) -> None:
