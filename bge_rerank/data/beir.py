@@ -45,11 +45,7 @@ def choose_split(folder: Path, split: str | None) -> str:
 
 
 def read_beir(folder: Path, split: str | None = None) -> LabelledCollection:
-    """Read a collection and check all of it.
-
-    Args:
-        folder: The folder of its files.
-        split: The labels to use; `None` is `test`, or the only split.
+    """Read a collection with the labels of one split, by default `test` or the only one.
 
     Raises:
         ConfigurationError: There is no such split.

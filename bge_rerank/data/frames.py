@@ -36,16 +36,11 @@ def read_frame(frame: Any) -> Iterator[LabelledQuery]:
             f"the frame has no column {missing[0]!r}; it needs {', '.join(required)}"
         )
     key = "query_id" if "query_id" in frame.columns else "query"
-    for name in (key, "query"):
-        _check_column(frame, name)
+    for name in (key, "query"):  # pandas leaves rows with a missing value out of every group
+        for label in frame.index[frame[name].isna()][:1]:
+            raise InvalidInputError(f"row {label!r}: {name!r} is missing")
     for id_, rows in frame.groupby(key, sort=False):
-        yield _labelled(_text(id_), rows, passages)
-
-
-def _check_column(frame: Any, name: str) -> None:
-    """Refuse missing values, which pandas would leave out of every group."""
-    for label in frame.index[frame[name].isna()][:1]:
-        raise InvalidInputError(f"row {label!r}: {name!r} is missing")
+        yield _labelled(str(id_), rows, passages)
 
 
 def _labelled(id_: str, rows: Any, passages: str) -> LabelledQuery:
@@ -58,16 +53,12 @@ def _labelled(id_: str, rows: Any, passages: str) -> LabelledQuery:
             raise InvalidInputError(
                 f"row {label!r}: {passages!r} is {passage!r:.80}; give a string"
             )
-        passage_id = _text(row.get("id", len(candidates)))
+        passage_id = str(row.get("id", len(candidates)))
         candidates.append((passage_id, passage))
         if judged:
             relevant[passage_id] = checked_grade(_whole(row["grade"]), f"row {label!r}: 'grade'")
     labelled = LabelledQuery(id_, rows["query"].iloc[0], candidates, relevant)
     return check_labelled(labelled, f"row {rows.index[0]!r}, query {id_!r:.80}")
-
-
-def _text(id_: Any) -> str:
-    return id_ if isinstance(id_, str) else str(id_)
 
 
 def _whole(grade: Any) -> Any:

@@ -20,8 +20,7 @@ class LabelledQuery:
     """A query, its candidates, and the grades of its passages.
 
     Attributes:
-        id: The query's id; no two queries have the same.
-        query: The query.
+        id: Unique among the queries.
         candidates: Id and passage of each candidate, in the first stage's order. With `None`, a
             retriever finds them.
         relevant: Passage id to grade, a whole number. Grades from 1 on are relevant, higher grades
@@ -53,7 +52,6 @@ class LabelledCollection:
     """A collection with labels, held in memory.
 
     Attributes:
-        passages: The passages to search.
         questions: Query id to query.
         judgements: Query id to passage id to grade, of one split.
     """
@@ -79,10 +77,9 @@ def check_labelled(
     """Return a labelled query after checking it.
 
     Args:
-        labelled: The query.
+        labelled: The query to check.
         place: The file and line, for the error message.
-        needs_relevant: Refuse a query without a relevant passage, as every ranking of its candidates
-            measures the same.
+        needs_relevant: Refuse a query without a relevant passage: all its rankings measure the same.
 
     Raises:
         InvalidInputError: The id or the query is empty or not a string, no passage is relevant, a
@@ -101,7 +98,10 @@ def check_labelled(
         raise InvalidInputError(f"{place}: 'query': {error}") from error
     if labelled.candidates is not None:
         check_candidates(labelled.candidates, f"{place}: 'candidates'")
-    _check_grades(labelled.relevant, place)
+    for id_, grade in labelled.relevant.items():
+        if not isinstance(id_, str):
+            raise InvalidInputError(f"{place}: 'relevant' has the id {id_!r:.80}; give a string")
+        checked_grade(grade, f"{place}: 'relevant'[{id_!r:.80}]")
     if needs_relevant and not any(grade > 0 for grade in labelled.relevant.values()):
         raise InvalidInputError(
             f"{place}: 'relevant' names no relevant passage; "
@@ -156,10 +156,3 @@ def checked_grade(grade: object, place: str) -> int:
             f"{place} is {grade!r:.80}; give a whole number, 0 for not relevant"
         )
     return max(grade, 0)
-
-
-def _check_grades(relevant: Mapping[str, int], place: str) -> None:
-    for id_, grade in relevant.items():
-        if not isinstance(id_, str):
-            raise InvalidInputError(f"{place}: 'relevant' has the id {id_!r:.80}; give a string")
-        checked_grade(grade, f"{place}: 'relevant'[{id_!r:.80}]")

@@ -17,13 +17,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class LabelledPair:
-    """A query, a passage, and a person's judgement of them.
-
-    Attributes:
-        query: The query.
-        passage: The passage to score.
-        relevant: Whether the passage answers the query.
-    """
+    """A query, a passage, and a person's judgement: whether the passage answers the query."""
 
     query: str
     passage: str

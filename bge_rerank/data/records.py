@@ -124,12 +124,7 @@ RecordT = TypeVar("RecordT", bound=Record)
 
 
 def parse(model: type[RecordT], fields: Mapping[str, Any], place: str) -> RecordT:
-    """Return a line's object as a model.
-
-    Args:
-        model: The fields to expect.
-        fields: The object.
-        place: The file and line, for the error message.
+    """Return a line's object as a model; `place` is its file and line, for the error message.
 
     Raises:
         InvalidInputError: A field is missing or wrong. The message names the place, the field and
@@ -147,12 +142,7 @@ def parse(model: type[RecordT], fields: Mapping[str, Any], place: str) -> Record
 
 
 def parse_passage(fields: Mapping[str, Any], field: str | None, place: str) -> str:
-    """Return the passage of a line's object.
-
-    Args:
-        fields: The object.
-        field: The field that holds the passage; `None` reads `passage`, else `text`.
-        place: The file and line, for the error message.
+    """Return the passage of a line's object, from the named field or else from `passage` or `text`.
 
     Raises:
         InvalidInputError: The field is missing or not a string.

@@ -20,7 +20,7 @@ class Data:
     """Labelled queries, with their retriever.
 
     Attributes:
-        queries: The queries, read one at a time.
+        queries: Read one at a time.
         count: The number of queries.
         retriever: Finds the candidates; `None` where the queries have candidates already.
         corpus_size: The number of passages to search; `None` where it is unknown.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bge_rerank.display.shown_text import ShownRanking
+from bge_rerank.display.shown_text import ShownRanking, shortened
 from bge_rerank.extras import needs_extra
 
 if TYPE_CHECKING:
@@ -45,5 +45,4 @@ def bump_chart(ranking: ShownRanking) -> Figure:
 
 def _label(text: str) -> str:
     """Return a text's beginning; a dollar sign would be taken for mathematics."""
-    line = " ".join(text.split()).replace("$", r"\$")
-    return line if len(line) <= LABEL_CHARACTERS else f"{line[: LABEL_CHARACTERS - 1]}…"
+    return shortened(" ".join(text.split()).replace("$", r"\$"), LABEL_CHARACTERS)

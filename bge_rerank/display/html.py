@@ -42,16 +42,9 @@ def _row(rank: int, ranked: Ranked, text: str) -> str:
         _text(ranked, text),
     )
     widths = ("", "", ";min-width:6em", "")
-    return "".join(
-        [
-            "<tr>",
-            *(
-                f'<td style="{LEFT}{width}">{cell}</td>'
-                for cell, width in zip(cells, widths, strict=True)
-            ),
-            "</tr>",
-        ]
-    )
+    styled = zip(cells, widths, strict=True)
+    row = "".join(f'<td style="{LEFT}{width}">{cell}</td>' for cell, width in styled)
+    return f"<tr>{row}</tr>"
 
 
 def _text(ranked: Ranked, text: str) -> str:

@@ -59,13 +59,13 @@ def shown_text(text: str, span: Span | None) -> ShownText:
     ShownText(before='Bread rises. ', marked='The Moon raises the tides.', behind='')
     """
     if span is None or span == (0, len(text)):
-        return ShownText(_one_line(_shortened(text, CHARACTERS)), "", "")
+        return ShownText(_one_line(shortened(text, CHARACTERS)), "", "")
     start, end = span
     before = text[max(0, start - AROUND) : start]
     behind = text[end : end + AROUND]
     return ShownText(
         _one_line(f"{'…' if start > AROUND else ''}{before}"),
-        _one_line(_shortened(text[start:end], CHARACTERS)),
+        _one_line(shortened(text[start:end], CHARACTERS)),
         _one_line(f"{behind}{'…' if end + AROUND < len(text) else ''}"),
     )
 
@@ -80,6 +80,15 @@ def moved(index: int, rank: int) -> str:
     return "=" if up == 0 else f"{'▲' if up > 0 else '▼'} {abs(up)}"
 
 
+def shortened(text: str, characters: int) -> str:
+    """Return a text of no more than so many characters; an ellipsis stands for the rest.
+
+    >>> shortened("tides", 5), shortened("the tides", 5)
+    ('tides', 'the …')
+    """
+    return text if len(text) <= characters else f"{text[: characters - 1]}…"
+
+
 def tiers_line(ranking: ShownRanking) -> str:
     """Say in a line what each tier kept, and how long it took.
 
@@ -88,10 +97,6 @@ def tiers_line(ranking: ShownRanking) -> str:
     'bm25 kept 3 of 9 in 2.0 ms → m kept 0 of 3 in 250 ms'
     """
     return " → ".join(map(str, ranking.tiers))
-
-
-def _shortened(text: str, characters: int) -> str:
-    return text if len(text) <= characters else f"{text[: characters - 1]}…"
 
 
 def _one_line(text: str) -> str:

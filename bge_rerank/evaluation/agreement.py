@@ -16,17 +16,16 @@ FIRST = 10
 WITHIN = 50
 """Among how many of the first stage's first passages."""
 LOWEST_SHARE = 0.6
-"""A rule of thumb of people who run such searches: below it, look at the embedder. It follows from no
-proof, and no bound on what was missed follows from it."""
+"""A rule of thumb, without a proof: below it, look at the embedder."""
 
 
 def query_agreement(places: Sequence[int], candidates: int) -> Agreement:
     """Return the agreement on one query.
 
     Args:
-        places: Where each passage stood in the first stage's order, from 0; the passages that the
+        places: The places, from 0, that the passages had in the first stage's order: those that the
             reranker kept, in its order.
-        candidates: How many were reranked.
+        candidates: How many passages were reranked.
 
     >>> query_agreement([60, 2, 0, 1], candidates=100)
     Agreement(share=0.75, rank_correlation=-0.8)

@@ -14,12 +14,7 @@ from bge_rerank.evaluation.verdict import Demands, decide
 
 @dataclass(frozen=True, slots=True)
 class DepthChoice:
-    """What depth to rerank at.
-
-    Attributes:
-        depth: The one recommended.
-        best: The one of the highest mean, to which it was compared; itself where none is smaller.
-    """
+    """The recommended depth, and the depth of the highest mean, with which it was compared."""
 
     depth: int
     best: int
@@ -28,23 +23,20 @@ class DepthChoice:
 def choose_depth(
     values: Mapping[int, Sequence[float]], worth_it: Collection[int]
 ) -> DepthChoice | None:
-    """Choose by the one-standard-error rule, over the depths at which reranking is worth it.
+    """Choose the smallest depth whose mean is within one standard error of the best mean.
 
-    The smallest depth whose mean is no more than one standard error below the best mean: Breiman,
-    Friedman, Olshen and Stone, "Classification and Regression Trees" (1984), section 3.4.3, who choose
-    the simplest model so. The standard error is that of the paired difference, as the same queries were
-    ranked at each depth. (To ask instead whether a depth is shown to be worse, with 95 % confidence,
-    would give up more quality the fewer queries there are.)
+    Breiman, Friedman, Olshen and Stone, "Classification and Regression Trees" (1984), section 3.4.3,
+    choose the simplest model by this rule. The standard error is that of the paired difference, because
+    each depth ranks the same queries. (A test with 95 % confidence for a worse depth would give up more
+    quality with fewer queries.)
 
-    The best need not be the deepest: quality can fall as a reranker sees more candidates (Jacob et al.,
-    "Drowning in Documents", 2024, arXiv 2411.11767).
+    The best depth need not be the deepest: quality can fall as a reranker sees more candidates (Jacob et
+    al., "Drowning in Documents", 2024, arXiv 2411.11767).
 
     Args:
-        values: Of each depth, nDCG@k a query, the queries in one order; two or more.
-        worth_it: The depths to choose from, at which reranking helps and is fast enough.
-
-    Returns:
-        The choice; `None` where there is nothing to choose from.
+        values: For each depth, nDCG@k of two or more queries, in one order.
+        worth_it: The depths to choose from, at which reranking helps and is fast enough. Without any,
+            there is no choice.
 
     >>> choose_depth({5: [0.2, 0.3, 0.1], 10: [0.5, 0.5, 0.5], 20: [0.6, 0.4, 0.5]}, {5, 10, 20})
     DepthChoice(depth=10, best=10)
@@ -77,24 +69,21 @@ def decide_by_depth(
     demands: Demands,
     keywords: str | None = None,
 ) -> tuple[Verdict, int | None]:
-    """Choose among the depths at which `decide` says "rerank", and say why in the verdict.
+    """Return the verdict, "rerank" where any depth is worth it, and the depth to rerank at.
 
-    Where there is a budget, and what the depths take was not measured, nothing is chosen.
+    With a budget, and without latencies at the depths, there is no recommended depth.
 
-    Each depth has its own 95 % interval. One that helps by chance alone is so found more often than in
-    one of 40 evaluations, as it is among several models.
+    Each depth has its own 95 % interval. So a depth that helps only by chance is found in more than one
+    of 40 evaluations, as with several models.
 
     Args:
         whole: The verdict on the whole depth.
-        ndcg: The change of nDCG@k there.
+        ndcg: The change of nDCG@k at the whole depth.
         points: The depths, ascending; none where there is no curve.
-        values: Of each depth, nDCG@k a query.
-        k: How many of the first passages count.
-        demands: What the figures are measured against.
+        values: For each depth, nDCG@k of each query.
+        k: As for `decide`.
+        demands: As for `decide`.
         keywords: As for `decide`.
-
-    Returns:
-        The verdict, "rerank" where it is worth it at any depth, and the depth to rerank at.
     """
     unknown = demands.latency_budget_ms is not None and any(not point.latency for point in points)
     if not points or unknown:

@@ -7,30 +7,25 @@ from statistics import fmean
 from bge_rerank.evaluation.depths import DepthPlan
 from bge_rerank.evaluation.paired import bootstrap_interval
 from bge_rerank.evaluation.result import Change, DepthPoint, Latency
-from bge_rerank.evaluation.tally import Tally
+from bge_rerank.evaluation.tally import Tally, differences
 
 
 def depth_points(
     tally: Tally, model: str, plan: DepthPlan, whole: Change, latency: Latency
 ) -> list[DepthPoint]:
-    """Compute the curve of a model, but for depths that no query has more candidates than.
+    """Compute the curve of a model, without the depths that no query has more candidates than.
 
-    Args:
-        tally: The numbers of the queries.
-        model: Its name.
-        plan: Which depths were compared.
-        whole: The change of nDCG@k at the whole depth.
-        latency: Of the whole depth.
+    `whole` is the change of nDCG@k at the whole depth, and `latency` the latency there.
     """
     if not plan.has_curve(model):
         return []
     points = []
-    for place, depth in enumerate(plan.smaller):
+    for place, (depth, values) in enumerate(zip(plan.smaller, tally.depths[model], strict=True)):
         if depth < tally.most:
-            low, high = bootstrap_interval(tally.depth_differences(model, place))
+            low, high = bootstrap_interval(differences(values, tally.before[0]))
             milliseconds = tally.depth_milliseconds[model][place]
             took = Latency.of(milliseconds) if len(milliseconds) > 1 else None
-            points.append(DepthPoint(depth, fmean(tally.depths[model][place]), low, high, took))
+            points.append(DepthPoint(depth, fmean(values), low, high, took))
     took = latency if _has_cost(tally, model, plan) else None
     return [*points, DepthPoint(plan.depths[-1], whole.after, whole.low, whole.high, took)]
 

@@ -1,13 +1,13 @@
 """The depths that an evaluation compares: which they are, and the order at each of them.
 
-A cross-encoder's logit is the pair's own. So the order at a smaller depth follows from the one ranking
-at the whole depth, without scoring again: the first candidates in the order of that ranking, the others
-behind them as they came. (Up to rounding: some backends round by what else is in the batch.)
+A cross-encoder's logit depends on its pair alone. So the order at a smaller depth follows from the
+ranking at the whole depth, without scoring again: the first candidates in the order of that ranking,
+the others behind them as they came. (With some backends, a logit's rounding depends on its batch.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, takewhile
 
@@ -22,11 +22,11 @@ SMALLEST_DEPTH = 5
 
 @dataclass(frozen=True, slots=True)
 class DepthPlan:
-    """Which depths are compared, and for which models that can be done.
+    """The depths to compare, and the models for which that is possible.
 
     Attributes:
         depths: Ascending; the last one is the whole depth.
-        without_curve: Why there is only the whole depth, by model.
+        without_curve: Model to the reason why it has only the whole depth.
         without_cost: The models whose scorers keep scores: a second ranking would look them up.
     """
 
@@ -44,22 +44,17 @@ class DepthPlan:
         return model not in self.without_curve
 
     def has_cost(self, model: str) -> bool:
-        """Say whether a second ranking shows what a smaller depth takes."""
+        """Say whether a second ranking shows the latency at a smaller depth."""
         return self.has_curve(model) and model not in self.without_cost
 
 
 def plan_depths(
     rerankers: Mapping[str, Reranker], depths: Sequence[int] | None, whole: int
 ) -> DepthPlan:
-    """Decide what is compared.
-
-    Args:
-        rerankers: By the names of their models.
-        depths: The depths asked for; `None` for `default_depths`.
-        whole: The most candidates that are reranked.
+    """Plan the given depths, by default `default_depths`, for rerankers by the models' names.
 
     Raises:
-        ConfigurationError: A depth is no whole number from 1 to `whole`.
+        ConfigurationError: A depth is not a whole number from 1 to `whole`.
     """
     reasons = {name: why_no_curve(reranker) for name, reranker in rerankers.items()}
     return DepthPlan(
@@ -75,14 +70,16 @@ def default_depths(whole: int) -> tuple[int, ...]:
     >>> default_depths(100), default_depths(5)
     ((5, 10, 20, 50, 100), (5,))
     """
-    return (*takewhile(lambda depth: depth < whole, _series()), whole)
+    series = (digit * 10**power for power in count() for digit in (1, 2, 5))
+    smaller = takewhile(lambda depth: depth < whole, series)
+    return (*(depth for depth in smaller if depth >= SMALLEST_DEPTH), whole)
 
 
 def checked_depths(depths: Sequence[int], whole: int) -> tuple[int, ...]:
-    """Return the depths asked for, ascending, with the whole one.
+    """Return the depths, ascending, with the whole one.
 
     Raises:
-        ConfigurationError: One is no whole number from 1 to `whole`.
+        ConfigurationError: A depth is not a whole number from 1 to `whole`.
 
     >>> checked_depths([20, 10], 50)
     (10, 20, 50)
@@ -96,11 +93,9 @@ def checked_depths(depths: Sequence[int], whole: int) -> tuple[int, ...]:
 
 
 def order_at(depth: int, whole_order: Sequence[int]) -> list[int]:
-    """Return the order in which only the first candidates are reranked.
+    """Return the order where only the first `depth` candidates are reranked.
 
-    Args:
-        depth: How many of the first candidates that is.
-        whole_order: The places of all candidates, best first.
+    `whole_order` holds the places of all candidates, best first.
 
     >>> order_at(2, [3, 1, 0, 2])
     [1, 0, 2, 3]
@@ -109,9 +104,9 @@ def order_at(depth: int, whole_order: Sequence[int]) -> list[int]:
 
 
 def why_no_curve(reranker: Reranker) -> str | None:
-    """Say what keeps the order at a smaller depth from following, or nothing.
+    """Say why the order at a smaller depth does not follow from the whole one, or return `None`.
 
-    A fused order depends on the ranks among all that were scored.
+    A fused order depends on the ranks among all scored candidates.
 
     >>> from bge_rerank import load_scorer
     >>> why_no_curve(Reranker(load_scorer("mini"), top_n=3))
@@ -127,16 +122,10 @@ def why_no_curve(reranker: Reranker) -> str | None:
 
 
 def keeps_scores(scorer: Scorer) -> bool:
-    """Say whether a scorer looks up pairs that it scored before, so that timing them means nothing.
+    """Say whether a scorer looks up pairs that it scored before: timing them again means nothing.
 
     >>> from bge_rerank import load_scorer
     >>> keeps_scores(load_scorer("mini")), keeps_scores(load_scorer("mini", score_cache="memory"))
     (False, True)
     """
     return bool(getattr(scorer, "keeps_scores", False))
-
-
-def _series() -> Iterator[int]:
-    """Give 5, 10, 20, 50, 100 and so on."""
-    steps = (digit * 10**power for power in count() for digit in (1, 2, 5))
-    return (step for step in steps if step >= SMALLEST_DEPTH)

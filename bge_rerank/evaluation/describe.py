@@ -7,7 +7,6 @@ from typing import Any
 from bge_rerank.models.config import ScorerConfig
 from bge_rerank.models.options import declared
 from bge_rerank.ranking.options import RankOptions
-from bge_rerank.ranking.prefilter import Prefilter
 from bge_rerank.ranking.reranker import Reranker
 from bge_rerank.scoring.identity import config_of, innermost
 from bge_rerank.types import Scorer
@@ -20,9 +19,10 @@ def describe_reranker(reranker: Reranker) -> dict[str, Any]:
     >>> describe_reranker(Reranker(load_scorer("mini"), top_n=None))["scorer"]["model_name"]
     'mini'
     """
+    prefilter = reranker.prefilter
     return {
         "scorer": _scorer(reranker.scorer),
-        "prefilter": _prefilter(reranker.prefilter),
+        "prefilter": prefilter and {"scorer": _scorer(prefilter.scorer), "keep": prefilter.keep},
         "min_logit": reranker.min_logit,
         **_deciding(reranker.options, RankOptions),
     }
@@ -31,12 +31,6 @@ def describe_reranker(reranker: Reranker) -> dict[str, Any]:
 def _deciding(values: object, declaring: type) -> dict[str, Any]:
     """Return the options that show in the numbers; none of them is a secret."""
     return {each.name: getattr(values, each.name) for each in declared(declaring) if each.decides}
-
-
-def _prefilter(prefilter: Prefilter | None) -> dict[str, Any] | None:
-    if prefilter is None:
-        return None
-    return {"scorer": _scorer(prefilter.scorer), "keep": prefilter.keep}
 
 
 def _scorer(scorer: Scorer) -> dict[str, Any]:

@@ -44,32 +44,29 @@ def evaluate(
 ) -> Evaluation:
     """Rank each query's candidates with each model, and say whether that helps.
 
-    Queries come one at a time, and some numbers of each are kept: memory does not grow with texts.
+    Memory holds one query's texts at a time, and some numbers of each query.
 
     Args:
         queries: The labelled queries: of `read_jsonl`, `read_frame`, or your own.
-        models: A name to a scorer or a `Reranker`. A scorer ranks all candidates; a `Reranker` is
-            measured with its own settings: what its `top_n` leaves out counts as not found.
-        retriever: The first stage: takes a query and gives (id, text) pairs, best first. It is
-            asked for queries whose `candidates` are `None`.
+        models: A name to a scorer or a `Reranker`. A scorer ranks all candidates. A `Reranker` ranks
+            with its own settings: a passage that its `top_n` leaves out counts as not found.
+        retriever: The first stage, for queries whose `candidates` are `None`: takes a query and
+            returns (id, text) pairs, best first.
         depth: The most candidates of a query that are reranked, the first ones.
-        depths: Smaller depths to compare with it; `None` for 5, 10, 20, 50, 100, 200 and so on, an
-            empty list for none. Their quality costs no scoring: a logit is the pair's own, so the
-            order at a smaller depth follows from the whole one. (Ask for none where a scorer of
-            your own compares the passages of a call.) What they take is measured: the first 20
-            queries, and every tenth after them, are ranked once more at each, right after the
-            whole. A `Reranker` whose settings leave candidates out has no smaller depths; with a
-            `score_cache` no times by depth are given, and a server that keeps scores itself makes
-            them too short.
+        depths: Smaller depths to compare; `None` for 5, 10, 20, 50, 100, 200 and so on, an empty
+            list for none. Their quality needs no scoring: the order follows from the whole depth.
+            So give an empty list where a scorer of your own compares the passages of a call. Their
+            latency is measured on the first 20 queries and every tenth after them. With a
+            `score_cache` it is not measured, and a server that keeps scores makes it too short. A
+            `Reranker` whose settings leave candidates out has no smaller depths.
         k: How many of the first passages the measures look at.
         target: The nDCG@k (0..1) that is enough: where the first stage has it, do not rerank.
-        latency_budget_ms: What reranking a query may take (95th percentile), in milliseconds.
+        latency_budget_ms: The limit of a query's latency (95th percentile), in milliseconds.
         corpus_size: How many passages there are to search, where that is known.
-        output: A folder for the numbers of each query, written as they come. Where an earlier run
-            with the same settings left some, those queries are not measured again.
-        fresh: Drop what an earlier run left.
-        data: What names the data, as JSON can hold it: what an earlier run measured on other data
-            is refused.
+        output: A folder for the numbers of each query. A later run with the same settings does not
+            measure these queries again.
+        fresh: Delete the numbers of an earlier run.
+        data: The data's identity, as JSON can hold it. Numbers of other data are refused.
 
     Returns:
         Means before and after, paired differences with 95 % intervals, latencies, wins and losses,
@@ -99,7 +96,7 @@ def evaluate(
     settings = {"data": data, "depth": depth, "depths": plan.depths, "k": k}
     settings |= {"models": described}
     tally = Tally(list(rerankers), len(measure_names(k)), len(plan.smaller))
-    measuring = Measuring(rerankers, retriever, depth, k, plan)
+    measuring = Measuring(rerankers, retriever, k, plan)
     with _record_file(output, settings, fresh=fresh) as file:
         for record in file.read() if file else ():
             if record.id not in tally.ids:  # two runs at once may have written it twice

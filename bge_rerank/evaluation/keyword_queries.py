@@ -25,11 +25,9 @@ def is_keywords(query: str) -> bool:
 
 
 def why_not_keywords(keywords: Sequence[bool], differences: Sequence[float]) -> str | None:
-    """Say that most queries are keywords which reranking does not help, or nothing.
+    """Say that most queries are keywords which reranking does not help, or return `None`.
 
-    Args:
-        keywords: Of each query, whether it is keywords.
-        differences: nDCG@k after minus before, in the same order.
+    `differences` are nDCG@k after minus before, a value a query, in the order of `keywords`.
 
     >>> why_not_keywords([True, True, False], [0.0, 0.0, 0.4])
     'most queries are keywords: 2 of 3 have 2 words or fewer, and those gain nothing that is above the noise (+0.000; 95 % interval +0.000 to +0.000); rerank the others alone'

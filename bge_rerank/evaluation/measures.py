@@ -26,7 +26,7 @@ def measure_rankings(
     k: int = 10,
     lowest_grade: int = 1,
 ) -> list[Values]:
-    """Measure several rankings for one query.
+    """Return the measures of each ranking of one query's passages; all 0 for an empty ranking.
 
     nDCG's gain is the grade, and its discount log2 of the rank plus 1, as in trec_eval.
 
@@ -34,10 +34,7 @@ def measure_rankings(
         relevant: Passage id to grade. All labels count, found or not.
         rankings: The passage ids of each ranking, best first.
         k: How many of the first passages count.
-        lowest_grade: From which grade on a passage counts for MRR, Recall and Hit.
-
-    Returns:
-        The measures of each ranking; all 0 for an empty one.
+        lowest_grade: The lowest grade of a passage that counts for MRR, Recall and Hit.
 
     Raises:
         MissingDependencyError: `ir-measures` is not installed.

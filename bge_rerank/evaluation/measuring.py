@@ -12,7 +12,7 @@ from bge_rerank.errors import InvalidInputError, RetrievalError
 from bge_rerank.evaluation.agreement import query_agreement
 from bge_rerank.evaluation.depths import DepthPlan, order_at
 from bge_rerank.evaluation.keyword_queries import is_keywords
-from bge_rerank.evaluation.measures import measure_names, measure_rankings
+from bge_rerank.evaluation.measures import measure_rankings
 from bge_rerank.evaluation.records import QueryRecord
 from bge_rerank.evaluation.result import Agreement, Loss, Shown
 from bge_rerank.evaluation.tally import SAME
@@ -32,30 +32,24 @@ Measured = tuple[float, ...]
 
 @dataclass(frozen=True, slots=True)
 class Measuring:
-    """What queries are measured with.
+    """Measure queries by their first `k` passages, with each reranker, at each depth of the plan.
 
-    Attributes:
-        rerankers: By the names of their models.
-        retriever: The first stage, for queries that come without candidates.
-        depth: The most candidates of a query that are reranked.
-        k: How many of the first passages the measures look at.
-        plan: Which depths are compared.
+    The retriever finds the candidates of queries that have none.
     """
 
     rerankers: Mapping[str, Reranker]
     retriever: Retriever | None
-    depth: int
     k: int
     plan: DepthPlan
 
     def records(self, queries: Iterable[LabelledQuery], earlier: int = 0) -> Iterator[QueryRecord]:
         """Measure one query after the other.
 
-        Before the first one each model ranks a passage, so that loading its weights is not timed.
-        What smaller depths take is measured on the queries that `is_timed` names.
+        First, each model ranks one passage, so that loading its weights is not timed. Latency at
+        smaller depths is measured on the queries that `is_timed` names.
 
         Args:
-            queries: Those to measure.
+            queries: The queries to measure.
             earlier: How many were measured before.
 
         Raises:
@@ -65,7 +59,7 @@ class Measuring:
         """
         warm = False
         for number, labelled in enumerate(queries, earlier):
-            candidates = self._candidates(labelled)[: self.depth]
+            candidates = self._candidates(labelled)[: self.plan.depths[-1]]
             if candidates and not warm:
                 self._warm_up(labelled.query, candidates[0][1])
                 warm = True
@@ -123,7 +117,7 @@ class Measuring:
     def _depth_milliseconds(
         self, reranker: Reranker, query: str, texts: Sequence[str], whole: float
     ) -> Measured:
-        """Rank once more at each smaller depth; with no more candidates it is the same work as before."""
+        """Rank again at each depth that leaves candidates out; at the others, `whole` is the time."""
         return tuple(
             _ranked(reranker, query, texts[:depth])[1] if depth < len(texts) else whole
             for depth in self.plan.smaller
@@ -138,30 +132,21 @@ class Measuring:
         """Return the measures before and, by model, after; and nDCG at each smaller depth."""
         curved = [name for name in orders if self.plan.has_curve(name)]
         shallow = [depth for depth in self.plan.smaller if depth < len(candidates)]
-        rankings = [range(len(candidates)), *orders.values()]
         cut = [order_at(depth, orders[name]) for name in curved for depth in shallow]
-        # In one call: most of what it costs is the same for one ranking and for many.
-        before, *measured = self._values(relevant, candidates, [*rankings, *cut])
+        rankings = [
+            [candidates[place][0] for place in order]
+            for order in (range(len(candidates)), *orders.values(), *cut)
+        ]
+        # One call, because many rankings cost little more than one.
+        values = measure_rankings(relevant, rankings, self.k)
+        before, *measured = [tuple(each.values()) for each in values]
         after = dict(zip(orders, measured, strict=False))
-        ndcg = iter(values[0] for values in measured[len(orders) :])
+        ndcg = iter(each[0] for each in measured[len(orders) :])
         deep = len(self.plan.smaller) - len(shallow)
         depths = {
             name: (*islice(ndcg, len(shallow)), *repeat(after[name][0], deep)) for name in curved
         }
         return before, after, depths
-
-    def _values(
-        self,
-        relevant: Mapping[str, int],
-        candidates: Sequence[Candidate],
-        orders: Sequence[Sequence[int]],
-    ) -> list[Measured]:
-        ids = [[candidates[place][0] for place in order] for order in orders]
-        names = measure_names(self.k)
-        return [
-            tuple(values[name] for name in names)
-            for values in measure_rankings(relevant, ids, self.k)
-        ]
 
 
 def is_timed(number: int) -> bool:

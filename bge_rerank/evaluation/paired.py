@@ -23,9 +23,7 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Return the 95 % confidence interval of the mean difference: percentiles of resampled means.
 
-    Args:
-        differences: After minus before, a value a query; two or more.
-        resamples: How many samples are drawn.
+    `differences` are after minus before, a value a query, for two queries or more.
 
     Raises:
         MissingDependencyError: scipy is not installed.
@@ -51,12 +49,8 @@ def bootstrap_interval(
 def randomisation_p_value(differences: Sequence[float], resamples: int = RESAMPLES) -> float:
     """Return how probable a mean difference this far from 0 is where only chance gives the signs.
 
-    Two-sided; exact where there are few differences. Queries without a difference are left out:
-    their signs change no sum.
-
-    Args:
-        differences: After minus before, a value a query.
-        resamples: How many times the signs are drawn.
+    `differences` are after minus before, a value a query. The test is two-sided, and exact with few
+    differences. Queries without a difference are left out: their signs do not change a sum.
 
     Raises:
         MissingDependencyError: scipy is not installed.

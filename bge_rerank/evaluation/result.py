@@ -12,12 +12,10 @@ Decision = Literal["rerank", "do not rerank", "not enough data"]
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """A measure before and after reranking: means over the queries.
+    """A measure before and after reranking: means over the queries, 0..1.
 
     Attributes:
-        measure: Its name, such as `"nDCG@10"`.
-        before: Of the first stage's order, 0..1.
-        after: Of the reranked order, 0..1.
+        measure: The measure's name, such as `"nDCG@10"`.
         difference: After minus before.
         low: The lower end of the difference's 95 % confidence interval.
         high: The upper end.
@@ -33,11 +31,7 @@ class Gain:
 
 @dataclass(frozen=True, slots=True)
 class Change(Gain):
-    """A gain or a loss, and whether it is more than chance.
-
-    Attributes:
-        p_value: Of the randomisation test, two-sided.
-    """
+    """A gain or a loss, with the two-sided p-value of the randomisation test."""
 
     p_value: float
 
@@ -55,11 +49,9 @@ class Loss:
     """A query that reranking made worse.
 
     Attributes:
-        id: The query's id.
-        query: What was asked.
         difference: nDCG@k after minus before, below 0.
         before: The first passage before reranking.
-        after: The first passage after it; `None` where none was kept.
+        after: The first passage after reranking; `None` where none was kept.
     """
 
     id: str
@@ -89,15 +81,15 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class DepthPoint:
-    """What reranking only the first candidates gives, and what it takes.
+    """Quality and latency of reranking only the first `depth` candidates of each query.
+
+    The others stay behind them, in the first stage's order.
 
     Attributes:
-        depth: How many of the first candidates are reranked, the others staying behind them in the
-            first stage's order.
-        after: nDCG@k of that order, the mean over the queries, 0..1.
+        after: nDCG@k of the whole order, the mean over the queries, 0..1.
         low: The lower end of the 95 % confidence interval of the difference to the first stage.
         high: The upper end.
-        latency: Of reranking so many candidates of a query; `None` where it was not measured.
+        latency: `None` where it was not measured.
     """
 
     depth: int
@@ -112,10 +104,10 @@ class Agreement:
     """How far the reranked order agrees with the first stage's.
 
     Attributes:
-        share: Of the reranker's first 10 passages, the share (0..1) that was within the first
-            stage's first 50; `None` where no more than 50 were reranked, as all are then.
-        rank_correlation: Of the two orders of what was kept: Spearman's, -1..1, where 1 is the same
-            order; `None` where fewer than two were kept.
+        share: The share (0..1) of the reranker's first 10 passages that the first stage had among its
+            first 50; `None` where 50 or fewer were reranked.
+        rank_correlation: Spearman's, -1..1, of the two orders of the passages kept, where 1 is the
+            same order; `None` where fewer than two were kept.
     """
 
     share: float | None
@@ -132,26 +124,24 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class ModelResult:
-    """What one model did.
+    """Counts, figures and verdict of one model. With too few queries, it has no figures.
 
     Attributes:
-        name: The name that it was given.
-        verdict: Whether to rerank with it.
-        changes: A measure each, nDCG@k first; empty where there are too few queries.
-        latency: Of reranking a query; `None` where there are too few queries.
+        changes: One for each measure, nDCG@k first; empty with too few queries.
+        latency: The latency of a query; `None` with too few queries.
         wins: How many queries got a higher nDCG@k.
-        losses: How many got a lower one.
-        ties: How many kept theirs.
+        losses: How many queries got a lower nDCG@k.
+        ties: How many queries kept their nDCG@k.
         worst: The largest losses, the worst first.
         differences: nDCG@k after minus before, a value a query, in the order of measuring.
-        milliseconds: What reranking took, a value a query, in the same order.
-        depths: From the smallest depth to the whole one; empty where there are too few queries, or
-            where the reranker's settings leave candidates out. A depth that no query has more
-            candidates than is left out: it would be the whole one again.
+        milliseconds: Latencies, a value a query, in the same order.
+        depths: From the smallest depth to the whole one, without depths that no query has more
+            candidates than; empty with too few queries, or where the reranker's settings leave
+            candidates out.
         recommended_depth: The depth to rerank at (see `choose_depth`); `None` where there is no curve,
             or where reranking is not worth it at any depth.
-        agreement: With the first stage: means, each over the queries that tell it and `None` where
-            those are fewer than 30; `None` where there are too few queries.
+        agreement: Means of the agreement with the first stage, each `None` where fewer than 30 queries
+            tell it; `None` with too few queries.
     """
 
     name: str
@@ -170,29 +160,24 @@ class ModelResult:
 
     @property
     def advised_after(self) -> float:
-        """nDCG@k at the depth recommended, or at the whole one where there is none; 0..1.
-
-        There are figures only of enough queries.
-        """
-        by_depth = {point.depth: point.after for point in self.depths}
-        if self.recommended_depth is None:
-            return self.changes[0].after
-        return by_depth[self.recommended_depth]
+        """nDCG@k at the recommended depth, by default at the whole one, 0..1; needs figures."""
+        by_depth: dict[int | None, float] = {point.depth: point.after for point in self.depths}
+        return by_depth.get(self.recommended_depth, self.changes[0].after)
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What an evaluation found.
+    """The result of an evaluation.
 
     Attributes:
-        settings: What was measured and how, as plain values.
+        settings: The data, the models and their settings, as plain values.
         k: How many of the first passages the measures look at.
         depth: The most candidates of a query that were reranked.
-        queries: How many were measured.
-        relevant: How many relevant passages their labels name.
-        found: How many of those were among the candidates; what is not found, no reranker can raise.
-        notes: What to know when reading the figures.
-        models: A result each, in the order they were given.
+        queries: How many queries were measured.
+        relevant: How many relevant passages the labels name.
+        found: How many of them were among the candidates; no reranker can raise the others.
+        notes: Sentences that help to read the figures.
+        models: One result for each model, in the order given.
     """
 
     settings: Mapping[str, Any]
@@ -206,15 +191,12 @@ class Evaluation:
 
     @property
     def best(self) -> ModelResult | None:
-        """The model to rerank with: of those whose verdict says so, the one of the highest nDCG@k.
-
-        Each at the depth that is recommended for it.
-        """
+        """The model with the highest nDCG@k at its recommended depth, of those worth reranking with."""
         good = [model for model in self.models if model.verdict.decision == "rerank"]
         return max(good, key=lambda model: model.advised_after, default=None)
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything but the values a query, which the file of queries holds."""
+        """Return all but the values of single queries, which the file of queries has."""
         contents = asdict(self)
         for model in contents["models"]:
             del model["differences"], model["milliseconds"]

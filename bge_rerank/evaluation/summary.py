@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import Any
 
 from bge_rerank.evaluation.agreement import disagreement_notes, mean_agreement
 from bge_rerank.evaluation.depth_choice import decide_by_depth
@@ -13,15 +14,8 @@ from bge_rerank.evaluation.depths import DepthPlan
 from bge_rerank.evaluation.keyword_queries import why_not_keywords
 from bge_rerank.evaluation.measures import measure_names
 from bge_rerank.evaluation.paired import bootstrap_interval, randomisation_p_value
-from bge_rerank.evaluation.result import (
-    Change,
-    DepthPoint,
-    Evaluation,
-    Latency,
-    ModelResult,
-    Verdict,
-)
-from bge_rerank.evaluation.tally import Tally
+from bge_rerank.evaluation.result import Change, Evaluation, Latency, ModelResult, Verdict
+from bge_rerank.evaluation.tally import Tally, differences
 from bge_rerank.evaluation.verdict import TIGHT_BUDGET_MS, Demands, decide, too_little_data
 
 SMALL_CORPUS = 1_000
@@ -31,15 +25,7 @@ SMALL_CORPUS = 1_000
 def build_evaluation(
     tally: Tally, settings: Mapping[str, Any], k: int, plan: DepthPlan, demands: Demands
 ) -> Evaluation:
-    """Compute means, intervals, tests and verdicts.
-
-    Args:
-        tally: The numbers of the queries.
-        settings: What was measured and how.
-        k: How many of the first passages the measures look at.
-        plan: Which depths were compared.
-        demands: What the figures are measured against.
-    """
+    """Compute means, intervals, tests and verdicts."""
     models = tuple(_model_result(tally, model, k, plan, demands) for model in tally.after)
     return Evaluation(
         settings=settings,
@@ -56,67 +42,63 @@ def build_evaluation(
 def _model_result(
     tally: Tally, model: str, k: int, plan: DepthPlan, demands: Demands
 ) -> ModelResult:
-    differences = tally.differences(model)
-    judged = _judged(tally, model, k, plan, demands)
-    return ModelResult(
-        name=model,
-        verdict=judged.verdict,
-        changes=judged.changes,
-        latency=judged.latency,
-        wins=sum(difference > 0 for difference in differences),
-        losses=sum(difference < 0 for difference in differences),
-        ties=sum(difference == 0 for difference in differences),
-        worst=tuple(tally.worst(model)),
-        differences=tuple(differences),
-        milliseconds=tuple(tally.milliseconds[model]),
-        depths=judged.depths,
-        recommended_depth=judged.recommended_depth,
-        # Where there are too few queries, there are no changes either.
-        agreement=mean_agreement(tally.shares[model], tally.correlations[model])
-        if judged.changes
-        else None,
-    )
-
-
-class _Judged(NamedTuple):
-    """The figures and the verdict; no figures where the data cannot carry them."""
-
-    verdict: Verdict
-    changes: tuple[Change, ...] = ()
-    latency: Latency | None = None
-    depths: tuple[DepthPoint, ...] = ()
-    recommended_depth: int | None = None
-
-
-def _judged(tally: Tally, model: str, k: int, plan: DepthPlan, demands: Demands) -> _Judged:
+    """Return the figures and the verdict; without enough data, no figures."""
     lacking = too_little_data(len(tally), tally.found)
     if lacking:
-        return _Judged(Verdict("not enough data", (lacking,)))
+        return _counted(tally, model, Verdict("not enough data", (lacking,)))
     changes = [_change(tally, model, place, name) for place, name in enumerate(measure_names(k))]
     latency = Latency.of(tally.milliseconds[model])
     points = depth_points(tally, model, plan, changes[0], latency)
     timed = any(point.latency for point in points[:-1])
-    keywords = why_not_keywords(tally.keywords, tally.differences(model))
+    keywords = why_not_keywords(tally.keywords, _differences(tally, model))
     whole = decide(changes[0], latency, k, demands, keywords=keywords, smaller_depths=timed)
     columns = [*tally.depths[model], tally.after[model][0]]
     values = dict(zip(plan.depths, columns, strict=True))
     verdict, recommended = decide_by_depth(
         whole, changes[0], points, values, k=k, demands=demands, keywords=keywords
     )
-    return _Judged(verdict, tuple(changes), latency, tuple(points), recommended)
+    return replace(
+        _counted(tally, model, verdict),
+        changes=tuple(changes),
+        latency=latency,
+        depths=tuple(points),
+        recommended_depth=recommended,
+        agreement=mean_agreement(tally.shares[model], tally.correlations[model]),
+    )
+
+
+def _counted(tally: Tally, model: str, verdict: Verdict) -> ModelResult:
+    """Return what any number of queries can tell."""
+    changes = _differences(tally, model)
+    return ModelResult(
+        name=model,
+        verdict=verdict,
+        changes=(),
+        latency=None,
+        wins=sum(change > 0 for change in changes),
+        losses=sum(change < 0 for change in changes),
+        ties=changes.count(0),
+        worst=tuple(tally.worst[model]),
+        differences=tuple(changes),
+        milliseconds=tuple(tally.milliseconds[model]),
+    )
+
+
+def _differences(tally: Tally, model: str, place: int = 0) -> list[float]:
+    return differences(tally.after[model][place], tally.before[place])
 
 
 def _change(tally: Tally, model: str, place: int, name: str) -> Change:
-    differences = tally.differences(model, place)
-    low, high = bootstrap_interval(differences)
+    changes = _differences(tally, model, place)
+    low, high = bootstrap_interval(changes)
     return Change(
         measure=name,
         before=fmean(tally.before[place]),
         after=fmean(tally.after[model][place]),
-        difference=fmean(differences),
+        difference=fmean(changes),
         low=low,
         high=high,
-        p_value=randomisation_p_value(differences),
+        p_value=randomisation_p_value(changes),
     )
 
 

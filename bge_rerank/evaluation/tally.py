@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import heapq
 from array import array
 from collections.abc import Sequence
-from itertools import count
 
 from bge_rerank.evaluation.records import QueryRecord
 from bge_rerank.evaluation.result import Loss
@@ -17,30 +15,28 @@ SAME = 1e-9
 
 
 class Tally:
-    """What is held of the queries measured so far: some numbers each.
+    """Numbers of the queries measured so far, in the order of measuring.
 
     Attributes:
-        ids: Of the queries.
         relevant: How many relevant passages the labels name.
         found: How many of them are among the candidates.
-        before: A measure's values, in the order of measuring, for each measure.
+        before: For each measure, its values.
         after: The same, by model.
-        milliseconds: What reranking took, by model.
-        shares: Of its agreement with the first stage, by model, from the queries that tell one.
+        shares: Of the agreement with the first stage, by model, from the queries that tell one.
         correlations: The same for the rank correlations.
-        keywords: Whether each query is keywords, in the order of measuring.
         most: The most candidates that a query had.
-        depths: nDCG@k's values at a depth below the whole one, for each of those, by model; no values
-            where a model has no curve.
-        depth_milliseconds: What reranking took at that depth, of the queries that were timed.
+        depths: For each depth below the whole one, the values of nDCG@k, by model; no values where a
+            model has no curve.
+        depth_milliseconds: The latency at each of these depths, of the queries that were timed.
+        worst: The largest losses by model, the worst first; of equal ones, the first measured.
     """
 
     def __init__(self, models: Sequence[str], measures: int, smaller_depths: int = 0) -> None:
         """Begin with nothing.
 
         Args:
-            models: Their names.
-            measures: How many numbers a ranking has, nDCG first.
+            models: The models' names.
+            measures: How many measures a ranking has, nDCG first.
             smaller_depths: How many depths below the whole one are compared.
         """
         self.ids: set[str] = set()
@@ -55,14 +51,13 @@ class Tally:
         self.most = 0
         self.depths = {model: _columns(smaller_depths) for model in models}
         self.depth_milliseconds = {model: _columns(smaller_depths) for model in models}
-        self._worst: dict[str, list[tuple[float, int, Loss]]] = {model: [] for model in models}
-        self._numbers = count()
+        self.worst: dict[str, list[Loss]] = {model: [] for model in models}
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def add(self, record: QueryRecord) -> None:
-        """Take a query's numbers in."""
+        """Add a query's numbers."""
         self.ids.add(record.id)
         self.relevant += record.relevant
         self.found += record.found
@@ -79,32 +74,18 @@ class Tally:
             if model in record.depth_milliseconds:
                 _append(self.depth_milliseconds[model], record.depth_milliseconds[model])
             if model in record.losses:
-                self._keep_worst(model, record.losses[model])
-
-    def differences(self, model: str, measure: int = 0) -> list[float]:
-        """Return after minus before of a measure, a value a query; rounding counts as 0."""
-        return _differences(self.after[model][measure], self.before[measure])
-
-    def depth_differences(self, model: str, place: int) -> list[float]:
-        """Return nDCG@k at a smaller depth minus before, a value a query; rounding counts as 0."""
-        return _differences(self.depths[model][place], self.before[0])
-
-    def worst(self, model: str) -> list[Loss]:
-        """Return the largest losses, the worst first; of equal ones those that came first."""
-        return [loss for _, _, loss in sorted(self._worst[model], reverse=True)]
-
-    def _keep_worst(self, model: str, loss: Loss) -> None:
-        # The number decides between equal losses, and no two are compared further.
-        item = (-loss.difference, -next(self._numbers), loss)
-        worst = self._worst[model]
-        if len(worst) < WORST:
-            heapq.heappush(worst, item)
-        else:
-            heapq.heappushpop(worst, item)
+                losses = [*self.worst[model], record.losses[model]]
+                self.worst[model] = sorted(losses, key=lambda loss: loss.difference)[:WORST]
 
 
-def _columns(measures: int) -> list[array[float]]:
-    return [array("d") for _ in range(measures)]
+def differences(after: Sequence[float], before: Sequence[float]) -> list[float]:
+    """Return after minus before, a value a query; rounding counts as 0."""
+    changes = (new - old for new, old in zip(after, before, strict=True))
+    return [change if abs(change) > SAME else 0.0 for change in changes]
+
+
+def _columns(count: int) -> list[array[float]]:
+    return [array("d") for _ in range(count)]
 
 
 def _append(columns: Sequence[array[float]], values: Sequence[float]) -> None:
@@ -115,12 +96,3 @@ def _append(columns: Sequence[array[float]], values: Sequence[float]) -> None:
 def _append_told(column: array[float], value: float | None) -> None:
     if value is not None:
         column.append(value)
-
-
-def _differences(after: Sequence[float], before: Sequence[float]) -> list[float]:
-    return [_difference(*values) for values in zip(after, before, strict=True)]
-
-
-def _difference(after: float, before: float) -> float:
-    difference = after - before
-    return difference if abs(difference) > SAME else 0.0

@@ -17,13 +17,12 @@ TIGHT_BUDGET_MS = 50.0
 
 @dataclass(frozen=True, slots=True)
 class Demands:
-    """What reranking is measured against.
+    """The target and the limits of an evaluation; each `None` is no demand.
 
     Attributes:
-        target: The nDCG@k (0..1) that is enough; `None` for none.
-        latency_budget_ms: What the 95th percentile of reranking a query may take, in milliseconds;
-            `None` for no limit.
-        corpus_size: How many passages there are to search; `None` where nobody knows.
+        target: The nDCG@k (0..1) that is enough.
+        latency_budget_ms: The limit of the 95th percentile of a query's latency, in milliseconds.
+        corpus_size: How many passages there are to search.
     """
 
     target: float | None = None
@@ -47,11 +46,9 @@ class Demands:
 
 
 def too_little_data(queries: int, found: int) -> str | None:
-    """Say why no figure can be given, or nothing where there is enough data.
+    """Say why no figure can be given, or return `None` where there is enough data.
 
-    Args:
-        queries: How many were measured.
-        found: How many relevant passages were among their candidates.
+    `found` counts the relevant passages among the candidates of all queries.
     """
     if queries < ENOUGH_QUERIES:
         return f"queries: {queries}, and fewer than {ENOUGH_QUERIES} carry no mean; label more"
@@ -72,18 +69,15 @@ def decide(
     keywords: str | None = None,
     smaller_depths: bool = False,
 ) -> Verdict:
-    """Decide by the change of nDCG@k and by what it costs, at one depth.
+    """Return "do not rerank" with each reason against it, else "rerank" with the gain.
 
     Args:
-        ndcg: Before and after, over enough queries.
-        latency: Of reranking a query; `None` where it was not measured, which keeps any budget.
+        ndcg: The change of nDCG@k at one depth, over enough queries.
+        latency: The latency there; `None`, where it was not measured, meets any budget.
         k: How many of the first passages count.
-        demands: What the figures are measured against.
-        keywords: Why the queries are not worth it (`why_not_keywords`); `None` where they are.
-        smaller_depths: Whether smaller depths were measured too, so that less depth is no advice.
-
-    Returns:
-        "do not rerank" with each reason that there is against it, else "rerank" with the gain.
+        demands: The target and the limits.
+        keywords: The reason of `why_not_keywords` against reranking, if there is one.
+        smaller_depths: Whether smaller depths were measured too; then less depth is not advised.
     """
     against = [
         *([keywords] if keywords else ()),

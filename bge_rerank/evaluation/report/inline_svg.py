@@ -40,13 +40,13 @@ _REFERENCE = re.compile(r'((?:href="|url\()#)([^")]+)')
 
 
 def inline_svg(draw: Callable[[Axes], None], name: str, size: tuple[float, float]) -> Markup:
-    """Draw a picture, as an element that clashes with nothing else in the page.
+    """Draw a picture, as an element that does not clash with others in the page.
 
     The same drawing gives the same text, whatever matplotlib is set to elsewhere.
 
     Args:
-        draw: Draws on the axes, in colours of `light`, and writes nothing that is in the data.
-        name: What its ids begin with; no other picture of the page has it.
+        draw: Draws on the axes, in colours of `light`, and writes no text of the data.
+        name: The beginning of the picture's ids, unique in the page.
         size: Width and height, in inches of 72 units; letters are 11 units high.
     """
     file = StringIO()

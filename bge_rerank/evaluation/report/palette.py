@@ -42,13 +42,7 @@ def themed(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """How a model is drawn.
-
-    Attributes:
-        name: The colour's name.
-        marker: The mark, as matplotlib calls it.
-        sign: The mark as a character.
-    """
+    """A model's colour by name, its mark as matplotlib calls it, and the mark as a character."""
 
     name: str
     marker: str

@@ -17,18 +17,13 @@ FLAT = (4.4, 2.5)
 BESIDE = 1.03
 """How far apart the models' points of one depth are: a part of the depth."""
 DIGITS = 3
-"""Of a difference that is drawn: more could not be seen, and would make a picture of 100,000 queries
-large."""
+"""Of a difference drawn: more could not be seen, and would make the SVG of many queries large."""
 
 
 def depth_plot(models: Sequence[ModelResult]) -> Markup:
-    """Draw a line a model, with intervals, and the first stage as a line across.
+    """Draw a line for each model, with intervals, and the first stage as a line across.
 
-    Args:
-        models: All models, with figures; those without `depths` are left out.
-
-    Returns:
-        SVG; nothing where no model has two `depths` to compare.
+    Return nothing where no model has two `depths` to compare.
     """
     if all(len(model.depths) <= 1 for model in models):
         return Markup()
@@ -61,16 +56,9 @@ def _draw_curve(axes: Axes, model: ModelResult, number: int, before: float, asid
 
 
 def gain_plot(differences: Sequence[float], name: str, limit: float, measure: str) -> Markup:
-    """Draw the differences from the largest to the smallest.
+    """Draw the differences from the largest to the smallest, on an axis from `-limit` to `limit`.
 
-    Args:
-        differences: After minus before, a value a query.
-        name: Of the picture.
-        limit: How far the axis reaches up and down, so that pictures can be compared.
-        measure: What was measured.
-
-    Returns:
-        SVG; its size does not grow with the queries.
+    The SVG's size does not grow with the number of queries.
     """
     return inline_svg(lambda axes: _draw_gains(axes, differences, limit, measure), name, FLAT)
 
@@ -87,11 +75,9 @@ def _draw_gains(axes: Axes, differences: Sequence[float], limit: float, measure:
 
 
 def steps(differences: Sequence[float]) -> tuple[list[float], list[int]]:
-    """Sort differences, and gather those that look alike.
+    """Return the values, rounded and from the largest, and the edges of their steps.
 
-    Returns:
-        The values, from the largest, and the edges between them: how many differences there are up
-        to each, one more than there are values.
+    An edge is the number of differences before it; there is one edge more than values.
 
     >>> steps([-0.5, 0.0, 0.25, 0.0])
     ([0.25, 0.0, -0.5], [0, 1, 3, 4])
@@ -102,11 +88,7 @@ def steps(differences: Sequence[float]) -> tuple[list[float], list[int]]:
 
 
 def latency_plot(models: Sequence[ModelResult]) -> Markup:
-    """Draw each model's median latency with a bar to the 95th percentile, and nDCG@k with its interval.
-
-    Args:
-        models: All models, with figures.
-    """
+    """Draw each model's nDCG@k with its interval, at its median latency with a bar to the 95th percentile."""
     return inline_svg(lambda axes: _draw_latencies(axes, models), "latency", WIDE)
 
 

@@ -4,32 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bge_rerank.evaluation.report.wording import (
-    agreement_line,
-    answer,
-    cells,
-    count_cells,
-    counts_line,
-    data_line,
-    depth_rows,
-    depths_line,
-    gain_line,
-    shortened,
-    verdict_line,
-)
-from bge_rerank.evaluation.result import Decision, Evaluation, Loss, ModelResult
+from bge_rerank.evaluation.report import wording
+from bge_rerank.evaluation.result import Evaluation, Loss, ModelResult
 
 TITLE = "Does reranking help?"
 
 
 @dataclass(frozen=True, slots=True)
 class LossStory:
-    """A query that reranking made worse.
+    """A query that reranking made worse, the change of its nDCG@k, and its first passages.
 
-    Attributes:
-        query: What was asked.
-        change: By how much its nDCG@k fell.
-        passages: The first passage before and after, each with what it is.
+    `passages` are the first one before and the first one after, each with its name.
     """
 
     query: str
@@ -39,24 +24,19 @@ class LossStory:
 
 @dataclass(frozen=True, slots=True)
 class ModelStory:
-    """What is said about a model.
+    """Sentences and table rows on a model.
 
     Attributes:
-        name: Its name.
-        decision: Its verdict.
-        verdict: The verdict with its reasons, as a sentence.
-        rows: A row under `HEADINGS` for each measure; none where there are too few queries.
-        counts: How many queries gained and lost, and how long one took, as a sentence.
+        rows: A row under `HEADINGS` for each measure; none with too few queries.
+        counts: How many queries gained and lost, and their latency.
         count_row: The same under `COUNT_HEADINGS`.
-        gains: How many queries gained and lost, and the most of each, as a sentence.
-        agreement: How far it agrees with the first stage, as a sentence; `None` where that is not told.
-        depths: What the rows by depth are, as a sentence.
+        gains: How many queries gained and lost, and the most of each.
+        agreement: `None` where too few queries tell it.
+        depths: The meaning of `depth_rows`.
         depth_rows: A row under `DEPTH_HEADINGS` for each depth; none where there is only one.
-        losses: The largest ones, the worst first.
     """
 
     name: str
-    decision: Decision
     verdict: str
     rows: tuple[tuple[str, ...], ...]
     counts: str
@@ -70,14 +50,7 @@ class ModelStory:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What is said about an evaluation; all of it is plain text, to be escaped by the report.
-
-    Attributes:
-        answer: Whether to rerank, in a line.
-        data: What was measured on.
-        models: What is said about each.
-        notes: What to know when reading the figures, each a sentence.
-    """
+    """Sentences on an evaluation, and the story of each model: plain text that a report escapes."""
 
     answer: str
     data: str
@@ -88,8 +61,8 @@ class Story:
 def tell(evaluation: Evaluation) -> Story:
     """Put an evaluation into words."""
     return Story(
-        answer=answer(evaluation),
-        data=data_line(evaluation),
+        answer=wording.answer(evaluation),
+        data=wording.data_line(evaluation),
         models=tuple(_model(model, evaluation.k) for model in evaluation.models),
         notes=tuple(f"Note: {note}." for note in evaluation.notes),
     )
@@ -98,23 +71,22 @@ def tell(evaluation: Evaluation) -> Story:
 def _model(model: ModelResult, k: int) -> ModelStory:
     return ModelStory(
         name=model.name,
-        decision=model.verdict.decision,
-        verdict=verdict_line(model),
-        rows=tuple(map(cells, model.changes)),
-        counts=counts_line(model, k),
-        count_row=count_cells(model),
-        gains=gain_line(model, k),
-        agreement=agreement_line(model.agreement) if model.agreement else None,
-        depths=depths_line(model),
-        depth_rows=depth_rows(model),
+        verdict=wording.verdict_line(model),
+        rows=tuple(map(wording.cells, model.changes)),
+        counts=wording.counts_line(model, k),
+        count_row=wording.count_cells(model),
+        gains=wording.gain_line(model, k),
+        agreement=wording.agreement_line(model.agreement) if model.agreement else None,
+        depths=wording.depths_line(model),
+        depth_rows=wording.depth_rows(model),
         losses=tuple(map(_loss, model.worst)),
     )
 
 
 def _loss(loss: Loss) -> LossStory:
-    after = "nothing was kept" if loss.after is None else shortened(loss.after.text)
+    after = "nothing was kept" if loss.after is None else wording.shortened(loss.after.text)
     return LossStory(
-        query=shortened(loss.query),
+        query=wording.shortened(loss.query),
         change=f"{loss.difference:+.3f}",
-        passages=(("first before", shortened(loss.before.text)), ("first after", after)),
+        passages=(("first before", wording.shortened(loss.before.text)), ("first after", after)),
     )
