@@ -142,7 +142,7 @@ def parse(model: type[RecordT], fields: Mapping[str, Any], place: str) -> Record
 
 
 def parse_passage(fields: Mapping[str, Any], field: str | None, place: str) -> str:
-    """Return the passage of a line's object, from the named field or else from `passage` or `text`.
+    """Return a line's passage from the named field; `None` reads `passage`, else `text`.
 
     Raises:
         InvalidInputError: The field is missing or not a string.

@@ -81,7 +81,7 @@ def moved(index: int, rank: int) -> str:
 
 
 def shortened(text: str, characters: int) -> str:
-    """Return a text of no more than so many characters; an ellipsis stands for the rest.
+    """Return a text, cut to a number of characters; an ellipsis stands for the rest.
 
     >>> shortened("tides", 5), shortened("the tides", 5)
     ('tides', 'the …')
