@@ -199,3 +199,15 @@ def test_neither_core_nor_adapters_import_what_measures_quality() -> None:
 def test_the_core_starts_no_thread() -> None:
     code = "import threading, bge_rerank; assert threading.active_count() == 1"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_core_imports_neither_adapter_but_for_the_demo() -> None:
+    code = (
+        "import pkgutil, importlib, sys, bge_rerank\n"
+        "for module in pkgutil.walk_packages(bge_rerank.__path__, 'bge_rerank.'):\n"
+        "    if not module.name.startswith('bge_rerank.cli.demo'):\n"
+        "        importlib.import_module(module.name)\n"
+        "assert not {'langchain_bge_rerank', 'llamaindex_bge_rerank', 'langchain_core',\n"
+        "            'llama_index'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

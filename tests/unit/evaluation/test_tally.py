@@ -29,18 +29,18 @@ class CountedText(str):
         CountedText.held -= 1
 
 
-def test_of_2_000_queries_one_query_has_its_texts_held(tmp_path: Path) -> None:
+def test_of_10_000_queries_one_query_has_its_texts_held(tmp_path: Path) -> None:
     most = 0
 
     def queries() -> Iterator[LabelledQuery]:
         nonlocal most
-        for query in labelled_queries(2_000):
+        for query in labelled_queries(10_000):
             candidates = [(id_, CountedText(text)) for id_, text in query.candidates or ()]
             most = max(most, CountedText.held)
             yield replace(query, candidates=candidates)
 
     evaluation = evaluate(queries(), {"same": Same()}, output=tmp_path)
-    assert evaluation.queries == 2_000
+    assert evaluation.queries == 10_000
     assert most <= 3 * CANDIDATES  # the query before, this one, and what is made for the next
 
 
