@@ -98,22 +98,32 @@ class RerankerSettings(_OptionFields):
     def model_post_init(self, context: Any, /) -> None:
         """Check what pydantic's types cannot."""
         super().model_post_init(context)
-        for option in declared(AdapterOptions):
-            option.refuse(getattr(self, option.name))
+        self._check_own_options()
         self.reranker()
 
     def reranker(self) -> Reranker:
         """Return the reranker of these settings, which is the same one until a field changes."""
         scorer = self.scorer
-        of_ranking = {option.name: getattr(self, option.name) for option in declared(RankOptions)}
-        of_model = {option.name: getattr(self, option.name) for option in declared(ModelOptions)}
-        wanted = {**of_ranking, **(of_model if scorer is None else {"model_name": scorer})}
+        of_model = self._values(ModelOptions) if scorer is None else {"model_name": scorer}
+        wanted = {**self._values(RankOptions), **of_model}
         # Beside the fields and not among them: a copy with other values must not take it over.
         built = self.__dict__.get("_built")
         if built is None or built[0] != wanted:
             built = self.__dict__["_built"] = wanted, Reranker(**wanted)
         reranker: Reranker = built[1]
         return reranker
+
+    def _values(self, declaring: type) -> dict[str, Any]:
+        """Return options by name; a list is copied, so that a change in place is seen later."""
+        values = {option.name: getattr(self, option.name) for option in declared(declaring)}
+        return {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
+        }
+
+    def _check_own_options(self) -> None:
+        for option in declared(AdapterOptions):
+            option.refuse(getattr(self, option.name))
 
     def rank(
         self, query: str, passages: Sequence[str], places: Sequence[int] | None = None
@@ -172,6 +182,7 @@ class RerankerSettings(_OptionFields):
 
     def _well_retrieved(self, scores: Sequence[object], where: str) -> list[int] | None:
         """Return the places of what `min_retrieval_score` leaves; `None` where there is no minimum."""
+        self._check_own_options()  # a field may have been set since
         if self.min_retrieval_score is None:
             return None
         return places_from(self.min_retrieval_score, scores, where)

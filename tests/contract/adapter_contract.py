@@ -644,6 +644,20 @@ class AdapterContract(ABC):
         assert [item.id for item in self.ranked(adapter)] == ["3"]
         assert adapter.reranker() is not built
 
+    def test_a_list_that_is_changed_in_place_takes_effect(self) -> None:
+        adapter = self.adapter(model_name="m", backend="tei", base_url="http://a")
+        adapter.base_url = ["http://a"]
+        adapter.reranker()
+        adapter.base_url.append("http://b")
+        expected = load_scorer("m", "tei", base_url=["http://a", "http://b"])
+        assert adapter.reranker().scorer == expected
+
+    def test_a_minimum_that_is_set_later_is_checked_when_it_is_used(self) -> None:
+        adapter = self.fixed([0.0] * 4)
+        adapter.min_retrieval_score = float("nan")
+        with pytest.raises(ConfigurationError, match="min_retrieval_score is nan"):
+            self.ranked(adapter)
+
     def test_what_was_built_is_in_no_dump_no_repr_and_no_comparison(self) -> None:
         adapter = self.adapter(model_name="mini")
         changed = adapter.model_copy(update={"top_n": 1})
