@@ -16,7 +16,7 @@ demo: $(VENV)/.demo  ## set everything up, then retrieve, rerank and measure
 	$(BIN)/bge-rerank demo
 
 quick: $(VENV)/.dev  ## the tests that load no trained model and start no server
-	$(BIN)/python -m pytest --quick -m "not long" --numprocesses 2 --dist worksteal
+	$(BIN)/python -m pytest --quick -m "not long" --numprocesses 2 --dist load --maxschedchunk 4
 
 test: $(VENV)/.dev  ## set everything up, then pass the tests
 	$(BIN)/python -m pytest -m "not long" --numprocesses 2 --dist loadfile --no-loadscope-reorder

@@ -1,6 +1,11 @@
 """What all tests share. No test reaches the network."""
 
+import gc
 import os
+
+# What is imported while tests are collected lives as long as the run: to look through it for garbage,
+# then and in each test that collects, takes seconds and finds none.
+gc.disable()
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["ANONYMIZED_TELEMETRY"] = "False"
@@ -51,6 +56,11 @@ def pytest_configure(config: pytest.Config) -> None:
         from quick import Quick
 
         config.pluginmanager.register(Quick())
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 # The fixtures that need torch and the like import them: the process that hands out the tests to others

