@@ -72,7 +72,7 @@ def kept_first(
 def test_lower_precision_keeps_quality_and_the_first_passage(
     labelled_data: Path,
     exported_mini: Path,
-    exported_mini_int8: Path,
+    exported_mini_int8_of_all_samples: Path,
     collection: str,
 ) -> None:
     split, every = SAMPLES[collection]
@@ -86,7 +86,7 @@ def test_lower_precision_keeps_quality_and_the_first_passage(
         for folder, dtype in (
             (exported_mini, "float32"),
             (exported_mini, "bfloat16"),
-            (exported_mini_int8, "auto"),
+            (exported_mini_int8_of_all_samples, "auto"),
         )
     )
     quality = mean_quality(judged, float32)["nDCG@10"]
