@@ -80,6 +80,7 @@ def export_model(
         local_files_only=local_files_only,
         device="cpu",
         dtype="float32",
+        special_tokens_in_text="keep",  # else the tokenizer would be changed that is written
     )
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=target.parent) as made:
@@ -117,7 +118,7 @@ def _export(
     pairs = list(samples or sample_pairs(SAMPLE_PAIRS)) if precision == "int8" else []
     classifier = with_norms_folded(scorer.model)
     if pairs:
-        encoder = PairEncoder(scorer.tokenizer.backend_tokenizer, scorer.max_length)
+        encoder = PairEncoder(scorer.tokenizer.backend_tokenizer, scorer.max_length, "keep")
         encoded = encoder.encode(pairs)
         classifier = with_outliers_apart(classifier, encoded)
         classifier = with_products_scaled(classifier, encoded)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 from bge_rerank.models.options import (
     MILLISECONDS_OR_OFF,
@@ -23,6 +23,10 @@ Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 """A precision; `"auto"` is that of the export for exported models, else the one that the device computes
 fastest in: float16 on accelerators, bfloat16 on CPUs with instructions for it, float32 on other CPUs.
 `flag` keeps to float32 on every CPU, as FlagEmbedding does."""
+
+
+SpecialTokensInText = Literal["escape", "keep"]
+"""What a special token's name in a text is: text, or the token."""
 
 
 @runtime_checkable
@@ -118,6 +122,12 @@ class LoadOptions(Checked):
     cutoff_layers: Sequence[int] | None = option(
         default=None,
         doc="The layer to score at, as a list of one ('flag', layerwise and lightweight models only). None is the layer that BAAI recommends.",
+        decides=True,
+    )
+    special_tokens_in_text: SpecialTokensInText = option(
+        default="escape",
+        doc="What a special token's name in a query or a passage is, such as '[SEP]' or '</s>'. 'escape' reads it as the text that it is. 'keep' lets it act as the special token, as FlagEmbedding does, so that who writes a passage can raise its score ('flag' and servers always do as they do).",
+        check=Check(lambda how: how in get_args(SpecialTokensInText), "; give 'escape' or 'keep'"),
         decides=True,
     )
     batch_wait_ms: float = option(

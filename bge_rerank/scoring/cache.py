@@ -180,6 +180,7 @@ def key_prefix(scorer: Scorer, config: ScorerConfig) -> list[object]:
         getattr(scorer, "precision", config.dtype),
         getattr(scorer, "max_length", config.max_length),
         config.cutoff_layers,
+        config.special_tokens_in_text,
     ]
 
 

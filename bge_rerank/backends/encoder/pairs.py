@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bge_rerank.errors import ConfigurationError
+from bge_rerank.models.config import LoadOptions, SpecialTokensInText
 from bge_rerank.types import Pair, Span
 from bge_rerank.windows import fitting_windows
 
@@ -103,19 +104,27 @@ class PairEncoder:
     Safe to share between threads: calls take turns at the tokenizer.
     """
 
-    def __init__(self, tokenizer: Tokenizer, max_length: int) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        max_length: int,
+        special_tokens_in_text: SpecialTokensInText = LoadOptions.special_tokens_in_text,
+    ) -> None:
         """Take a tokenizer over: its own truncation and padding are switched off.
 
         Args:
             tokenizer: From the `tokenizers` library; a saved file may carry a truncation of its
                 own, which would cut silently.
             max_length: The longest sequence in tokens, special tokens included.
+            special_tokens_in_text: `"escape"` reads a special token's name in a text as text.
 
         Raises:
             ConfigurationError: `max_length` leaves no room for a passage.
         """
         tokenizer.no_truncation()
         tokenizer.no_padding()
+        if special_tokens_in_text == "escape":
+            _escape_special_tokens(tokenizer)
         self._tokenizer = tokenizer
         self._template = PairTemplate.of(tokenizer)
         self._lock = threading.Lock()
@@ -165,3 +174,20 @@ class PairEncoder:
         ids, type_ids = self._template.join(kept_query, kept_passage)
         cut = len(query) - len(kept_query) + len(passage) - len(kept_passage)
         return EncodedPair(ids, type_ids, cut)
+
+
+def _escape_special_tokens(tokenizer: Tokenizer) -> None:
+    """Let a tokenizer read the names of its special tokens as text, their places unchanged.
+
+    A Unigram vocabulary holds some of these names as pieces, so each is taken apart after all else
+    that the tokenizer does to a text: `</s>` is read as `< /s>`.
+    """
+    from tokenizers import normalizers
+
+    tokenizer.encode_special_tokens = True
+    names = [
+        token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special
+    ]
+    apart = [normalizers.Replace(name, f"{name[0]} {name[1:]}") for name in names if len(name) > 1]
+    given = [] if tokenizer.normalizer is None else [tokenizer.normalizer]
+    tokenizer.normalizer = normalizers.Sequence([*given, *apart])

@@ -67,7 +67,7 @@ def read_export(config: ScorerConfig) -> ExportedModel:
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     return ExportedModel(
         graph,
-        PairEncoder(tokenizer, choose_max_length(config, model)),
+        PairEncoder(tokenizer, choose_max_length(config, model), config.special_tokens_in_text),
         pad_token_id=int(model.contents.get("pad_token_id") or 0),
         precision=manifest.precision if manifest else "fp32",
         source_model=manifest.source_model if manifest else config.model_name,

@@ -88,7 +88,7 @@ class TorchScorer(EncoderScorer):
         )
         super().__init__(
             config,
-            PairEncoder(tokenizer.backend_tokenizer, max_length),
+            PairEncoder(tokenizer.backend_tokenizer, max_length, config.special_tokens_in_text),
             [
                 runner
                 for replica, device in zip(replicas, devices, strict=True)

@@ -1,3 +1,5 @@
+from functools import cache
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -6,6 +8,7 @@ from tokenizers import Tokenizer
 import bge_rerank_mini
 from bge_rerank import ConfigurationError
 from bge_rerank.backends.encoder.pairs import PairEncoder, PairTemplate
+from bge_rerank.models.config import SpecialTokensInText
 from tiny_encoders import SENTENCES, tokenizer
 
 WORDS = " ".join(SENTENCES.values()).split()
@@ -89,3 +92,63 @@ def test_ten_thousand_pairs_take_five_bytes_a_token() -> None:
     encoded = encoder.encode([("tides", "the moon raises the tides " * 40)] * 100)
     tokens = sum(len(pair.ids) for pair in encoded)
     assert sum(pair.ids.nbytes + pair.type_ids.nbytes for pair in encoded) == 5 * tokens
+
+
+NAMES = ["<s>", "</s>", "<pad>", "<mask>", "[CLS]", "[SEP]", "[MASK]", "[PAD]", "\uff1c/s\uff1e"]
+"""Names of special tokens, the last in wide characters, which a tokenizer may read as the plain ones."""
+
+
+@cache
+def saved(kind: str) -> str:
+    return TOKENIZERS[kind]().to_str()
+
+
+def fresh(kind: str, how: SpecialTokensInText) -> tuple[Tokenizer, PairEncoder]:
+    made = Tokenizer.from_str(saved(kind))
+    return made, PairEncoder(made, 10_000, how)
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+@given(text=st.lists(st.sampled_from(NAMES + WORDS[:20]), max_size=8).map(" ".join))
+@settings(max_examples=30)
+def test_a_special_tokens_name_in_a_text_is_read_as_text(kind: str, text: str) -> None:
+    made, encoder = fresh(kind, "escape")
+    special = {id_ for id_, token in made.get_added_tokens_decoder().items() if token.special} - {
+        made.token_to_id("<unk>"),
+        made.token_to_id("[UNK]"),
+    }
+    [alone] = encoder.encode([("tides", "")])
+    [encoded] = encoder.encode([(f"tides {text}", text)])
+
+    def count(ids: list[int]) -> int:
+        return sum(id_ in special for id_ in ids)
+
+    assert count(encoded.ids.tolist()) == count(alone.ids.tolist())
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+def test_a_special_tokens_name_acts_as_the_token_where_it_is_kept(kind: str) -> None:
+    made, encoder = fresh(kind, "keep")
+    text = "tides [SEP] </s> waves"
+    [encoded] = encoder.encode([("tides", text)])
+    assert encoded.ids.tolist() == made.encode("tides", text).ids
+    assert (
+        encoded.ids.tolist() != fresh(kind, "escape")[1].encode([("tides", text)])[0].ids.tolist()
+    )
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+@given(text=sentences)
+@settings(max_examples=30)
+def test_without_such_names_both_read_the_same(kind: str, text: str) -> None:
+    escaped, kept = (fresh(kind, how)[1].encode([("tides", text)])[0] for how in ("escape", "keep"))
+    assert escaped.ids.tolist() == kept.ids.tolist()
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+def test_windows_of_a_text_with_such_names_have_its_own_places(kind: str) -> None:
+    text = "</s> the Moon [SEP] raises <mask> two bulges of water " * 6
+    [spans] = fresh(kind, "escape")[1].windows("tides", [text], 60)
+    assert spans[0][0] == 0
+    assert spans[-1][1] >= len(text.rstrip()) - 1
+    assert all(0 <= start < end <= len(text) for start, end in spans)
