@@ -21,6 +21,7 @@ import pytest
 from bge_rerank import ServerError, load_scorer
 from bge_rerank.backends.http.scorer import HttpScorer
 from bge_rerank.data.demo import demo_collection
+from memory_slope import memory_slope
 from served import free_port
 
 CLIENTS = 32
@@ -28,6 +29,8 @@ SIZES = (1, 5, 5, 5, 20, 60)
 SHARE_CANCELLED = 0.1
 MOST_GROWTH = 64_000_000
 """Bytes: that of allocators settling; a leak of answers' size would pass it within a minute."""
+
+WARM_UP_SECONDS, MINUTES = 120, 30
 
 
 Logits = dict[tuple[str, str], float]
@@ -148,3 +151,24 @@ def test_every_answer_is_right_or_a_clear_error_through_a_restart_and_memory_sta
     assert max(grown) < MOST_GROWTH
     for log in ("first", "second"):
         assert not re.search("Traceback|ERROR", (tmp_path / log).read_text())
+
+
+@pytest.mark.long
+def test_the_servers_memory_is_flat_through_half_an_hour(logits: Logits, tmp_path: Path) -> None:
+    port, end = free_port(), threading.Event()
+    answers: list[float] = []
+    held: list[int] = []
+    with ThreadPoolExecutor(1) as thread, server(port, tmp_path / "log") as process:
+        asked = thread.submit(asyncio.run, ask_all(end, port, logits))
+        wait_for(port, 4 * CLIENTS, WARM_UP_SECONDS)
+        until = time.monotonic() + MINUTES * 60
+        while time.monotonic() < until:
+            time.sleep(5)
+            answers.append(answered(port))
+            held += memory(process)
+        end.set()
+        seen = asked.result()
+    slope = memory_slope(answers, held)
+    print(f"{answers[-1] - answers[0]:,.0f} answers: {slope}; {held[0]:,} to {held[-1]:,} bytes")
+    assert set(seen) <= {"right", "cancelled"}
+    assert slope.high * (answers[-1] - answers[0]) < MOST_GROWTH
