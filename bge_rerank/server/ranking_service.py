@@ -63,11 +63,6 @@ class RankingService:
 
     def _check(self, query: str, texts: Sequence[str]) -> None:
         limits = self.limits
-        if len(texts) > limits.max_texts:
-            raise RefusedError(
-                "Validation",
-                f"batch size {len(texts)} > maximum allowed batch size {limits.max_texts}",
-            )
         for name, text in (("query", query), *(("a text", text) for text in texts)):
             if len(text) > limits.max_characters:
                 raise RefusedError(

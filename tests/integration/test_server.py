@@ -208,7 +208,8 @@ def test_too_many_texts_are_refused_with_teis_words(url: str) -> None:
     ids=lambda content: content[:40].decode(errors="replace"),
 )
 def test_a_body_that_is_no_request_is_refused(url: str, content: bytes) -> None:
-    answer = httpx.post(f"{url}/rerank", content=content)
+    headers = {"content-type": "application/json"}
+    answer = httpx.post(f"{url}/rerank", content=content, headers=headers)
     assert answer.status_code == 422
     assert answer.json()["error_type"] == "Validation"
 
