@@ -81,7 +81,7 @@ def create_app(scorer: Scorer, options: ServerOptions) -> Any:
     app.add_exception_handler(RequestValidationError, partial(_invalid, service))
     _add_rankings(app, service, options)
     _add_information(app, service, scorer, options)
-    return Guard(app, limits.max_body_bytes, options.api_key)
+    return Guard(app, limits, options.api_key)
 
 
 def _add_rankings(app: FastAPI, service: RankingService, options: ServerOptions) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bge_rerank.server.guard import Guard
+from bge_rerank.server.options import Limits
 
 
 class Behind:
@@ -46,7 +47,7 @@ def ask(
 
     raw = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
     scope = {"type": "http", "path": path, "headers": raw}
-    asyncio.run(Guard(behind, 10, api_key)(scope, receive, send))
+    asyncio.run(Guard(behind, Limits(max_body_bytes=10), api_key)(scope, receive, send))
     return sent[0]["status"], sent[1]["body"]
 
 
@@ -64,6 +65,7 @@ def test_a_body_in_chunks_comes_through_whole_and_the_client_is_still_heard() ->
         ([b"123456", b"78901"], {}),
         ([b"1"], {"content-length": "11"}),
         ([b"1"], {"content-length": "many"}),
+        ([b"1"], {"content-length": "1" * 5_000}),
     ],
 )
 def test_a_body_that_is_too_large_reaches_nobody(
@@ -97,3 +99,10 @@ def test_without_the_key_nobody_is_reached(sent: str) -> None:
 )
 def test_the_door_is_open_without_a_key(path: str, status: int) -> None:
     assert ask(Behind(), [b""], path=path, api_key="right")[0] == status
+
+
+def test_an_open_page_gets_no_body_read_for_it() -> None:
+    behind = Behind()
+    assert ask(behind, [b"1" * 11, b"2"], path="/health", api_key="right")[0] == 200
+    assert behind.bodies == [b"1" * 11]
+    assert behind.after == ["http.request"]
