@@ -15,6 +15,7 @@ import uvicorn
 
 from bge_rerank import Scorer
 from bge_rerank.server.app import create_app
+from bge_rerank.server.connections import bounds
 from bge_rerank.server.options import Limits, ServerOptions
 
 
@@ -31,7 +32,9 @@ def serving(
     """Yield the URL of a server in a thread; it has ended when the block has."""
     bounded = Limits(**(limits or {}))
     app = create_app(scorer, ServerOptions(**{"model_name": "m", **options}, limits=bounded))
-    config = uvicorn.Config(app, "127.0.0.1", 0, log_level="error", lifespan="off")
+    config = uvicorn.Config(
+        app, "127.0.0.1", 0, log_level="error", lifespan="off", **bounds(bounded)
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
