@@ -72,7 +72,12 @@ def create_app(scorer: Scorer, options: ServerOptions) -> Any:
     limits = options.limits
     service = RankingService(scorer, limits, options.pass_pairs, options.wait_ms)
     app = FastAPIOffline(
-        title="bge-rerank", version=__version__, description=DESCRIPTION, redoc_url=None
+        title="bge-rerank",
+        version=__version__,
+        description=DESCRIPTION,
+        redoc_url=None,
+        # A redirect would lead to whatever host the request names.
+        redirect_slashes=False,
     )
     app.router.route_class = JsonRoute
     app.state.max_texts = limits.max_texts
@@ -175,7 +180,7 @@ async def _gone(request: Request) -> None:
 async def _refused(service: RankingService, request: Request, refusal: Any) -> JSONResponse:
     service.metrics.failed(refusal.kind)
     form = getattr(request.state, "form", form_of(request.url.path, None))
-    return JSONResponse(error_body(form, refusal), refusal.status)
+    return JSONResponse(error_body(form, refusal), refusal.status, refusal.headers)
 
 
 async def _invalid(service: RankingService, request: Request, error: Any) -> JSONResponse:

@@ -82,8 +82,7 @@ async def _refuse(scope: Message, send: Send, refusal: RefusedError) -> None:
         (b"content-type", b"application/json"),
         (b"content-length", str(len(content)).encode()),
         (b"connection", b"close"),
+        *((name.lower().encode(), value.encode()) for name, value in refusal.headers.items()),
     ]
-    if refusal.kind == "Unauthorized":
-        headers.append((b"www-authenticate", b"Bearer"))
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": content})

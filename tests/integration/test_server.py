@@ -286,6 +286,7 @@ def test_a_full_queue_answers_429_and_then_takes_requests_again() -> None:
         assert scorer.began.wait(5)
         refused = post(url, "/rerank", query="q", texts=TEXTS)
         assert (refused.status_code, refused.json()["error_type"]) == (429, "Overloaded")
+        assert refused.headers["retry-after"] == "1"
         scorer.let_go.set()
         assert first.result().status_code == 200
         assert post(url, "/rerank", query="q", texts=TEXTS).status_code == 200
