@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -16,6 +17,7 @@ from pydantic import Discriminator, Tag
 
 from bge_rerank import __version__
 from bge_rerank.server.guard import Guard
+from bge_rerank.server.json_bodies import JsonRoute
 from bge_rerank.server.options import ServerOptions
 from bge_rerank.server.page import page, page_headers
 from bge_rerank.server.ranking_service import RankingService
@@ -70,14 +72,21 @@ def create_app(scorer: Scorer, options: ServerOptions) -> Any:
     limits = options.limits
     service = RankingService(scorer, limits, options.pass_pairs, options.wait_ms)
     app = FastAPIOffline(
-        title="bge-rerank", version=__version__, description=DESCRIPTION, redoc_url=None
+        title="bge-rerank",
+        version=__version__,
+        description=DESCRIPTION,
+        redoc_url=None,
+        # A redirect would lead to whatever host the request names.
+        redirect_slashes=False,
     )
+    app.router.route_class = JsonRoute
+    app.state.max_texts = limits.max_texts
+    app.state.parsing = asyncio.Lock()
     app.add_exception_handler(RefusedError, partial(_refused, service))
     app.add_exception_handler(RequestValidationError, partial(_invalid, service))
-    app.add_exception_handler(400, partial(_unreadable, service))
     _add_rankings(app, service, options)
     _add_information(app, service, scorer, options)
-    return Guard(app, limits.max_body_bytes, options.api_key)
+    return Guard(app, limits, options.api_key)
 
 
 def _add_rankings(app: FastAPI, service: RankingService, options: ServerOptions) -> None:
@@ -170,12 +179,8 @@ async def _gone(request: Request) -> None:
 
 async def _refused(service: RankingService, request: Request, refusal: Any) -> JSONResponse:
     service.metrics.failed(refusal.kind)
-    try:
-        body = await request.json()
-    except (ValueError, RecursionError):
-        body = None
-    form = form_of(request.url.path, body)
-    return JSONResponse(error_body(form, refusal), refusal.status)
+    form = getattr(request.state, "form", form_of(request.url.path, None))
+    return JSONResponse(error_body(form, refusal), refusal.status, refusal.headers)
 
 
 async def _invalid(service: RankingService, request: Request, error: Any) -> JSONResponse:
@@ -186,11 +191,6 @@ async def _invalid(service: RankingService, request: Request, error: Any) -> JSO
         refusal = RefusedError("Empty", f"`{first['loc'][-1]}` cannot be empty")
     else:
         refusal = RefusedError("Validation", f"{place}: {first['msg']}" if place else first["msg"])
-    return await _refused(service, request, refusal)
-
-
-async def _unreadable(service: RankingService, request: Request, _: Any) -> JSONResponse:
-    refusal = RefusedError("Validation", "the body cannot be read as JSON")
     return await _refused(service, request, refusal)
 
 

@@ -1,16 +1,16 @@
-"""`Guard`: the key and the size of a body, checked before anything is read or parsed."""
+"""`Guard`: the key, and the bounds of a body, checked before anything is parsed."""
 
 from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable
+from math import inf
 
+from bge_rerank.server.bodies import Bodies, Message, Receive
+from bge_rerank.server.options import Limits
 from bge_rerank.server.refusals import RefusedError, error_body, form_of
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
@@ -23,54 +23,43 @@ OPEN_FOLDER = "/static-offline-docs/"
 class Guard:
     """ASGI middleware: 401 without the key, 413 for a body that is too large.
 
-    A body is counted as it comes, whatever its header says, and its rest is not read.
+    The key is checked before anything of the body is read. Open pages read no body.
     """
 
-    def __init__(self, app: App, max_body_bytes: int, api_key: str | None) -> None:
+    def __init__(self, app: App, limits: Limits, api_key: str | None) -> None:
         """Stand in front of an application."""
         self._app = app
-        self._max_body_bytes = max_body_bytes
+        self._bodies = Bodies(limits)
         self._key = None if api_key is None else f"Bearer {api_key}".encode()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer with a refusal, or let the application answer."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or _is_open(scope["path"]):
             await self._app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
-        if not self._may_pass(scope["path"], headers.get(b"authorization", b"")):
-            await _refuse(scope, send, RefusedError("Unauthorized", "no or wrong bearer token"))
-            return
-        limit = self._max_body_bytes
-        announced = headers.get(b"content-length", b"0")
-        fits = announced.isdigit() and int(announced) <= limit
-        body = await _body(receive, limit) if fits else None
-        if body is None:
-            too_large = RefusedError("TooLarge", f"the body is larger than {limit} bytes")
-            await _refuse(scope, send, too_large)
-            return
-        await self._app(scope, _again(body, receive), send)
+        try:
+            self._check(dict(scope["headers"]))
+            async with self._bodies.received(receive) as body:
+                await self._app(scope, _again(body, receive), send)
+        except RefusedError as refusal:
+            await _refuse(scope, send, refusal)
 
-    def _may_pass(self, path: str, authorization: bytes) -> bool:
-        if self._key is None or path in OPEN_PATHS or path.startswith(OPEN_FOLDER):
-            return True
-        return hmac.compare_digest(authorization, self._key)
+    def _check(self, headers: dict[bytes, bytes]) -> None:
+        given = headers.get(b"authorization", b"")
+        if self._key is not None and not hmac.compare_digest(given, self._key):
+            raise RefusedError("Unauthorized", "no or wrong bearer token")
+        self._bodies.refuse_larger(_size(headers.get(b"content-length", b"0")))
 
 
-async def _body(receive: Receive, limit: int) -> bytes | None:
-    """Read a body; `None` where it is larger than allowed."""
-    parts: list[bytes] = []
-    size, more = 0, True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            break
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > limit:
-            return None
-        more = message.get("more_body", False)
-    return b"".join(parts)
+def _is_open(path: str) -> bool:
+    return path in OPEN_PATHS or path.startswith(OPEN_FOLDER)
+
+
+def _size(announced: bytes) -> float:
+    try:
+        return int(announced)
+    except ValueError:
+        return inf
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
@@ -93,8 +82,7 @@ async def _refuse(scope: Message, send: Send, refusal: RefusedError) -> None:
         (b"content-type", b"application/json"),
         (b"content-length", str(len(content)).encode()),
         (b"connection", b"close"),
+        *((name.lower().encode(), value.encode()) for name, value in refusal.headers.items()),
     ]
-    if refusal.kind == "Unauthorized":
-        headers.append((b"www-authenticate", b"Bearer"))
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": content})

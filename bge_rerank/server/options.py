@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import field
 
+from bge_rerank.errors import ConfigurationError
 from bge_rerank.models.options import (
     MILLISECONDS_OR_OFF,
     Checked,
@@ -82,3 +83,19 @@ class ServerOptions(PassOptions):
         doc="The bearer token that clients must send. None asks for none.",
         hidden=True,
     )
+
+    def __post_init__(self) -> None:
+        """Check each option.
+
+        Raises:
+            ConfigurationError: A value cannot work; the message does not hold the key.
+        """
+        super().__post_init__()
+        key = self.api_key
+        if key is not None and not (
+            key and key.isascii() and key.isprintable() and key == key.strip()
+        ):
+            raise ConfigurationError(
+                "the key (api_key or BGE_RERANK_API_KEY) is empty, begins or ends with white space, "
+                "or has characters that no header can carry; give printable ASCII characters alone"
+            )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from bge_rerank.errors import InvalidInputError, ScoringError
 from bge_rerank.ranking.reranker import Reranker
@@ -14,9 +15,12 @@ from bge_rerank.scoring.piecewise import PiecewiseScorer
 from bge_rerank.server.metrics import Metrics
 from bge_rerank.server.options import Limits
 from bge_rerank.server.refusals import RefusedError
-from bge_rerank.types import Ranked, Scorer
+from bge_rerank.types import Pair, Ranked, Scorer
 
 logger = logging.getLogger(__name__)
+
+COUNTED_CHARACTERS = 500_000
+"""The most characters whose tokens are counted at a time, which cannot be stopped: a quarter of a second."""
 
 
 class RankingService:
@@ -36,6 +40,8 @@ class RankingService:
         gathering = GatheringScorer(scorer, wait_ms, pass_pairs, self.metrics.passed)
         self._reranker = Reranker(PiecewiseScorer(gathering, pass_pairs), top_n=None)
         self._waiting = 0
+        # Of all requests, one at a time has its tokens counted: the threads are for passes too.
+        self._counting = asyncio.Lock()
 
     async def rank(
         self,
@@ -57,17 +63,10 @@ class RankingService:
         with self.metrics.request():
             self._check(query, texts)
             with self._room_for(len(texts)):
-                if not truncate:
-                    await self._refuse_cut(query, texts)
-                return await self._ranked(query, texts, gone)
+                return await self._in_time(self._ranked(query, texts, truncate=truncate), gone)
 
     def _check(self, query: str, texts: Sequence[str]) -> None:
         limits = self.limits
-        if len(texts) > limits.max_texts:
-            raise RefusedError(
-                "Validation",
-                f"batch size {len(texts)} > maximum allowed batch size {limits.max_texts}",
-            )
         for name, text in (("query", query), *(("a text", text) for text in texts)):
             if len(text) > limits.max_characters:
                 raise RefusedError(
@@ -81,13 +80,15 @@ class RankingService:
             raise RefusedError(
                 "Validation", "this model cannot tell what it would cut; send truncate: true"
             )
-        cut = await asyncio.to_thread(tokens_cut, [(query, text) for text in texts])
-        for place, tokens in enumerate(cut):
-            if tokens:
-                raise RefusedError(
-                    "Validation",
-                    f"the query and text {place} are {tokens} tokens too long; shorten them or send truncate: true",
-                )
+        for start, piece in _pieces(query, texts):
+            async with self._counting:
+                cut = await asyncio.to_thread(tokens_cut, piece)
+            for place, tokens in enumerate(cut, start):
+                if tokens:
+                    raise RefusedError(
+                        "Validation",
+                        f"the query and text {place} are {tokens} tokens too long; shorten them or send truncate: true",
+                    )
 
     @contextmanager
     def _room_for(self, count: int) -> Iterator[None]:
@@ -101,11 +102,16 @@ class RankingService:
             self._waiting -= count
             self.metrics.waiting.set(self._waiting)
 
-    async def _ranked(
-        self, query: str, texts: Sequence[str], gone: Callable[[], Awaitable[object]]
+    async def _ranked(self, query: str, texts: Sequence[str], *, truncate: bool) -> list[Ranked]:
+        if not truncate:
+            await self._refuse_cut(query, texts)
+        return await self._reranker.arerank(query, texts)
+
+    async def _in_time(
+        self, ranked: Coroutine[Any, Any, list[Ranked]], gone: Callable[[], Awaitable[object]]
     ) -> list[Ranked]:
         seconds = self.limits.max_seconds
-        ranking = asyncio.ensure_future(self._reranker.arerank(query, texts))
+        ranking = asyncio.ensure_future(ranked)
         leaving = asyncio.ensure_future(gone())
         try:
             await asyncio.wait(
@@ -124,3 +130,14 @@ class RankingService:
         finally:
             ranking.cancel()
             leaving.cancel()
+
+
+def _pieces(query: str, texts: Sequence[str]) -> Iterator[tuple[int, list[Pair]]]:
+    """Cut pairs into pieces of a bounded number of characters, each with the place of its first."""
+    start = characters = 0
+    for place, text in enumerate(texts):
+        characters += len(query) + len(text)
+        if characters > COUNTED_CHARACTERS and place > start:
+            yield start, [(query, each) for each in texts[start:place]]
+            start, characters = place, len(query) + len(text)
+    yield start, [(query, each) for each in texts[start:]]

@@ -25,6 +25,13 @@ STATUSES: dict[Kind, int] = {
 """The status that each kind has, as Text Embeddings Inference gives them; nobody reads the last."""
 
 
+HEADERS: dict[Kind, dict[str, str]] = {
+    "Unauthorized": {"WWW-Authenticate": "Bearer"},
+    "Overloaded": {"Retry-After": "1"},
+}
+"""What HTTP wants with the status of a kind."""
+
+
 class RefusedError(Exception):
     """A request that is answered with an error; `message` says in a line what to do."""
 
@@ -37,6 +44,11 @@ class RefusedError(Exception):
     def status(self) -> int:
         """The HTTP status."""
         return STATUSES[self.kind]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that belong to the status."""
+        return HEADERS.get(self.kind, {})
 
 
 class TeiError(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 
 QUERY = "what causes tides"
 TEXTS = ["Bread rises on yeast.", "The Moon's gravity raises the tides."]
@@ -51,7 +51,7 @@ class TeiRequest(BaseModel):
     model_config = _request(query=QUERY, texts=TEXTS, raw_scores=False, return_text=False)
 
     query: Query
-    texts: Annotated[list[Text], AtLeastOne]
+    texts: Annotated[list[Text], AtLeastOne, FailFast()]
     raw_scores: bool = False
     """Logits in place of their sigmoids."""
     return_text: bool = False
@@ -75,7 +75,7 @@ class InfinityRequest(BaseModel):
 
     model: str
     query: Query
-    documents: Annotated[list[Text], AtLeastOne]
+    documents: Annotated[list[Text], AtLeastOne, FailFast()]
     top_n: TopN | None = None
     return_documents: bool = False
     raw_scores: bool = False
@@ -87,7 +87,7 @@ class TutorialRequest(BaseModel):
     model_config = _request(query=QUERY, documents=TEXTS, top_n=1)
 
     query: Query
-    documents: list[Text]
+    documents: Annotated[list[Text], FailFast()]
     top_n: Annotated[int, Field(ge=1), BeforeValidator(_whole)] = 3
 
 
@@ -105,9 +105,21 @@ class CohereRequest(BaseModel):
 
     model: str | None = None
     query: Query
-    documents: Annotated[list[Document], AtLeastOne]
+    documents: Annotated[list[Document], AtLeastOne, FailFast()]
     top_n: TopN | None = None
     return_documents: bool | None = None
+
+
+REQUESTS: tuple[type[BaseModel], ...] = (
+    TeiRequest,
+    InfinityRequest,
+    TutorialRequest,
+    CohereRequest,
+)
+FIELDS = frozenset(name for request in REQUESTS for name in request.model_fields)
+"""What a dialect reads of a body."""
+LISTS = ("texts", "documents")
+"""The fields that hold the texts."""
 
 
 class AnsweredDocument(BaseModel):

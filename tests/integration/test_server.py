@@ -208,7 +208,8 @@ def test_too_many_texts_are_refused_with_teis_words(url: str) -> None:
     ids=lambda content: content[:40].decode(errors="replace"),
 )
 def test_a_body_that_is_no_request_is_refused(url: str, content: bytes) -> None:
-    answer = httpx.post(f"{url}/rerank", content=content)
+    headers = {"content-type": "application/json"}
+    answer = httpx.post(f"{url}/rerank", content=content, headers=headers)
     assert answer.status_code == 422
     assert answer.json()["error_type"] == "Validation"
 
@@ -285,6 +286,7 @@ def test_a_full_queue_answers_429_and_then_takes_requests_again() -> None:
         assert scorer.began.wait(5)
         refused = post(url, "/rerank", query="q", texts=TEXTS)
         assert (refused.status_code, refused.json()["error_type"]) == (429, "Overloaded")
+        assert refused.headers["retry-after"] == "1"
         scorer.let_go.set()
         assert first.result().status_code == 200
         assert post(url, "/rerank", query="q", texts=TEXTS).status_code == 200

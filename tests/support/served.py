@@ -1,15 +1,21 @@
-"""Our own server on loopback, for the length of a block."""
+"""Our own server on loopback, for the length of a block: in a thread, or as the command in a process."""
 
+import os
+import re
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
 
 from bge_rerank import Scorer
 from bge_rerank.server.app import create_app
+from bge_rerank.server.connections import bounds
 from bge_rerank.server.options import Limits, ServerOptions
 
 
@@ -24,10 +30,12 @@ def serving(
     scorer: Scorer, *, limits: dict[str, Any] | None = None, **options: Any
 ) -> Iterator[str]:
     """Yield the URL of a server in a thread; it has ended when the block has."""
-    app = create_app(
-        scorer, ServerOptions(**{"model_name": "m", **options}, limits=Limits(**(limits or {})))
+    bounded = Limits(**(limits or {}))
+    app = create_app(scorer, ServerOptions(**{"model_name": "m", **options}, limits=bounded))
+    config = uvicorn.Config(
+        app, "127.0.0.1", 0, log_level="error", lifespan="off", **bounds(bounded)
     )
-    server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", 0, log_level="error", lifespan="off"))
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
@@ -37,3 +45,56 @@ def serving(
     finally:
         server.should_exit = True
         thread.join()
+
+
+@dataclass
+class Served:
+    """The command in a process of its own.
+
+    Attributes:
+        lines: What it has written to its log.
+    """
+
+    process: subprocess.Popen[str]
+    lines: list[str] = field(default_factory=list)
+    url: str = ""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, port = self.url.removeprefix("http://").split(":")
+        return host, int(port)
+
+    def connected(self, sent: bytes = b"") -> socket.socket:
+        """Return a connection that has sent some bytes."""
+        connection = socket.create_connection(self.address, timeout=20)
+        connection.sendall(sent)
+        return connection
+
+    def read(self) -> None:
+        for line in self.process.stderr or ():
+            self.lines.append(line)
+            if started := re.search(r"http://[\d.:]+", line):
+                self.url = started[0]
+                return
+
+
+@contextmanager
+def served(*flags: str, files: int | None = None, **environment: str) -> Iterator[Served]:
+    """Yield `bge-rerank serve` with the model `mini`; `files` is the most that it may open."""
+    command = [sys.executable, "-m", "bge_rerank.cli", "serve", "--model", "mini", "--port", "0"]
+    limited = [] if files is None else ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh"]
+    process = subprocess.Popen(
+        [*limited, *command, *flags],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | environment,
+    )
+    server = Served(process)
+    try:
+        server.read()
+        assert server.url, server.lines
+        threading.Thread(target=lambda: server.lines.extend(process.stderr or ())).start()
+        yield server
+    finally:
+        process.kill()
+        process.wait()

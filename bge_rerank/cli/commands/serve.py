@@ -37,6 +37,7 @@ def run(arguments: argparse.Namespace) -> None:
         import uvicorn
 
         from bge_rerank.server.app import create_app
+        from bge_rerank.server.connections import bounds
     options = ServerOptions(
         model_name=arguments.model_name,
         limits=Limits(**given(arguments, Limits)),
@@ -45,5 +46,9 @@ def run(arguments: argparse.Namespace) -> None:
     )
     scorer = load_scorer(**given(arguments, ModelOptions, LoadOptions)).loaded()
     uvicorn.run(
-        create_app(scorer, options), host=arguments.host, port=arguments.port, access_log=False
+        create_app(scorer, options),
+        host=arguments.host,
+        port=arguments.port,
+        access_log=False,
+        **bounds(options.limits),
     )

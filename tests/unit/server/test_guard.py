@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
+from bge_rerank.server import bodies
 from bge_rerank.server.guard import Guard
+from bge_rerank.server.options import Limits
+
+LIMITS = Limits(max_body_bytes=10)
 
 
 class Behind:
@@ -24,14 +28,16 @@ class Behind:
         await send({"type": "http.response.body", "body": b""})
 
 
-def ask(
+def answer(
     behind: Behind,
     chunks: Sequence[bytes],
     headers: dict[str, str] | None = None,
+    *,
     path: str = "/rerank",
     api_key: str | None = None,
-) -> tuple[int, Any]:
-    """Return the status and the body of an answer; the client goes away after its request."""
+    limits: Limits = LIMITS,
+) -> list[dict[str, Any]]:
+    """Return the messages of an answer; the client goes away after its request."""
     coming = [
         {"type": "http.request", "body": chunk, "more_body": number < len(chunks) - 1}
         for number, chunk in enumerate(chunks)
@@ -46,8 +52,14 @@ def ask(
 
     raw = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
     scope = {"type": "http", "path": path, "headers": raw}
-    asyncio.run(Guard(behind, 10, api_key)(scope, receive, send))
-    return sent[0]["status"], sent[1]["body"]
+    asyncio.run(Guard(behind, limits, api_key)(scope, receive, send))
+    return sent
+
+
+def ask(behind: Behind, chunks: Sequence[bytes], *rest: Any, **more: Any) -> tuple[int, Any]:
+    """Return the status and the body of an answer."""
+    start, body = answer(behind, chunks, *rest, **more)
+    return start["status"], body["body"]
 
 
 def test_a_body_in_chunks_comes_through_whole_and_the_client_is_still_heard() -> None:
@@ -64,6 +76,7 @@ def test_a_body_in_chunks_comes_through_whole_and_the_client_is_still_heard() ->
         ([b"123456", b"78901"], {}),
         ([b"1"], {"content-length": "11"}),
         ([b"1"], {"content-length": "many"}),
+        ([b"1"], {"content-length": "1" * 5_000}),
     ],
 )
 def test_a_body_that_is_too_large_reaches_nobody(
@@ -97,3 +110,25 @@ def test_without_the_key_nobody_is_reached(sent: str) -> None:
 )
 def test_the_door_is_open_without_a_key(path: str, status: int) -> None:
     assert ask(Behind(), [b""], path=path, api_key="right")[0] == status
+
+
+def test_what_is_refused_for_want_of_room_may_be_sent_again_in_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bodies, "BODIES_AT_ONCE", 0)
+    larger = Limits(max_body_bytes=2 * bodies.SMALL_BYTES)
+    start, _ = answer(Behind(), [b"1" * (bodies.SMALL_BYTES + 1)], limits=larger)
+    assert start["status"] == 429
+    assert (b"retry-after", b"1") in start["headers"]
+
+
+def test_who_has_no_key_is_told_how_it_is_sent() -> None:
+    start, _ = answer(Behind(), [b"1"], path="/info", api_key="right")
+    assert (b"www-authenticate", b"Bearer") in start["headers"]
+
+
+def test_an_open_page_gets_no_body_read_for_it() -> None:
+    behind = Behind()
+    assert ask(behind, [b"1" * 11, b"2"], path="/health", api_key="right")[0] == 200
+    assert behind.bodies == [b"1" * 11]
+    assert behind.after == ["http.request"]

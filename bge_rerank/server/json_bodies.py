@@ -1,0 +1,122 @@
+"""`JsonRoute`: a body is parsed once, off the event loop if large, and its texts are counted before they are checked."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import gc
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from pydantic_core import from_json
+
+from bge_rerank.server.refusals import RefusedError, form_of
+from bge_rerank.server.schemas import FIELDS, LISTS
+
+SMALL_BYTES = 65_536
+"""A body of this size is parsed in less time than a thread takes to start."""
+
+
+class JsonRoute(APIRoute):
+    """A route whose body is parsed and counted before FastAPI checks it.
+
+    The application's `state` has `max_texts`, and the lock `parsing`.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request."""
+        answer = super().get_route_handler()
+        if self.body_field is None:
+            return answer
+
+        async def parse_first(request: Request) -> Response:
+            # Here, since FastAPI would make another error of one that is raised while it parses.
+            parsed = JsonRequest(request.scope, request.receive)
+            await parsed.json()
+            return await answer(parsed)
+
+        return parse_first
+
+
+class JsonRequest(Request):
+    """A request whose body is parsed once; `state.form` then tells its dialect."""
+
+    async def json(self) -> Any:
+        """Return what a dialect reads of the body.
+
+        Raises:
+            RefusedError: The body is not JSON, has too many texts, or its client left before it was parsed.
+        """
+        if not hasattr(self, "_json"):
+            body = await self._parsed(await self.body())
+            self.state.form = form_of(self.url.path, body)
+            _refuse_many(body, self.app.state.max_texts)
+            self._json = _kept(body)
+        return self._json
+
+    async def _parsed(self, body: bytes) -> Any:
+        if len(body) <= SMALL_BYTES:
+            return parsed_json(body)
+        # Asked for the first time, the server begins to listen for a client that leaves.
+        await self.is_disconnected()
+        # Parsed, a body can take 20 times its bytes: one at a time.
+        async with self.app.state.parsing:
+            if await self.is_disconnected():
+                raise RefusedError("Gone", "the client has gone")
+            return await asyncio.to_thread(parsed_json, body)
+
+
+def parsed_json(body: bytes) -> Any:
+    """Parse JSON in UTF-8.
+
+    Raises:
+        RefusedError: It is not JSON, is nested too deep, or has a number of too many digits.
+
+    >>> parsed_json(b'{"query": "q"}')
+    {'query': 'q'}
+    """
+    try:
+        with _no_garbage_collection():
+            return from_json(body.removeprefix(codecs.BOM_UTF8))
+    except ValueError as error:
+        message = f"the body cannot be read as JSON: {error}"
+        raise RefusedError("Validation", message) from error
+
+
+def _refuse_many(body: Any, max_texts: int) -> None:
+    lists = [body.get(name) for name in LISTS] if isinstance(body, dict) else []
+    for texts in lists:
+        if isinstance(texts, list) and len(texts) > max_texts:
+            message = f"batch size {len(texts)} > maximum allowed batch size {max_texts}"
+            raise RefusedError("Validation", message)
+
+
+def _kept(body: Any) -> Any:
+    """Leave out what no dialect reads: it would take memory for as long as the request waits."""
+    if not isinstance(body, dict):
+        return body
+    kept = {name: body[name] for name in FIELDS if name in body}
+    if isinstance(kept.get("documents"), list):
+        kept["documents"] = list(map(_kept_document, kept["documents"]))
+    return kept
+
+
+def _kept_document(document: Any) -> Any:
+    if isinstance(document, dict) and "text" in document:
+        return {"text": document["text"]}
+    return document
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Keep the collector from looking through millions of new lists again and again."""
+    collected = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collected:
+            gc.enable()

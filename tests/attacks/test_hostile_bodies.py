@@ -1,0 +1,66 @@
+"""Bodies of allowed size that are made to cost much: they cost little, and the server goes on."""
+
+from collections.abc import Iterator
+
+import httpx
+import psutil
+import pytest
+
+from served import Served, served
+
+BYTES = 9_990_000
+JSON = {"content-type": "application/json"}
+
+
+def filled(start: bytes, item: bytes, end: bytes) -> bytes:
+    """Return a body just below the largest size."""
+    return start + item * ((BYTES - len(start) - len(end)) // len(item)) + end
+
+
+HOSTILE = {
+    "numbers for texts": (filled(b'{"query": "a", "texts": [', b"1,", b"1]}"), "batch size 49"),
+    "lists for texts": (filled(b'{"query": "a", "texts": [', b"[],", b"1]}"), "batch size 33"),
+    "texts": (filled(b'{"query": "a", "texts": [', b'"",', b'""]}'), "batch size 33"),
+    "a list": (filled(b"[", b"1,", b"1]"), "valid dictionary"),
+    "a number": (b"1" * BYTES, "out of range"),
+    "nested lists": (b"[" * BYTES, "recursion limit"),
+    "nested objects": (filled(b"", b'{"a":', b""), "recursion limit"),
+    "no UTF-8": (b'"' + b"\xff" * BYTES + b'"', "unicode"),
+}
+"""A body, and what its refusal says."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Served]:
+    with served() as server:
+        yield server
+
+
+def post(server: Served, path: str, content: bytes) -> httpx.Response:
+    return httpx.post(f"{server.url}{path}", content=content, headers=JSON, timeout=20)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_body_is_refused_in_time(server: Served, name: str) -> None:
+    body, message = HOSTILE[name]
+    answer = post(server, "/rerank", body)
+    assert answer.status_code == 422
+    assert message in answer.json()["error"]
+
+
+@pytest.mark.parametrize("path", ["/rerank", "/v1/rerank", "/v2/rerank"])
+def test_a_body_of_two_million_texts_is_refused_before_its_items_are_checked(
+    server: Served, path: str
+) -> None:
+    answer = post(server, path, b'{"query": "a", "documents": [' + b"1," * 1_999_999 + b"1]}")
+    assert answer.status_code == 422
+    assert "batch size 2000000 > maximum allowed batch size 1000" in answer.text
+
+
+def test_hostile_bodies_leave_no_memory_taken_and_the_server_well(server: Served) -> None:
+    body = filled(b'{"query": "a", "texts": ["a"], "other": [', b"[],", b"1]}")
+    before = psutil.Process(server.process.pid).memory_info().rss
+    assert [post(server, "/rerank", body).status_code for _ in range(3)] == [200] * 3
+    taken = psutil.Process(server.process.pid).memory_info().rss - before
+    assert taken < 500_000_000
+    assert httpx.get(f"{server.url}/health", timeout=20).status_code == 200

@@ -1,0 +1,103 @@
+"""Counting tokens, which `truncate: false` asks for, is bounded as ranking is."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from bge_rerank.server import ranking_service
+from bge_rerank.server.options import Limits
+from bge_rerank.server.ranking_service import RankingService
+from bge_rerank.server.refusals import RefusedError
+from counted_scorer import Counted, Pairs
+
+
+class Counting(Counted):
+    """Tells what it would cut: nothing, but of texts with an `x`."""
+
+    def __init__(self, begin: Callable[[], object] = lambda: None) -> None:
+        super().__init__()
+        self.counted: list[int] = []
+        self.running = self.most = 0
+        self.begin_count = begin
+
+    def tokens_cut(self, pairs: Pairs, /) -> list[int]:
+        self.counted.append(len(pairs))
+        self.running += 1
+        self.most = max(self.most, self.running)
+        self.begin_count()
+        self.running -= 1
+        return [text.count("x") for _, text in pairs]
+
+
+def service_of(scorer: Counted, **limits: float) -> RankingService:
+    return RankingService(scorer, Limits(**limits), pass_pairs=4, wait_ms=1.0)
+
+
+async def stays() -> None:
+    await asyncio.Event().wait()
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranking_service, "COUNTED_CHARACTERS", 10)
+
+
+async def test_tokens_are_counted_a_few_characters_at_a_time() -> None:
+    scorer = Counting()
+    texts = ["aaaa", "bbbb", "c" * 50, "d", "e"]
+    ranking = await service_of(scorer).rank("q", texts, stays, truncate=False)
+    assert [ranked.index for ranked in ranking] == [2, 0, 1, 3, 4]
+    assert scorer.counted == [2, 1, 2]
+
+
+async def test_a_text_that_would_be_cut_is_named_by_its_place_and_ends_the_count() -> None:
+    scorer = Counting()
+    with pytest.raises(RefusedError, match="text 3 are 2 tokens too long"):
+        await service_of(scorer).rank(
+            "q", ["aaaa", "bbbb", "cccc", "xx", "dddd", "e"], stays, truncate=False
+        )
+    assert scorer.counted == [2, 2]
+
+
+async def test_a_client_that_leaves_ends_the_count_and_waits_no_more() -> None:
+    began, let_go = threading.Event(), threading.Event()
+
+    def begin() -> None:
+        began.set()
+        assert let_go.wait(20)
+
+    async def leaves() -> None:
+        await asyncio.to_thread(began.wait, 20)
+
+    scorer = Counting(begin)
+    service = service_of(scorer)
+    with pytest.raises(RefusedError, match="gone"):
+        await service.rank("q", ["aaaaaaaa"] * 9, leaves, truncate=False)
+    assert "te_queue_size 0.0" in service.metrics.text().decode()
+    let_go.set()
+    await service.rank("q", ["a"], stays, truncate=False)
+    assert scorer.counted == [1, 1]
+
+
+async def test_a_count_is_within_the_time_of_a_request() -> None:
+    let_go = threading.Event()
+    scorer = Counting(lambda: let_go.wait(20))
+    try:
+        with pytest.raises(RefusedError, match="not ranked within"):
+            await service_of(scorer, max_seconds=0.1).rank(
+                "q", ["aaaaaaaa"] * 9, stays, truncate=False
+            )
+    finally:
+        let_go.set()
+    assert scorer.counted == [1]
+
+
+async def test_one_request_at_a_time_has_its_tokens_counted() -> None:
+    scorer = Counting(lambda: threading.Event().wait(0.01))
+    service = service_of(scorer)
+    await asyncio.gather(
+        *(service.rank(f"q{n}", ["aaaaaaaa"] * 2, stays, truncate=False) for n in range(5))
+    )
+    assert (scorer.counted, scorer.most) == ([1] * 10, 1)
