@@ -15,7 +15,7 @@ import httpx
 
 from bge_rerank.backends.http.answers import message_of
 from bge_rerank.errors import ConfigurationError, ServerError
-from bge_rerank.models.config import ScorerConfig
+from bge_rerank.models.config import ScorerConfig, headers_of
 
 Result = TypeVar("Result")
 
@@ -39,7 +39,7 @@ class Session:
         """
         key = {} if api_key is None else {"authorization": f"Bearer {api_key}"}
         self._client = httpx.AsyncClient(
-            headers={**HEADERS, **key, **dict(config.headers or ())},
+            headers={**HEADERS, **key, **headers_of(config)},
             timeout=config.timeout,
             verify=_verification(config),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
