@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import ssl
@@ -15,7 +14,7 @@ from weakref import WeakKeyDictionary
 import stamina
 
 from bge_rerank.backends.http.addresses import Addresses, base_urls
-from bge_rerank.backends.http.answers import UnusableAnswerError, logit_of, read_scores
+from bge_rerank.backends.http.answers import UnusableAnswerError, logit_of, parsed, read_scores
 from bge_rerank.backends.http.dialects import DIALECTS, Ask
 from bge_rerank.backends.http.parts import split
 from bge_rerank.backends.http.server_info import ServerInfo
@@ -144,9 +143,10 @@ class HttpScorer:
         info = await self._info_of(base_url)
         model_name, max_length = self.config.model_name, self.config.max_length
         ask = Ask(model_name, request.query, request.texts, max_length, info)
-        content = await self._session().post(url, self._dialect.body(ask))
+        session = self._session()
+        content = await session.post(url, self._dialect.body(ask), len(request.texts))
         try:
-            scores = read_scores(content, len(request.texts), self._dialect)
+            scores = read_scores(content, len(request.texts), self._dialect, session.mask)
             return [logit_of(score, info.scale or self._dialect.scale) for score in scores]
         except UnusableAnswerError as error:
             reason = f"{error}; is it a {self.config.backend} server that reranks?"
@@ -172,7 +172,7 @@ class HttpScorer:
                 except ServerError as error:
                     if _is_temporary(error):
                         self._addresses.failed(base_url)
-                    raise self._without_key(error) from error.__cause__
+                    raise
                 self._addresses.answered(base_url)
                 return answer
         raise AssertionError  # the last attempt raises its own error
@@ -201,13 +201,17 @@ class HttpScorer:
 
     async def _read_info(self, session: Session, url: str) -> ServerInfo:
         try:
-            return self._dialect.read_info(json.loads(await session.get(url)))
+            answer = parsed(await session.get(url))
         except ServerError as error:
             if _is_temporary(error):
                 raise
             reason = str(error)
-        except (ValueError, AttributeError) as error:
+        except ValueError as error:
             reason = f"{url}: {error}"
+        else:
+            if isinstance(answer, dict):
+                return self._dialect.read_info(answer)
+            reason = f"{url}: the answer is no object"
         logger.info("a server says nothing of itself: %s", reason)
         return ServerInfo()
 
@@ -223,12 +227,6 @@ class HttpScorer:
             return key
         variable = self._dialect.key_variable
         return None if variable is None else os.environ.get(variable)
-
-    def _without_key(self, error: ServerError) -> ServerError:
-        """Return the error without the key, which some servers repeat."""
-        key = self._api_key()
-        reason = error.reason.replace(key, "***") if key else error.reason
-        return ServerError(error.url, reason, error.status, error.retry_after)
 
     def _is_too_large(self, error: ServerError) -> bool:
         message = error.reason.lower()
@@ -279,18 +277,17 @@ class _Request:
 async def _together(
     coroutines: Iterable[Coroutine[Any, Any, list[float]]],
 ) -> list[list[float]]:
-    """Run coroutines side by side; the first error cancels the others."""
+    """Run coroutines side by side; the first error cancels the others, and is raised by itself."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(coroutine) for coroutine in coroutines]
-    except* ServerError as errors:
-        first: BaseException = errors
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
-        failure = first
+    except BaseExceptionGroup as errors:
+        failure: BaseException = errors
     else:
         return [task.result() for task in tasks]
-    raise failure
+    while isinstance(failure, BaseExceptionGroup):
+        failure = failure.exceptions[0]
+    raise failure  # here, because within `except` it would hold the group as its context
 
 
 def _is_temporary(error: ServerError) -> bool:
