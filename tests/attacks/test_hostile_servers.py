@@ -7,6 +7,7 @@ import pickle
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -187,6 +188,51 @@ def test_a_length_that_is_no_number_of_tokens_counts_as_not_said(length: Any) ->
         assert len(spans) == len(
             ask(FakeServer("vllm", url=server.url)).windows("q", ["word " * 500], 3_000)[0]
         )
+
+
+def test_a_length_beyond_all_models_is_not_followed_past_what_was_asked_for() -> None:
+    with running(FakeServer("tei", info={"max_input_length": 10**400})) as server:
+        [spans] = ask(server).windows("q", ["word " * 500], 128)
+        assert len(spans) > 5
+
+
+# How often it is asked
+
+
+def test_a_server_that_fails_is_not_asked_for_each_part() -> None:
+    pairs = [("tides", f"passage {number}") for number in range(1_000)]
+    with running(FakeServer("tei", info={"max_client_batch_size": 1})) as server:
+        server.always = status(503)
+        assert error_of(ask(server), pairs).status == 503
+        assert len(server.asked) <= 6 * 8  # rounds, and what runs at once
+
+
+def test_seconds_of_zero_are_no_reason_to_ask_again_at_once(tei: FakeServer) -> None:
+    asked_at: list[float] = []
+
+    def refuses(handler: Any) -> None:
+        asked_at.append(time.monotonic())
+        status(503, Retry_After="0")(handler)
+
+    tei.always = refuses
+    error_of(ask(tei))
+    assert len(asked_at) == 6
+    pauses = [after - before for before, after in pairwise(asked_at)]
+    assert all(pause > 0.09 * 2**number for number, pause in enumerate(pauses))
+
+
+def test_a_server_that_finds_all_too_large_is_left_soon(tei: FakeServer) -> None:
+    tei.always = status(413)
+    pairs = [("tides", f"{number} " + "waves " * 5_000) for number in range(300)]
+    assert error_of(ask(tei), pairs).status == 413
+    assert len(tei.asked) <= 32 * 8 + 8
+
+
+def test_a_long_call_gets_through_a_server_that_sheds_load() -> None:
+    pairs = [("tides", f"passage {number}") for number in range(40)]
+    with running(FakeServer("tei", info={"max_client_batch_size": 1})) as server:
+        server.faults.extend([status(429), None] * 20)  # type: ignore[list-item]
+        assert ask(server).score(pairs) == pytest.approx([logit_of(*pair) for pair in pairs])
 
 
 # Secrets
