@@ -190,6 +190,14 @@ def test_a_length_that_is_no_number_of_tokens_counts_as_not_said(length: Any) ->
         )
 
 
+@pytest.mark.parametrize("length", [1, 8, 9, 16, 24, 32, 63])
+def test_a_length_too_short_for_windows_is_an_error_that_says_what_to_do(length: int) -> None:
+    with running(FakeServer("tei", info={"max_input_length": length})) as server:
+        reranker = Reranker(ask(server), long_documents="window")
+        with pytest.raises(ServerError, match=f"it takes {length} tokens.*give max_length"):
+            reranker.rerank("what causes the tides of the sea " * 20, ["word " * 500])
+
+
 def test_a_length_beyond_all_models_is_not_followed_past_what_was_asked_for() -> None:
     with running(FakeServer("tei", info={"max_input_length": 10**400})) as server:
         [spans] = ask(server).windows("q", ["word " * 500], 128)

@@ -23,7 +23,12 @@ from bge_rerank.backends.http.session import Session, run
 from bge_rerank.errors import ServerError
 from bge_rerank.models.config import ScorerConfig, key_of
 from bge_rerank.types import Pair, Span
-from bge_rerank.windows import UNKNOWN_MAX_LENGTH, estimated_offsets, fitting_windows
+from bge_rerank.windows import (
+    SHORTEST_WINDOW,
+    UNKNOWN_MAX_LENGTH,
+    estimated_offsets,
+    fitting_windows,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -89,15 +94,24 @@ class HttpScorer:
         A pair is taken to be at most `max_length` tokens long, or as long as TEI says, or 512.
 
         Raises:
-            ServerError: TEI was to be asked, and did not answer.
+            ServerError: TEI was to be asked, and did not answer, or says a length too short for windows.
         """
         longest = self.config.max_length or run(self._told_max_length()) or UNKNOWN_MAX_LENGTH
         return fitting_windows(query, texts, estimated_offsets, min(tokens, longest))
 
     async def _told_max_length(self) -> int | None:
         await self._by_deadline(lambda attempts: self._max_texts(_Request("", [], attempts)))
-        told = [info.max_length for info in self._info.values() if info.max_length is not None]
-        return min(told, default=None)
+        told = {url: info.max_length for url, info in self._info.items() if info.max_length}
+        if not told:
+            return None
+        url = min(told, key=told.__getitem__)
+        if told[url] < SHORTEST_WINDOW:
+            raise ServerError(
+                url + self._dialect.path,
+                f"it says that it takes {told[url]} tokens, and a window needs {SHORTEST_WINDOW}; "
+                "give max_length, or long_documents='truncate'",
+            )
+        return told[url]
 
     async def _score(self, pairs: Sequence[Pair], attempts: Attempts) -> list[float]:
         places: dict[str, list[int]] = {}
