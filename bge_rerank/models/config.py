@@ -38,6 +38,35 @@ class Secret(Protocol):
         ...
 
 
+class HiddenText:
+    """A text that hides itself from reprs and dumps; a pickle and a copy hold it.
+
+    >>> HiddenText("sk-1"), str(HiddenText("sk-1")), HiddenText("sk-1").get_secret_value()
+    (HiddenText('***'), '***', 'sk-1')
+    """
+
+    __slots__ = ("_text",)  # so that it has no `vars()`
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def get_secret_value(self) -> str:
+        """Return the text."""
+        return self._text
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __repr__(self) -> str:
+        return "HiddenText('***')"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, HiddenText) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
 @options
 class ModelOptions(Checked):
     """Which model scores, or which server. These options can be given wherever a model is named."""
@@ -91,6 +120,12 @@ class ModelOptions(Checked):
         hidden=True,
     )
 
+    def __post_init__(self) -> None:
+        """Check each option, and hide the key."""
+        super().__post_init__()
+        if self.api_key is not None:
+            object.__setattr__(self, "api_key", HiddenText(revealed(self.api_key)))
+
 
 @options
 class LoadOptions(Checked):
@@ -141,7 +176,7 @@ class LoadOptions(Checked):
 class AskOptions(Checked):
     """How a server is asked."""
 
-    headers: Mapping[str, str] | None = option(
+    headers: Mapping[str, str | Secret] | None = option(
         default=None,
         doc="Headers to send with each request.",
         hidden=True,
@@ -166,6 +201,13 @@ class AskOptions(Checked):
         check=whole_from(1),
     )
 
+    def __post_init__(self) -> None:
+        """Check each option, and hide the headers' values."""
+        super().__post_init__()
+        if self.headers is not None:
+            hidden = {name: HiddenText(revealed(value)) for name, value in self.headers.items()}
+            object.__setattr__(self, "headers", _Headers(hidden))
+
 
 @options
 class ScorerConfig(AskOptions, LoadOptions, ModelOptions):
@@ -180,23 +222,24 @@ class ScorerConfig(AskOptions, LoadOptions, ModelOptions):
     model_name: str = again(default=ModelOptions.model_name, kw_only=False)
     backend: str = again(default=ModelOptions.backend, kw_only=False)
 
-    def __post_init__(self) -> None:
-        """Check each option, and take the texts out of what hides them."""
-        super().__post_init__()
-        if isinstance(self.api_key, Secret):
-            object.__setattr__(self, "api_key", self.api_key.get_secret_value())
-        if self.headers is not None:
-            object.__setattr__(self, "headers", _Headers(self.headers))
 
-
-class _Headers(dict[str, str]):
+class _Headers(dict[str, HiddenText]):
     """Headers as a part of a configuration's hash."""
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(frozenset(self.items()))
 
 
+def revealed(text: str | Secret) -> str:
+    """Return a text, also one that hides itself."""
+    return text.get_secret_value() if isinstance(text, Secret) else text
+
+
 def key_of(config: ScorerConfig) -> str | None:
     """Return the bearer token of a configuration, as text."""
-    key = config.api_key
-    return key.get_secret_value() if isinstance(key, Secret) else key
+    return None if config.api_key is None else revealed(config.api_key)
+
+
+def headers_of(config: ScorerConfig) -> dict[str, str]:
+    """Return the headers of a configuration, as text."""
+    return {name: revealed(value) for name, value in (config.headers or {}).items()}

@@ -26,7 +26,7 @@ class FakeServer:
     """What was asked, and what goes wrong: each fault is for one request, in turn."""
 
     dialect: str
-    info: dict[str, Any] | None = None
+    info: dict[str, Any] | Fault | None = None
     max_texts: int | None = None
     max_characters: int | None = None
     seconds: float = 0.0
@@ -117,6 +117,31 @@ def hang_up(handler: BaseHTTPRequestHandler) -> None:
     handler.close_connection = True
 
 
+def pours(chunk: bytes, sent: list[int]) -> Fault:
+    """A fault: a body that does not end; the bytes of each chunk that was sent stand in `sent`."""
+
+    def pour(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        while True:
+            handler.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+            sent.append(len(chunk))
+
+    return pour
+
+
+def trickles(handler: BaseHTTPRequestHandler) -> None:
+    """A fault: a body of which a byte comes now and then."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000000")
+    handler.end_headers()
+    while True:
+        handler.wfile.write(b" ")
+        handler.wfile.flush()
+        threading.Event().wait(0.05)
+
+
 def silent_for(seconds: float) -> Fault:
     """A fault: nothing for a while, then the connection ends."""
 
@@ -136,7 +161,10 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
                 send(self, 404, {"error": "Not Found"})
                 return
             server.info_requests += 1
-            send(self, 200, server.info)
+            if callable(server.info):
+                server.info(self)
+            else:
+                send(self, 200, server.info)
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -153,6 +181,8 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
                     send(self, *server.answer(body))
                 else:
                     fault(self)
+            except ConnectionError:  # the client had enough
+                self.close_connection = True
             finally:
                 with server.lock:
                     server.running -= 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bge_rerank.backends.http.addresses import base_urls
 from bge_rerank.errors import ConfigurationError
-from bge_rerank.models.config import ScorerConfig, key_of
+from bge_rerank.models.config import ScorerConfig, headers_of, key_of
 from bge_rerank.models.registry import BACKENDS, asks_server
 
 
@@ -30,7 +30,7 @@ def checked_server(config: ScorerConfig) -> ScorerConfig:
     key = key_of(config)
     if key is not None and not _can_be_sent(key):
         raise ConfigurationError("api_key is empty or holds characters that no header can carry")
-    for name, value in (config.headers or {}).items():
+    for name, value in headers_of(config).items():
         if not (_can_be_sent(name) and _can_be_sent(value)):
             raise ConfigurationError(
                 f"the header {name!r} is empty or holds characters none can carry"
@@ -38,6 +38,8 @@ def checked_server(config: ScorerConfig) -> ScorerConfig:
     return config
 
 
-def _can_be_sent(text: str) -> bool:
+def _can_be_sent(text: object) -> bool:
     """Say whether a header can carry a text: an error of the HTTP library's would repeat it."""
-    return bool(text) and text.isascii() and text.isprintable() and text == text.strip()
+    if not isinstance(text, str) or not text:
+        return False
+    return text.isascii() and text.isprintable() and text == text.strip()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import ssl
@@ -15,7 +14,8 @@ from weakref import WeakKeyDictionary
 import stamina
 
 from bge_rerank.backends.http.addresses import Addresses, base_urls
-from bge_rerank.backends.http.answers import UnusableAnswerError, logit_of, read_scores
+from bge_rerank.backends.http.answers import UnusableAnswerError, logit_of, parsed, read_scores
+from bge_rerank.backends.http.attempts import ATTEMPTS, Attempts
 from bge_rerank.backends.http.dialects import DIALECTS, Ask
 from bge_rerank.backends.http.parts import split
 from bge_rerank.backends.http.server_info import ServerInfo
@@ -23,15 +23,17 @@ from bge_rerank.backends.http.session import Session, run
 from bge_rerank.errors import ServerError
 from bge_rerank.models.config import ScorerConfig, key_of
 from bge_rerank.types import Pair, Span
-from bge_rerank.windows import UNKNOWN_MAX_LENGTH, estimated_offsets, fitting_windows
+from bge_rerank.windows import (
+    SHORTEST_WINDOW,
+    UNKNOWN_MAX_LENGTH,
+    estimated_offsets,
+    fitting_windows,
+)
 
 logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
-ATTEMPTS = 6
-FIRST_WAIT, LONGEST_WAIT, JITTER = 0.1, 5.0, 0.1
-"""Seconds before the second attempt, before any, and what is added by chance."""
 WORTH_ANOTHER_TRY = frozenset({429, 502, 503, 504})
 TOO_LARGE = 413
 SHORTEST_CUT = 16
@@ -73,15 +75,13 @@ class HttpScorer:
         if not pairs:
             return []
         self._session()  # what is wrong with it is said before anything is sent
-        return await self._by_deadline(lambda limit: self._score(pairs, limit))
+        return await self._by_deadline(lambda attempts: self._score(pairs, attempts))
 
-    async def _by_deadline(
-        self, call: Callable[[asyncio.Timeout], Coroutine[Any, Any, Answer]]
-    ) -> Answer:
+    async def _by_deadline(self, call: Callable[[Attempts], Coroutine[Any, Any, Answer]]) -> Answer:
         deadline = self.config.deadline
         try:
             async with asyncio.timeout(deadline) as limit:
-                return await call(limit)
+                return await call(Attempts(limit, self.config.max_concurrent_requests))
         except TimeoutError as error:
             url = self._addresses.next() + self._dialect.path
             raise ServerError(
@@ -94,22 +94,31 @@ class HttpScorer:
         A pair is taken to be at most `max_length` tokens long, or as long as TEI says, or 512.
 
         Raises:
-            ServerError: TEI was to be asked, and did not answer.
+            ServerError: TEI was to be asked, and did not answer, or says a length too short for windows.
         """
         longest = self.config.max_length or run(self._told_max_length()) or UNKNOWN_MAX_LENGTH
         return fitting_windows(query, texts, estimated_offsets, min(tokens, longest))
 
     async def _told_max_length(self) -> int | None:
-        await self._by_deadline(lambda limit: self._max_texts(_Request("", [], limit)))
-        told = [info.max_length for info in self._info.values() if info.max_length is not None]
-        return min(told, default=None)
+        await self._by_deadline(lambda attempts: self._max_texts(_Request("", [], attempts)))
+        told = {url: info.max_length for url, info in self._info.items() if info.max_length}
+        if not told:
+            return None
+        url = min(told, key=told.__getitem__)
+        if told[url] < SHORTEST_WINDOW:
+            raise ServerError(
+                url + self._dialect.path,
+                f"it says that it takes {told[url]} tokens, and a window needs {SHORTEST_WINDOW}; "
+                "give max_length, or long_documents='truncate'",
+            )
+        return told[url]
 
-    async def _score(self, pairs: Sequence[Pair], limit: asyncio.Timeout) -> list[float]:
+    async def _score(self, pairs: Sequence[Pair], attempts: Attempts) -> list[float]:
         places: dict[str, list[int]] = {}
         for place, (query, _) in enumerate(pairs):
             places.setdefault(query, []).append(place)
         requests = [
-            self._parts(_Request(query, [pairs[place][1] for place in its], limit))
+            self._parts(_Request(query, [pairs[place][1] for place in its], attempts))
             for query, its in places.items()
         ]
         logits = [0.0] * len(pairs)
@@ -131,50 +140,71 @@ class HttpScorer:
 
     async def _part(self, request: _Request) -> list[float]:
         """Score a part; where it is too large for the server, its halves."""
-        try:
-            return await self._tried(request, lambda base_url: self._ask(base_url, request))
-        except ServerError as error:
-            if not self._is_too_large(error):
-                raise
-            halves = [self._part(half) for half in self._halves(request, error)]
-        return [logit for half in await _together(halves) for logit in half]
+        texts, most = request.texts, request.attempts.most_texts
+        if most is None or len(texts) <= most:
+            try:
+                return await self._tried(request, lambda base_url: self._ask(base_url, request))
+            except ServerError as error:
+                if len(texts) == 1 or not self._is_worth_less(request, error):
+                    raise
+        middle = len(texts) // 2
+        halves = [replace(request, texts=half) for half in (texts[:middle], texts[middle:])]
+        return [logit for half in await _together(map(self._part, halves)) for logit in half]
 
     async def _ask(self, base_url: str, request: _Request) -> list[float]:
         url = base_url + self._dialect.path
         info = await self._info_of(base_url)
-        model_name, max_length = self.config.model_name, self.config.max_length
-        ask = Ask(model_name, request.query, request.texts, max_length, info)
-        content = await self._session().post(url, self._dialect.body(ask))
+        session = self._session()
+        content = await self._post(session, url, request, info)
         try:
-            scores = read_scores(content, len(request.texts), self._dialect)
+            scores = read_scores(content, len(request.texts), self._dialect, session.mask)
             return [logit_of(score, info.scale or self._dialect.scale) for score in scores]
         except UnusableAnswerError as error:
             reason = f"{error}; is it a {self.config.backend} server that reranks?"
             raise ServerError(url, reason, status=200) from error
 
+    async def _post(self, session: Session, url: str, request: _Request, info: ServerInfo) -> bytes:
+        """Send texts; a single one is cut until the server takes it."""
+        texts = request.texts
+        model_name, max_length = self.config.model_name, self.config.max_length
+        while True:
+            body = self._dialect.body(Ask(model_name, request.query, texts, max_length, info))
+            try:
+                return await session.post(url, body, len(texts))
+            except ServerError as error:
+                half = texts[0][: len(texts[0]) // 2]
+                is_single = len(texts) == 1 and len(half) >= SHORTEST_CUT
+                if not is_single or not self._is_worth_less(request, error):
+                    raise
+                logger.warning(
+                    "%s; a text of %d characters is cut to %d", error, len(texts[0]), len(half)
+                )
+                texts = [half]
+
     async def _tried(
         self, request: _Request, ask: Callable[[str], Coroutine[Any, Any, Answer]]
     ) -> Answer:
         """Ask one server after the other, until one answers or it is not worth another try."""
+        call = request.attempts
         attempts = stamina.retry_context(
-            on=lambda error: _wait(error, request.seconds_left()),
+            on=lambda error: _is_temporary(error) and call.wait(),
             attempts=ATTEMPTS,
             timeout=None,
-            wait_initial=FIRST_WAIT,
-            wait_max=LONGEST_WAIT,
-            wait_jitter=JITTER,
         )
         async for attempt in attempts:
             with attempt:
-                base_url = self._addresses.next()
-                try:
-                    answer = await ask(base_url)
-                except ServerError as error:
-                    if _is_temporary(error):
-                        self._addresses.failed(base_url)
-                    raise self._without_key(error) from error.__cause__
-                self._addresses.answered(base_url)
-                return answer
+                async with call.turn(self._session().running) as round_:
+                    base_url = self._addresses.next()
+                    try:
+                        answer = await ask(base_url)
+                    except ServerError as error:
+                        if _is_temporary(error):
+                            self._addresses.failed(base_url)
+                            call.failed(round_, error.retry_after)
+                        raise
+                    self._addresses.answered(base_url)
+                    call.answered()
+                    return answer
         raise AssertionError  # the last attempt raises its own error
 
     async def _max_texts(self, request: _Request) -> int | None:
@@ -201,13 +231,17 @@ class HttpScorer:
 
     async def _read_info(self, session: Session, url: str) -> ServerInfo:
         try:
-            return self._dialect.read_info(json.loads(await session.get(url)))
+            answer = parsed(await session.get(url))
         except ServerError as error:
             if _is_temporary(error):
                 raise
             reason = str(error)
-        except (ValueError, AttributeError) as error:
+        except ValueError as error:
             reason = f"{url}: {error}"
+        else:
+            if isinstance(answer, dict):
+                return self._dialect.read_info(answer)
+            reason = f"{url}: the answer is no object"
         logger.info("a server says nothing of itself: %s", reason)
         return ServerInfo()
 
@@ -224,33 +258,13 @@ class HttpScorer:
         variable = self._dialect.key_variable
         return None if variable is None else os.environ.get(variable)
 
-    def _without_key(self, error: ServerError) -> ServerError:
-        """Return the error without the key, which some servers repeat."""
-        key = self._api_key()
-        reason = error.reason.replace(key, "***") if key else error.reason
-        return ServerError(error.url, reason, error.status, error.retry_after)
-
-    def _is_too_large(self, error: ServerError) -> bool:
+    def _is_worth_less(self, request: _Request, error: ServerError) -> bool:
+        """Say whether a request that failed is worth another try with less in it."""
         message = error.reason.lower()
-        return error.status == TOO_LARGE or (
+        is_too_large = error.status == TOO_LARGE or (
             error.status is not None and any(part in message for part in self._dialect.too_large)
         )
-
-    def _halves(self, request: _Request, error: ServerError) -> list[_Request]:
-        """Return a part's halves, or its only text cut to half.
-
-        Raises:
-            ServerError: There is nothing left to cut.
-        """
-        texts = request.texts
-        if len(texts) > 1:
-            middle = len(texts) // 2
-            return [replace(request, texts=half) for half in (texts[:middle], texts[middle:])]
-        half = texts[0][: len(texts[0]) // 2]
-        if len(half) < SHORTEST_CUT:
-            raise error
-        logger.warning("%s; a text of %d characters is cut to %d", error, len(texts[0]), len(half))
-        return [replace(request, texts=[half])]
+        return is_too_large and request.attempts.refused(len(request.texts))
 
     def _short_enough(self, text: str) -> str:
         longest = self._dialect.max_characters
@@ -265,35 +279,32 @@ class HttpScorer:
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A query's texts, and when the whole call has to be over."""
+    """A query's texts, and what their requests share with the others of the call."""
 
     query: str
     texts: Sequence[str]
-    limit: asyncio.Timeout
-
-    def seconds_left(self) -> float:
-        until = self.limit.when()
-        return float("inf") if until is None else until - asyncio.get_running_loop().time()
+    attempts: Attempts
 
 
 async def _together(
     coroutines: Iterable[Coroutine[Any, Any, list[float]]],
 ) -> list[list[float]]:
-    """Run coroutines side by side; the first error cancels the others."""
+    """Run coroutines side by side; the first error cancels the others, and is raised by itself."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(coroutine) for coroutine in coroutines]
-    except* ServerError as errors:
-        first: BaseException = errors
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
-        failure = first
+    except BaseExceptionGroup as errors:
+        failure: BaseException = errors
     else:
         return [task.result() for task in tasks]
-    raise failure
+    while isinstance(failure, BaseExceptionGroup):
+        failure = failure.exceptions[0]
+    raise failure  # here, because within `except` it would hold the group as its context
 
 
-def _is_temporary(error: ServerError) -> bool:
+def _is_temporary(error: Exception) -> bool:
+    if not isinstance(error, ServerError):
+        return False
     if error.status is None:
         return not isinstance(_first_cause(error), ssl.SSLCertVerificationError)
     return error.status in WORTH_ANOTHER_TRY
@@ -303,12 +314,3 @@ def _first_cause(error: BaseException) -> BaseException:
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
     return error
-
-
-def _wait(error: Exception, seconds_left: float) -> bool | float:
-    """Say whether to try again, or after how many seconds where the server says so."""
-    if not isinstance(error, ServerError) or not _is_temporary(error):
-        return False
-    if error.retry_after is None:
-        return True
-    return error.retry_after if error.retry_after < seconds_left else False

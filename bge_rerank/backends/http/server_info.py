@@ -47,11 +47,11 @@ def vllm_info(answer: Mapping[str, Any]) -> ServerInfo:
     >>> vllm_info({"version": "0.11.2"})
     ServerInfo(max_texts=None, max_length=None, scale='logit')
     """
-    found = re.match(r"v?(\d+)\.(\d+)", str(answer.get("version")))
+    found = re.match(r"v?([0-9]{1,9})\.([0-9]{1,9})", str(answer.get("version")))
     if found is None or (int(found[1]), int(found[2])) < VLLM_GIVES_LOGITS:
         return ServerInfo()
     return ServerInfo(scale="logit")
 
 
 def _positive(number: object) -> int | None:
-    return number if isinstance(number, int) and number > 0 else None
+    return number if type(number) is int and number > 0 else None

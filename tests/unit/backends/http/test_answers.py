@@ -1,10 +1,12 @@
 """Every answer is checked: what is no score for each text is named."""
 
 import json
+import math
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bge_rerank.backends.http.answers import (
@@ -12,9 +14,12 @@ from bge_rerank.backends.http.answers import (
     UnusableAnswerError,
     logit_of,
     message_of,
+    parsed,
     read_scores,
+    seconds_to_wait,
 )
 from bge_rerank.backends.http.dialects import DIALECTS
+from bge_rerank.backends.http.masking import masker
 
 TEI = DIALECTS["tei"]
 
@@ -50,6 +55,10 @@ def test_an_older_llama_answers_as_tei_does() -> None:
         (tei((0, 1.0), (1, True)), "no number as score"),
         (tei((0, 1.0), (1, float("nan"))), "the score of text 1 is nan"),
         (tei((0, 1.0), (1, float("inf"))), "the score of text 1 is inf"),
+        (tei((0, 1.0), (1, 10**400)), "the score of text 1 is inf"),
+        (tei((0, 1.0), (10**400, 1.0)), r"index 10{79} of 0..1"),
+        (b'[{"index": 0, "score": %s}]' % (b"1" * 5_000), "no JSON"),
+        (b"[" * 100_000, "no JSON"),
         (b'[{"index": 0, "sco', "no JSON"),
         (b"", "no JSON"),
         (b"\xff\xfe", "no JSON"),
@@ -92,3 +101,113 @@ def test_a_message_is_one_short_line_whatever_came(content: bytes) -> None:
 def test_what_is_no_sigmoid_is_refused_and_not_guessed_at(score: float) -> None:
     with pytest.raises(UnusableAnswerError, match="lie in 0..1"):
         logit_of(score, "sigmoid")
+
+
+NUMBERS = st.integers() | st.floats() | st.sampled_from([10**400, -(10**4_299), 2**63, True])
+SCORES = st.fixed_dictionaries({"index": st.integers(-1, 3) | NUMBERS, "score": NUMBERS})
+JSON = st.recursive(
+    st.none() | NUMBERS | st.text(),
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(st.sampled_from(["results", "index", "score", "error"]), inner)
+    ),
+)
+ANSWERS = (
+    st.binary()
+    | (JSON | st.lists(SCORES, max_size=3)).map(lambda answer: json.dumps(answer).encode())
+    | st.tuples(
+        st.lists(SCORES, min_size=1, max_size=3), st.integers(0, 99), st.binary(max_size=3)
+    ).map(
+        lambda cut: (
+            (content := json.dumps(cut[0]).encode())[: cut[1]] + cut[2] + content[cut[1] + 1 :]
+        )
+    )
+)
+
+
+@given(ANSWERS, st.sampled_from(list(DIALECTS)))
+@example(b'"\\ud800"', "tei")
+@example(b"\xef\xbb\xbf[]", "tei")
+def test_whatever_comes_is_finite_scores_or_an_error_of_ours(content: bytes, name: str) -> None:
+    with suppress(UnusableAnswerError):
+        scores = read_scores(content, 2, DIALECTS[name])
+        assert len(scores) == 2
+        assert all(math.isfinite(logit_of(score, DIALECTS[name].scale)) for score in scores)
+
+
+@given(ANSWERS, st.sampled_from(["tei", "vllm"]))
+@example(b'{"version": "1.%s"}' % (b"1" * 5_000), "vllm")
+def test_whatever_a_server_says_of_itself_is_read_or_is_not_json(content: bytes, name: str) -> None:
+    try:
+        answer = parsed(content)
+    except ValueError:
+        return
+    if isinstance(answer, dict):
+        info = DIALECTS[name].read_info(answer)
+        assert info.max_texts is None or info.max_texts > 0
+        assert info.max_length is None or info.max_length > 0
+
+
+PAGE = st.lists(
+    st.sampled_from(
+        ["<script", "</script>", "<", ">", "<!--", "&#", "9" * 5_000, "&lt;", '"', "\n", "{", "["]
+    )
+    | st.text()
+)
+
+
+@given(PAGE.map("".join))
+@example("&#" + "9" * 5_000)
+def test_a_message_of_any_page_is_one_short_line(page: str) -> None:
+    message = message_of(page.encode(errors="replace"))
+    assert len(message) <= MESSAGE_LENGTH + 3
+    assert len(message.splitlines()) <= 1
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["<script", "<", "<a ", "<!--", "</script", "<style>", "&", "&#", " ", "<script>a</scrip"],
+)
+def test_a_long_page_is_read_in_time_in_proportion_to_its_length(part: str) -> None:
+    assert len(message_of(part.encode() * 500_000)) <= MESSAGE_LENGTH + 3  # else, hours
+
+
+def test_what_scripts_and_styles_hold_is_no_message() -> None:
+    page = b"<STYLE>p{}</STYLE ><script>if (a<b) x()</script><p>Bad</p><script>y()"
+    assert message_of(page) == "Bad"
+
+
+@given(
+    st.text()
+    | st.sampled_from(["\u00b2", "9" * 99, "1 Jan 0001 00:00:00 -0000", "0", "-1", "1e999"])
+    | st.from_regex(
+        r"[A-Z][a-z]{2}, \d{1,20} Jan \d{1,20} \d{1,20}:\d{2}:\d{2} [+-]?(\d{1,20}|GMT)",
+        fullmatch=True,
+    )
+)
+def test_seconds_to_wait_are_a_finite_number_or_not_said(retry_after: str) -> None:
+    seconds = seconds_to_wait(retry_after)
+    assert seconds is None or 0 <= seconds < math.inf
+
+
+def test_seconds_to_wait_may_be_a_date() -> None:
+    assert seconds_to_wait("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+    assert (seconds_to_wait("Wed, 21 Oct 2115 07:28:00 GMT") or 0) > 1e9
+
+
+@given(
+    st.text("abK<&9\\\"'= -", min_size=1, max_size=9)
+    .map(str.strip)
+    .filter(lambda key: set(key) - {"*"}),
+    PAGE.map("".join),
+    st.integers(0, 400),
+)
+def test_no_secret_is_left_in_a_message(secret: str, page: str, blanks: int) -> None:
+    if not secret:
+        return
+    mask = masker([secret])
+    for content in (
+        f"{page}{'x' * blanks}{secret}{page}",
+        json.dumps({"error": "x" * blanks + secret}),
+    ):
+        assert secret not in message_of(content.encode(errors="replace"), mask).replace("***", "\0")
