@@ -67,7 +67,7 @@ def read_export(config: ScorerConfig) -> ExportedModel:
         )
     manifest = read_manifest(graph.parent)
     if manifest:
-        verify(manifest, graph.parent)
+        verify(manifest, folder)
     with loading_errors(config.model_name, Exception):  # the library raises plain exceptions
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     return ExportedModel(
