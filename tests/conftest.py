@@ -20,6 +20,7 @@ from hypothesis import settings
 import bge_rerank_mini
 from bge_rerank import DEFAULT_MODEL, load_scorer
 from counted_scorer import Pairs
+from hub_shape import add_to_hub_cache
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -162,11 +163,7 @@ def minis_passes(monkeypatch: pytest.MonkeyPatch) -> list[Pairs]:
 def hub_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a hub cache in which the default model's name holds the files of `mini`."""
     cache = tmp_path_factory.mktemp("hub")
-    repository = cache / f"models--{DEFAULT_MODEL.replace('/', '--')}"
-    (repository / "refs").mkdir(parents=True)
-    (repository / "refs" / "main").write_text(REVISION)
-    (repository / "snapshots").mkdir()
-    (repository / "snapshots" / REVISION).symlink_to(bge_rerank_mini.path())
+    add_to_hub_cache(cache, DEFAULT_MODEL, bge_rerank_mini.path(), REVISION)
     return cache
 
 

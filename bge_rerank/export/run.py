@@ -20,10 +20,9 @@ from bge_rerank.models.files import ModelConfig, read_config
 from bge_rerank.models.manifest import (
     GRAPH_FILE,
     GRAPH_FOLDER,
-    MANIFEST_FILE,
     Manifest,
     Precision,
-    checksum,
+    checksums,
     write_manifest,
 )
 from bge_rerank.models.registry import RUNTIMES, is_installed, scorer_class
@@ -153,11 +152,7 @@ def _write_manifest(
         revision=config.revision,
         precision=precision,
         max_length=model.positions,
-        sha256={
-            path.name: checksum(path)
-            for path in sorted(folder.iterdir())
-            if path.name != MANIFEST_FILE
-        },
+        sha256=checksums(folder.parent),
     )
     write_manifest(manifest, folder)
 

@@ -7,11 +7,9 @@ Start reading in `loading.py`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from bge_rerank.extras import needs_extra
 from bge_rerank.scoring.asking import ascore_pairs, score_pairs
 from bge_rerank.scoring.cache import CachedScorer, MemoryCache, ScoreCache, open_cache
+from bge_rerank.scoring.cache_folder import FolderCache
 from bge_rerank.scoring.gathering import GatheringScorer
 from bge_rerank.scoring.identity import ScoredBy, Wrapper, scored_by
 from bge_rerank.scoring.loading import LazyScorer
@@ -32,15 +30,3 @@ __all__ = [
     "score_pairs",
     "scored_by",
 ]
-
-if TYPE_CHECKING:
-    from bge_rerank.scoring.cache_folder import FolderCache
-else:
-
-    def __getattr__(name: str) -> Any:
-        """Import `FolderCache` on first use: it needs the extra `cache`."""
-        if name != "FolderCache":
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        with needs_extra("cache", "a cache in a folder"):
-            from bge_rerank.scoring.cache_folder import FolderCache
-        return FolderCache

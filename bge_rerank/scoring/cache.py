@@ -19,6 +19,7 @@ from bge_rerank.models.config import ScorerConfig
 from bge_rerank.models.files import GRAPH_FILES, M3_FILES, WEIGHT_FILES, model_folder
 from bge_rerank.models.registry import asks_server
 from bge_rerank.scoring.asking import ascore_with, logit_by_pair
+from bge_rerank.scoring.cache_folder import FolderCache
 from bge_rerank.scoring.identity import Wrapper
 from bge_rerank.types import Pair, Scorer
 
@@ -138,7 +139,7 @@ def with_cache(scorer: Scorer, config: ScorerConfig) -> Scorer:
 
     Raises:
         ConfigurationError: The cache's folder cannot be opened or written.
-        MissingDependencyError: A package of the extra `cache` is not installed.
+        MissingDependencyError: The place is `"memory"`, and the extra `cache` is not installed.
     """
     if config.score_cache is None:
         return scorer
@@ -150,7 +151,7 @@ def open_cache(place: str) -> ScoreCache:
 
     Raises:
         ConfigurationError: The folder cannot be opened or written.
-        MissingDependencyError: A package of the extra `cache` is not installed.
+        MissingDependencyError: The place is `"memory"`, and the extra `cache` is not installed.
     """
     if not place:
         raise ConfigurationError("score_cache is ''; give a folder, 'memory', or None for no cache")
@@ -201,6 +202,4 @@ def _opened(folder: Path | None) -> ScoreCache:
     """Open the cache in a folder, or in memory."""
     if folder is None:
         return MemoryCache()
-    with needs_extra("cache", "a score_cache in a folder"):
-        from bge_rerank.scoring.cache_folder import FolderCache
     return FolderCache(folder)

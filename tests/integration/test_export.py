@@ -5,7 +5,7 @@ import logging
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,8 @@ from bge_rerank.models import auto_backend as auto_backend_module
 from bge_rerank.models.auto_backend import choose_backend
 from bge_rerank.models.config import ScorerConfig
 from bge_rerank.types import Pair
+from conftest import REVISION
+from hub_shape import add_to_hub_cache
 from tiny_encoders import make_tiny_reranker
 
 RUNTIMES = ["openvino", "onnx"]
@@ -130,7 +132,17 @@ def test_weights_past_the_limit_of_one_file_lie_beside_the_graph(
         "model.onnx.data",
     ]
     manifest = json.loads((tmp_path / "tiny/onnx/bge_rerank.json").read_text())
-    assert set(manifest["sha256"]) == {"model.onnx", "model.onnx.data"}
+    assert set(manifest["sha256"]) == {
+        "../config.json",
+        "../tokenizer.json",
+        "model.onnx",
+        "model.onnx.data",
+    }
+    # The hub's cache links each file into another folder.
+    add_to_hub_cache(tmp_path / "hub", "acme/large", tmp_path / "tiny", REVISION)
+    for runtime in RUNTIMES:
+        of_hub = logits("acme/large", runtime, cache_dir=str(tmp_path / "hub"))
+        assert of_hub == logits(tmp_path / "tiny", runtime)
 
 
 def test_the_manifest_says_what_it_was_made_of(exported_mini_int8: Path) -> None:
@@ -188,13 +200,45 @@ def test_another_architecture_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     assert not (tmp_path / "new").exists()
 
 
-def test_a_damaged_export_is_refused(exported_mini: Path, tmp_path: Path) -> None:
+def test_a_damaged_graph_is_refused(exported_mini: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(exported_mini, tmp_path / "damaged")
     with (folder / "onnx/model.onnx").open("r+b") as file:
         file.seek(50_000)
         file.write(b"\0\1\2\3")
-    with pytest.raises(ModelLoadError, match="is not the file that was exported"):
+    with pytest.raises(
+        ModelLoadError, match=r"onnx/model\.onnx' is not the file that was exported"
+    ):
         logits(folder, "openvino")
+
+
+def swap_words(tokenizer: dict[str, Any]) -> None:
+    words = tokenizer["model"]["vocab"]
+    words["cause"], words["bread"] = words["bread"], words["cause"]
+
+
+def drop_post_processor(tokenizer: dict[str, Any]) -> None:
+    tokenizer["post_processor"] = None
+
+
+@pytest.mark.parametrize("change", [swap_words, drop_post_processor])
+def test_a_changed_tokenizer_is_refused_and_warned_of_without_its_checksum(
+    exported_mini: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    change: Callable[[dict[str, Any]], None],
+) -> None:
+    folder = shutil.copytree(exported_mini, tmp_path / "changed")
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    change(tokenizer)
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    with pytest.raises(ModelLoadError, match=r"tokenizer\.json' is not the file that was exported"):
+        logits(folder, "openvino")
+    manifest = json.loads((folder / "onnx/bge_rerank.json").read_text())
+    for name in ("../config.json", "../tokenizer.json"):
+        del manifest["sha256"][name]
+    (folder / "onnx/bge_rerank.json").write_text(json.dumps(manifest))
+    assert logits(folder, "openvino") != logits(exported_mini, "openvino")
+    assert "has no checksum of config.json and tokenizer.json" in caplog.text
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)

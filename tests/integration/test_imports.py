@@ -50,16 +50,13 @@ def test_the_evaluation_loads_what_computes_when_it_is_asked_to() -> None:
 @pytest.mark.light_processes
 @pytest.mark.parametrize("room", ["calibration", "scoring", "server"])
 def test_a_public_room_loads_what_it_needs_when_it_is_used(room: str) -> None:
-    heavy = HEAVY | FRAMEWORKS | EVALUATING | {"fastapi", "httpx", "cachetools", "diskcache"}
+    heavy = HEAVY | FRAMEWORKS | EVALUATING | {"fastapi", "httpx", "cachetools"}
     assert not modules_after(f"import bge_rerank.{room}") & heavy
 
 
 @pytest.mark.parametrize(
     ("missing", "name", "message"),
-    [
-        ("fastapi", "bge_rerank.server.create_app", "'bge-rerank[server]'"),
-        ("diskcache", "bge_rerank.scoring.FolderCache", "'bge-rerank[cache]'"),
-    ],
+    [("fastapi", "bge_rerank.server.create_app", "'bge-rerank[server]'")],
 )
 def test_a_public_name_without_its_packages_says_which_extra_to_install(
     missing: str, name: str, message: str

@@ -27,6 +27,7 @@ from bge_rerank.models.registry import scorer_class
 from bge_rerank.ranking.prefilter import Prefilter
 from bge_rerank.scoring.loading import _loaded
 from conftest import PASSAGES, QUERY, REVISION
+from hub_shape import add_to_hub_cache
 
 PAIRS = [(query, passage) for query in (QUERY, "why does bread rise") for passage in PASSAGES]
 
@@ -173,10 +174,7 @@ def test_weights_that_are_published_as_a_pickle_are_read(
 
 
 def test_of_a_hub_repository_it_takes_what_it_needs(tiny_m3: Path, tmp_path: Path) -> None:
-    repository = tmp_path / "models--BAAI--bge-m3"
-    (repository / "refs").mkdir(parents=True)
-    (repository / "refs" / "main").write_text(REVISION)
-    shutil.copytree(tiny_m3, repository / "snapshots" / REVISION)
+    add_to_hub_cache(tmp_path, "BAAI/bge-m3", tiny_m3, REVISION)
     from_hub = load_scorer("BAAI/bge-m3", "m3-sparse", cache_dir=str(tmp_path))
     of_folder = load_scorer(str(tiny_m3), "m3-sparse")
     assert from_hub.score(PAIRS) == pytest.approx(of_folder.score(PAIRS), abs=1e-4)

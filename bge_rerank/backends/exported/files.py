@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tokenizers import Tokenizer
 
@@ -62,7 +67,7 @@ def read_export(config: ScorerConfig) -> ExportedModel:
         )
     manifest = read_manifest(graph.parent)
     if manifest:
-        verify(manifest, graph.parent)
+        verify(manifest, folder)
     with loading_errors(config.model_name, Exception):  # the library raises plain exceptions
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     return ExportedModel(
@@ -73,6 +78,45 @@ def read_export(config: ScorerConfig) -> ExportedModel:
         source_model=manifest.source_model if manifest else config.model_name,
         source_revision=manifest.revision if manifest else config.revision,
     )
+
+
+@contextmanager
+def without_links(graph: Path) -> Iterator[Path]:
+    """Return a path of the graph beside which its external weights lie, and not links to them.
+
+    The hub's cache holds links to files of another folder, and OpenVINO reads no weights from outside
+    the graph's own. While the block lasts, a folder there has the files under their names: as hard
+    links, which take no space, or as copies in a temporary folder, where the cache takes no links.
+
+    Raises:
+        OSError: There is no space for copies.
+    """
+    weights = list(graph.parent.glob(f"{graph.name}*data"))
+    if not any(path.is_symlink() for path in weights):
+        yield graph
+        return
+    with _folder_of({path.name: path.resolve() for path in (graph, *weights)}) as folder:
+        yield Path(folder) / graph.name
+
+
+def _folder_of(files: Mapping[str, Path]) -> TemporaryDirectory[str]:
+    try:
+        return _filled(files, next(iter(files.values())).parent, os.link)
+    except OSError:
+        return _filled(files, None, shutil.copyfile)
+
+
+def _filled(
+    files: Mapping[str, Path], parent: Path | None, put: Callable[[Path, Path], object]
+) -> TemporaryDirectory[str]:
+    folder = TemporaryDirectory(dir=parent, ignore_cleanup_errors=True)
+    try:
+        for name, path in files.items():
+            put(path, Path(folder.name) / name)
+    except OSError:
+        folder.cleanup()
+        raise
+    return folder
 
 
 def _check_options(config: ScorerConfig) -> None:

@@ -13,7 +13,7 @@ from openvino import opset13 as ops
 from bge_rerank.backends.encoder.batches import coarse_length, padded
 from bge_rerank.backends.encoder.pairs import EncodedPair
 from bge_rerank.backends.encoder.scorer import EncoderScorer
-from bge_rerank.backends.exported.files import ExportedModel, read_export
+from bge_rerank.backends.exported.files import ExportedModel, read_export, without_links
 from bge_rerank.errors import ConfigurationError, ModelLoadError, ScoringError
 from bge_rerank.models.config import ScorerConfig
 
@@ -109,11 +109,12 @@ def _compile(config: ScorerConfig, exported: ExportedModel, precision: str) -> o
     if precision != "int8":
         options["INFERENCE_PRECISION_HINT"] = {"float32": "f32", "bfloat16": "bf16"}[precision]
     try:
-        graph = core.read_model(exported.graph)
-        _keep_keys_in_rows(graph)
-        return core.compile_model(graph, "CPU", options)
-    except RuntimeError as error:
-        first_line = str(error).strip().splitlines()[-1]
+        with without_links(exported.graph) as path:
+            graph = core.read_model(path)
+            _keep_keys_in_rows(graph)
+            return core.compile_model(graph, "CPU", options)
+    except (OSError, RuntimeError) as error:
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[-1]
         raise ModelLoadError(
             f"OpenVINO cannot read {str(exported.graph)!r}: {first_line}; export the model anew"
         ) from error

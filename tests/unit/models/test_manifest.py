@@ -1,4 +1,5 @@
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from bge_rerank import ModelLoadError
 from bge_rerank.models.manifest import (
     MANIFEST_FILE,
     Manifest,
-    checksum,
+    checksums,
     read_manifest,
     verify,
     write_manifest,
@@ -17,53 +18,111 @@ from bge_rerank.models.manifest import (
 
 
 @pytest.fixture
-def manifest(tmp_path: Path) -> Manifest:
-    (tmp_path / "model.onnx").write_bytes(b"a graph")
-    sums = {"model.onnx": checksum(tmp_path / "model.onnx")}
-    made = Manifest("mini", None, "int8", 512, sums)
-    write_manifest(made, tmp_path)
+def model(tmp_path: Path) -> Path:
+    """The folder of an exported model, without a manifest."""
+    (tmp_path / "onnx").mkdir()
+    for name in ("config.json", "tokenizer.json", "onnx/model.onnx", "onnx/model.onnx.data"):
+        (tmp_path / name).write_text(f"contents of {name}")
+    (tmp_path / "README.md").write_text("no score depends on it")
+    return tmp_path
+
+
+@pytest.fixture
+def folder(model: Path) -> Path:
+    """The folder of the graph, where the manifest lies."""
+    return model / "onnx"
+
+
+@pytest.fixture
+def manifest(model: Path) -> Manifest:
+    made = Manifest("mini", None, "int8", 512, checksums(model))
+    write_manifest(made, model / "onnx")
     return made
 
 
-def test_what_was_written_is_read(manifest: Manifest, tmp_path: Path) -> None:
-    assert read_manifest(tmp_path) == manifest
-    verify(manifest, tmp_path)
+def test_what_was_written_is_read(
+    manifest: Manifest, model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert read_manifest(model / "onnx") == manifest
+    verify(manifest, model)
+    assert not caplog.records
+
+
+def test_each_file_that_a_score_depends_on_has_a_checksum(manifest: Manifest) -> None:
+    assert set(manifest.sha256) == {
+        "../config.json",
+        "../tokenizer.json",
+        "model.onnx",
+        "model.onnx.data",
+    }
 
 
 def test_a_folder_without_one_has_none(tmp_path: Path) -> None:
     assert read_manifest(tmp_path) is None
 
 
-@pytest.mark.parametrize("contents", [b"a grapH", b"a grap", b""])
-def test_a_changed_file_is_refused(manifest: Manifest, tmp_path: Path, contents: bytes) -> None:
-    (tmp_path / "model.onnx").write_bytes(contents)
-    with pytest.raises(ModelLoadError, match=r"model\.onnx' is not the file that was exported"):
-        verify(manifest, tmp_path)
+@pytest.mark.parametrize("changed", ["longer", "contents of confiG.json", ""])
+@pytest.mark.parametrize(
+    "name", ["config.json", "tokenizer.json", "onnx/model.onnx", "onnx/model.onnx.data"]
+)
+def test_a_changed_file_is_refused(
+    manifest: Manifest, model: Path, name: str, changed: str
+) -> None:
+    (model / name).write_text(changed)
+    with pytest.raises(ModelLoadError, match=f"{name}' is not the file that was exported"):
+        verify(manifest, model)
 
 
-def test_a_missing_file_is_refused(manifest: Manifest, tmp_path: Path) -> None:
-    (tmp_path / "model.onnx").unlink()
+@pytest.mark.parametrize("name", ["tokenizer.json", "onnx/model.onnx", "onnx/model.onnx.data"])
+def test_a_missing_file_is_refused(manifest: Manifest, model: Path, name: str) -> None:
+    (model / name).unlink()
+    with pytest.raises(ModelLoadError, match=f"{Path(name).name}' is not the file that was exp"):
+        verify(manifest, model)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.onnx.data"])
+def test_a_graph_without_a_checksum_is_refused(manifest: Manifest, model: Path, name: str) -> None:
+    del manifest.sha256[name]
+    with pytest.raises(ModelLoadError, match=f"{name}' is not the file that was exported"):
+        verify(manifest, model)
+
+
+def test_a_manifest_of_an_earlier_version_is_taken_with_a_warning(
+    manifest: Manifest, model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    del manifest.sha256["../config.json"], manifest.sha256["../tokenizer.json"]
+    verify(manifest, model)
+    [record] = caplog.records
+    assert f"{model} has no checksum of config.json and tokenizer.json" in record.getMessage()
+
+
+@pytest.mark.parametrize("name", ["../../other", "/dev/zero", "../README.md", "pipe"])
+def test_a_file_that_only_the_manifest_names_is_not_opened(
+    manifest: Manifest, model: Path, name: str
+) -> None:
+    os.mkfifo(model / "onnx" / "pipe")
+    manifest.sha256[name] = "0" * 64
     with pytest.raises(ModelLoadError, match="is not the file that was exported"):
-        verify(manifest, tmp_path)
+        verify(manifest, model)
 
 
-def test_the_file_says_what_it_is(manifest: Manifest, tmp_path: Path) -> None:
-    written = json.loads((tmp_path / MANIFEST_FILE).read_text())
+def test_the_file_says_what_it_is(manifest: Manifest, folder: Path) -> None:
+    written = json.loads((folder / MANIFEST_FILE).read_text())
     assert written == {"kind": "bge-rerank export", **asdict(manifest)}
 
 
 def test_a_manifest_written_before_manifests_named_their_kind_is_read(
-    manifest: Manifest, tmp_path: Path
+    manifest: Manifest, folder: Path
 ) -> None:
-    (tmp_path / MANIFEST_FILE).write_text(json.dumps(asdict(manifest), indent=2) + "\n")
-    assert read_manifest(tmp_path) == manifest
+    (folder / MANIFEST_FILE).write_text(json.dumps(asdict(manifest), indent=2) + "\n")
+    assert read_manifest(folder) == manifest
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"format": 1}', '{"format": 1, "extra": 2}', "\x00"])
-def test_a_manifest_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / MANIFEST_FILE).write_text(text)
+def test_a_manifest_that_is_none_is_refused(folder: Path, text: str) -> None:
+    (folder / MANIFEST_FILE).write_text(text)
     with pytest.raises(ModelLoadError, match=r"bge_rerank\.json.*; export the model anew"):
-        read_manifest(tmp_path)
+        read_manifest(folder)
 
 
 @pytest.mark.parametrize(
@@ -76,14 +135,14 @@ def test_a_manifest_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     ],
 )
 def test_a_field_that_cannot_be_is_named(
-    manifest: Manifest, tmp_path: Path, changes: dict[str, Any], message: str
+    manifest: Manifest, folder: Path, changes: dict[str, Any], message: str
 ) -> None:
-    (tmp_path / MANIFEST_FILE).write_text(json.dumps(asdict(manifest) | changes))
+    (folder / MANIFEST_FILE).write_text(json.dumps(asdict(manifest) | changes))
     with pytest.raises(ModelLoadError, match=f"{message}.*; export the model anew"):
-        read_manifest(tmp_path)
+        read_manifest(folder)
 
 
-def test_a_later_format_is_refused(manifest: Manifest, tmp_path: Path) -> None:
-    (tmp_path / MANIFEST_FILE).write_text(json.dumps(asdict(manifest) | {"format": 9}))
+def test_a_later_format_is_refused(manifest: Manifest, folder: Path) -> None:
+    (folder / MANIFEST_FILE).write_text(json.dumps(asdict(manifest) | {"format": 9}))
     with pytest.raises(ModelLoadError, match="is of format 9 and not 1"):
-        read_manifest(tmp_path)
+        read_manifest(folder)

@@ -1,17 +1,15 @@
 import asyncio
 import logging
 import os
-import pickle
-import sqlite3
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import diskcache
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,12 +34,14 @@ from bge_rerank.scoring.cache import (
     score_key,
     with_cache,
 )
-from bge_rerank.scoring.cache_folder import FolderCache
+from bge_rerank.scoring.cache_folder import FILE, PAGE, RECORD, FolderCache
+from bge_rerank.scoring.cache_folder import KEY as KEY_BYTES
 from conftest import PASSAGES, QUERY
 from counted_scorer import Counted, Pairs, length
 from langchain_bge_rerank import BGERerankerCompressor
 
 float32s = st.floats(width=32, allow_nan=False, allow_infinity=False)
+KEY, OTHER = b"k" * KEY_BYTES, b"o" * KEY_BYTES
 pairs_of_texts = st.lists(st.tuples(st.text(), st.text()), max_size=8)
 
 
@@ -146,13 +146,27 @@ def test_the_memory_holds_so_many_scores_and_drops_the_least_used() -> None:
 
 def test_a_folder_keeps_below_its_size_and_drops_the_oldest(tmp_path: Path) -> None:
     cache = FolderCache(tmp_path, size_limit=300_000)
-    keys = [os.urandom(32) for _ in range(6_000)]
+    keys = [os.urandom(32) for _ in range(30_000)]
     for start in range(0, len(keys), 500):
         cache.put(dict.fromkeys(keys[start : start + 500], 1.0))
-    assert cache._cache.volume() <= 300_000
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*")) <= 300_000
     kept = cache.get(keys)
-    assert 500 <= len(kept) < 3_000
-    assert set(kept) == set(keys[-len(kept) :])
+    assert 6_000 <= len(kept) <= 300_000 / RECORD
+    # The oldest of each of 72 pages goes first, and pages fill at nearly the same rate.
+    assert set(kept) >= set(keys[-3_000:])
+    assert not set(kept) & set(keys[:20_000])
+
+
+def test_a_million_scores_fit_into_a_folder(tmp_path: Path) -> None:
+    assert FolderCache(tmp_path)._pages * (PAGE // RECORD) > 1_000_000
+
+
+def test_a_score_that_is_stored_again_takes_no_second_slot(tmp_path: Path) -> None:
+    cache = FolderCache(tmp_path, size_limit=1)
+    cache.put({KEY: 1.0})
+    for number in range(200):
+        cache.put({OTHER: float(number)})
+    assert cache.get([KEY, OTHER]) == {KEY: 1.0, OTHER: 199.0}
 
 
 def test_threads_share_a_cache(cache: ScoreCache) -> None:
@@ -197,50 +211,60 @@ def test_a_folder_holds_no_text(tmp_path: Path) -> None:
         assert b"mini" not in path.read_bytes()
 
 
-class Payload:
-    """Makes a folder when it is unpickled."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]:
-        return os.mkdir, (str(self.folder),)
-
-
-@pytest.mark.parametrize("min_file_size", [1, 2**15], ids=["in a file", "in the database"])
-def test_a_planted_pickle_is_never_read_and_counts_as_missing(
-    tmp_path: Path, min_file_size: int
-) -> None:
-    key, evil = score_key(["model"], ("q", "aaa")), tmp_path / "evil"
-    with diskcache.Cache(tmp_path / "scores", disk_min_file_size=min_file_size) as planted:
-        planted[key] = Payload(evil)
-        assert list(planted._sql("SELECT mode FROM Cache")) == [(diskcache.core.MODE_PICKLE,)]
-    scorer = Counted()
-    cached = CachedScorer(scorer, FolderCache(tmp_path / "scores"), ["model"])
-    assert [cached.score([("q", "aaa")]) for _ in range(2)] == [[3.0], [3.0]]
-    assert scorer.passes == [[("q", "aaa")]]
-    assert not evil.exists()
-
-
-def test_a_planted_pickle_would_have_done_harm(tmp_path: Path) -> None:
-    """Else the test above shows nothing."""
-    pickle.loads(pickle.dumps(Payload(tmp_path / "evil")))
-    assert (tmp_path / "evil").exists()
-
-
-@pytest.mark.parametrize("value", ["a text", b"bytes", 3, float("inf"), None])
-def test_a_row_that_holds_no_score_counts_as_missing(tmp_path: Path, value: object) -> None:
+def test_a_folder_of_an_earlier_version_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "cache.db").write_bytes(b"SQLite format 3\0")
     cache = FolderCache(tmp_path)
-    cache.put({b"key": 1.0})
-    cache._cache._sql("UPDATE Cache SET value = ?", (value,))
-    assert cache.get([b"key"]) == {}
+    cache.put({KEY: 1.0})
+    assert FolderCache(tmp_path).get([KEY]) == {KEY: 1.0}
+    assert (tmp_path / "cache.db").read_bytes() == b"SQLite format 3\0"
+
+
+def test_a_new_folder_is_its_owners_alone(tmp_path: Path) -> None:
+    FolderCache(tmp_path / "new")
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "new" / FILE).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("logit", [float("inf"), float("nan")])
+def test_a_record_that_holds_no_score_counts_as_missing(tmp_path: Path, logit: float) -> None:
+    cache = FolderCache(tmp_path)
+    cache.put({KEY: logit})
+    assert cache.get([KEY]) == {}
+
+
+def test_each_flipped_bit_of_a_record_makes_it_missing_and_a_new_score_mends_it(
+    tmp_path: Path,
+) -> None:
+    cache = FolderCache(tmp_path, size_limit=1)
+    cache.put({KEY: 0.5, OTHER: 1.5})
+    whole = cache.path.read_bytes()
+    for bit in range(RECORD * 8):
+        damaged = bytearray(whole)
+        damaged[PAGE + bit // 8] ^= 1 << bit % 8
+        cache.path.write_bytes(damaged)
+        assert cache.get([KEY, OTHER]) == {KEY: 0.5}  # The last stored stands in front.
+    cache.put({OTHER: 1.5})
+    assert cache.get([KEY, OTHER]) == {KEY: 0.5, OTHER: 1.5}
+
+
+@given(st.integers(0, 3 * PAGE), st.binary(max_size=200))
+def test_no_damage_gives_another_score(place: int, written: bytes) -> None:
+    with TemporaryDirectory() as folder:
+        cache = FolderCache(Path(folder), size_limit=3 * PAGE)
+        logits = {bytes([number]) * KEY_BYTES: float(number) for number in range(150)}
+        cache.put(logits)
+        with cache.path.open("r+b") as file:
+            file.seek(place)
+            file.write(written)
+            file.truncate()
+        assert cache.get(list(logits)).items() <= logits.items()
 
 
 def unusable_folders(tmp_path: Path) -> list[Path]:
     (tmp_path / "file").write_text("")
     (tmp_path / "garbage").mkdir()
-    (tmp_path / "garbage" / "cache.db").write_bytes(b"no database" * 1_000)
-    (tmp_path / "occupied" / "cache.db").mkdir(parents=True)
+    (tmp_path / "garbage" / FILE).write_bytes(b"no cache" * 1_000)
+    (tmp_path / "occupied" / FILE).mkdir(parents=True)
     return [
         tmp_path / "file",
         tmp_path / "file" / "below",
@@ -279,37 +303,48 @@ def test_a_folder_that_fails_later_costs_a_warning_and_no_answer(
     cache = FolderCache(tmp_path)
     cached = CachedScorer(Counted(), cache, ["model"])
     cached.score([("q", "a")])
-    cache._cache.close()
-    for path in tmp_path.iterdir():
-        path.write_bytes(b"no database" * 1_000)
+    cache.path.write_bytes(b"no cache" * 1_000)
     with caplog.at_level(logging.WARNING):
         assert cached.score([("q", "a"), ("q", "bb")]) == [1.0, 2.0]
     assert {record.name for record in caplog.records} == {"bge_rerank.scoring.cache_folder"}
     assert f"the score cache in {tmp_path} failed: " in caplog.text
 
 
-def test_a_folder_locked_by_another_process_costs_a_warning_and_no_answer(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bge_rerank.scoring.cache_folder.SECONDS_FOR_THE_LOCK", 0)
-    cached = CachedScorer(Counted(), FolderCache(tmp_path), ["model"])
-    other = sqlite3.connect(tmp_path / "cache.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    assert cached.score([("q", "a")]) == [1.0]
-    assert "failed: Timeout" in caplog.text
-    other.close()
-    cached.score([("q", "a")])
-    assert cached.score([("q", "a")]) == [1.0]
+FULL_DISK = """
+import logging, resource, sys
+from pathlib import Path
+from bge_rerank.scoring.cache import CachedScorer
+from bge_rerank.scoring.cache_folder import FILE, PAGE, RECORD, FolderCache
+from bge_rerank.scoring.cache_folder import KEY as KEY_BYTES
+class One:
+    def score(self, pairs, /): return [1.5] * len(pairs)
+logging.basicConfig()
+scorer = CachedScorer(One(), FolderCache(Path(sys.argv[1])), ["m"])
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+assert scorer.score([("q", "a")]) == [1.5]
+"""
 
 
-@pytest.mark.parametrize(("package", "place"), [("cachetools", "memory"), ("diskcache", "folder")])
-def test_a_missing_package_names_the_extra(
-    package: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.light_processes
+def test_a_full_disk_costs_a_warning_and_no_answer(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FULL_DISK, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert f"the score cache in {tmp_path} failed: OSError" in done.stderr
+
+
+def test_a_folder_that_was_removed_costs_a_warning_and_no_answer(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setitem(sys.modules, package, None)
-    monkeypatch.delitem(sys.modules, "bge_rerank.scoring.cache_folder")
-    with pytest.raises(MissingDependencyError, match=rf"{package}.*'bge-rerank\[cache\]'"):
-        MemoryCache() if place == "memory" else open_cache(str(tmp_path))
+    cached = CachedScorer(Counted(), FolderCache(tmp_path / "scores"), ["model"])
+    shutil.rmtree(tmp_path / "scores")
+    assert cached.score([("q", "a")]) == [1.0]
+    assert "failed: FileNotFoundError" in caplog.text
+
+
+def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cachetools", None)
+    with pytest.raises(MissingDependencyError, match=r"cachetools.*'bge-rerank\[cache\]'"):
+        MemoryCache()
 
 
 def test_everybody_who_asks_for_a_place_gets_the_same_cache(tmp_path: Path) -> None:
