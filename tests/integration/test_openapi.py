@@ -1,5 +1,6 @@
 """The server does what its OpenAPI page says, whatever it is sent."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +25,12 @@ SCHEMA = schemathesis.openapi.from_asgi(
 )
 
 
-@pytest.mark.usefixtures("mini")
+@pytest.fixture(scope="module", autouse=True)
+def loaded(mini: Path) -> None:
+    """Load before the first request, which waits no longer than 10 seconds."""
+    load_scorer("mini", "torch").loaded().score([("q", "a")])
+
+
 @SCHEMA.parametrize()
 @settings(max_examples=25, deadline=None, derandomize=True)
 def test_no_request_makes_it_fail_or_answer_otherwise_than_it_says(case: Case) -> None:
