@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from bge_rerank.errors import InvalidInputError
 from bge_rerank.types import Span
 
 UNKNOWN_MAX_LENGTH = 512
@@ -19,6 +20,8 @@ SPECIAL_TOKENS = 8
 two more where a window starts inside a word."""
 SHORTEST_WINDOW = 8 * SPECIAL_TOKENS
 """The fewest tokens of a window and the query together."""
+SHORTEST_ROOM = SHORTEST_WINDOW // 4 - SPECIAL_TOKENS
+"""What that leaves for the window itself beside the longest query."""
 SHARED_TOKENS = 192
 """What a window shares with the one before, at least: more than a passage of 100 words. A short window
 shares half."""
@@ -43,10 +46,21 @@ def fitting_windows(
         texts: What is cut.
         offsets: Gives the tokens of texts by their places, special tokens left out.
         tokens: The longest pair.
+
+    Raises:
+        InvalidInputError: A text has to be cut, and the query leaves too little room for windows.
     """
     of_query, *of_texts = offsets([query, *texts])
     room = tokens - SPECIAL_TOKENS - min(len(of_query), tokens * 3 // 4)
-    return [window_spans(text, its, room) for text, its in zip(texts, of_texts, strict=True)]
+    if room < SHORTEST_ROOM and any(len(its) > max(room, 0) for its in of_texts):
+        raise InvalidInputError(
+            f"the query has {len(of_query)} tokens; with pairs of {tokens} tokens at most (max_length, or what "
+            f"the server takes) that leaves no room for windows of {SHORTEST_ROOM} tokens: shorten the query, "
+            "raise max_length, or use long_documents='truncate'"
+        )
+    return [
+        window_spans(text, its, max(room, 1)) for text, its in zip(texts, of_texts, strict=True)
+    ]
 
 
 def window_spans(text: str, offsets: Sequence[Span], size: int) -> list[Span]:

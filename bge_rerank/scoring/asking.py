@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import Sequence
 
+from bge_rerank.backends.stopping import stoppable
 from bge_rerank.errors import NonFiniteScoreError, ScoringError
 from bge_rerank.types import AsyncScorer, Pair, Scorer
 
@@ -45,10 +46,14 @@ async def ascore_pairs(scorer: Scorer, pairs: Sequence[Pair]) -> list[float]:
 
 
 async def ascore_with(scorer: Scorer, pairs: Sequence[Pair]) -> Sequence[float]:
-    """Return what a scorer answers, unchecked: awaited where it can be, else from a thread."""
+    """Return what a scorer answers, unchecked: awaited where it can be, else from a thread.
+
+    A thread cannot be cancelled; our backends leave off at their next batch where the caller is.
+    """
     if isinstance(scorer, AsyncScorer):
         return await scorer.ascore(pairs)
-    return await asyncio.to_thread(scorer.score, pairs)
+    with stoppable():
+        return await asyncio.to_thread(scorer.score, pairs)
 
 
 def logit_by_pair(distinct: Sequence[Pair], logits: Sequence[float]) -> dict[Pair, float]:

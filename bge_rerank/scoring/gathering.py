@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from math import inf
 from time import perf_counter
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -21,6 +22,12 @@ OnPass = Callable[[int, float], None]
 
 MAX_PAIRS = 1_024
 """Ten requests of a hundred candidates."""
+BATCHES_A_PASS = 4
+"""As many batches as this fill a scorer that takes turns: a larger call gains nothing from company."""
+CHARACTERS_A_TOKEN = 4
+"""Of English text, about."""
+UNKNOWN_BATCH_TOKENS = 1_024
+"""The token budget of a batch before the weights are loaded."""
 
 
 class GatheringScorer(Wrapper):
@@ -32,8 +39,13 @@ class GatheringScorer(Wrapper):
 
     No call is refused: those for which a pass has no room wait, first come first served, and one
     of more than `max_pairs` pairs has a pass of its own. A call that is cancelled before its pass
-    starts is left out of it; one that is cancelled later disturbs nobody. Where a pass raises
+    starts is left out of it; one that is cancelled later disturbs nobody, and where all of a pass
+    are, our backends stop it at the next batch. Where a pass raises
     `ScoringError`, each call is scored by itself, so that it fails for nobody but its cause.
+
+    With a scorer whose calls take turns (`takes_turns`, as those of `torch`, `openvino` and `onnx` do), a
+    call of many characters runs beside the passes and not in one, so that it holds up no small one: up to
+    `passes.LARGE_AT_ONCE` of them at a time.
 
     >>> class Lengths:
     ...     def score(self, pairs, /):
@@ -102,7 +114,14 @@ class GatheringScorer(Wrapper):
         loop = asyncio.get_running_loop()
         if loop not in self._passes:
             self._passes[loop] = Passes(one_pass, self.wait_ms / 1_000, self.max_pairs)
-        return await self._passes[loop].ascore(pairs)
+        return await self._passes[loop].ascore(pairs, self._max_characters())
+
+    def _max_characters(self) -> float:
+        """Return how many characters a pass has at most: those of a call with more are no part of one."""
+        if not getattr(self.scorer, "takes_turns", False):
+            return inf
+        tokens = getattr(self.scorer, "max_batch_tokens", None) or UNKNOWN_BATCH_TOKENS
+        return float(BATCHES_A_PASS * CHARACTERS_A_TOKEN * tokens)
 
 
 async def _pass(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bge_rerank.backends.encoder.pool import ForwardPool
 from bge_rerank.backends.http.checks import checked_server
 from bge_rerank.models.auto_backend import choose_backend
 from bge_rerank.models.config import ScorerConfig
@@ -20,7 +20,11 @@ from bge_rerank.types import Pair, Scorer, Span
 
 _loaded: dict[ScorerConfig, Scorer] = {}
 _gathering: dict[ScorerConfig, GatheringScorer] = {}
-_loading = threading.Lock()
+_loading: ForwardPool[ScorerConfig, None] = ForwardPool(
+    [lambda config: _load(config)]  # noqa: PLW0108 - it is defined below
+)
+"""Loads one at a time, on a thread of its own: a forked child hangs where torch computes on a thread of the
+parent's. The thread stays: without it, OpenMP lets the threads of small batches spin ten times as long."""
 
 
 @takes(ScorerConfig)
@@ -93,6 +97,11 @@ class LazyScorer:
         return self._told("max_batch_tokens")
 
     @property
+    def takes_turns(self) -> bool:
+        """Whether calls may run at the same time without holding each other up; likely, before loading."""
+        return self._told("takes_turns") is not False
+
+    @property
     def tokens_cut(self) -> Callable[[Sequence[Pair]], list[int]] | None:
         """Counts the tokens cut from each pair; `None` before loading, or if the backend cannot."""
         return self._told("tokens_cut")
@@ -117,8 +126,7 @@ class LazyScorer:
         With `score_cache`, it is the backend's with the cache in front of it.
         """
         if self.config not in _loaded:
-            with _loading:
-                _load(self.config)
+            list(_loading.run([self.config]))
         return _loaded[self.config]
 
     def _told(self, name: str) -> Any | None:
@@ -135,6 +143,14 @@ class _LoadedOnFirstPass:
     def __init__(self, lazy: LazyScorer) -> None:
         self.score = lazy.score
         self._lazy = lazy
+
+    @property
+    def takes_turns(self) -> bool:
+        return self._lazy.takes_turns
+
+    @property
+    def max_batch_tokens(self) -> int | None:
+        return self._lazy.max_batch_tokens
 
     async def ascore(self, pairs: Sequence[Pair], /) -> list[float]:
         ready = self._lazy.config in _loaded

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
+from math import inf
+from threading import Event
 
+from bge_rerank.backends.stopping import stoppable
 from bge_rerank.errors import ScoringError
 from bge_rerank.scoring.asking import logit_by_pair
 from bge_rerank.types import Pair
+
+LARGE_AT_ONCE = 2
+"""Calls beside the passes that run at a time: while one is encoded the other computes. Others wait for them."""
 
 ScoreAsync = Callable[[Sequence[Pair]], Awaitable[Sequence[float]]]
 """Scores the pairs of one pass."""
@@ -36,12 +42,14 @@ class Queue:
 
     Attributes:
         max_pairs: The most distinct pairs of a pass.
+        max_characters: The most characters of a pass.
         gathered: The requests of the next pass: at most `max_pairs` distinct pairs, or one request.
         distinct: The distinct pairs of `gathered`.
         behind: The requests that wait for a later pass. It is empty if `gathered` is.
     """
 
     max_pairs: int
+    max_characters: float = inf
     gathered: list[Request] = field(default_factory=list)
     distinct: set[Pair] = field(default_factory=set)
     behind: deque[Request] = field(default_factory=deque)
@@ -78,7 +86,10 @@ class Queue:
             self.distinct.update(request.pairs)
 
     def _has_room_for(self, request: Request) -> bool:
-        return not self.gathered or len(self.distinct.union(request.pairs)) <= self.max_pairs
+        if not self.gathered:
+            return True
+        together = self.distinct.union(request.pairs)
+        return len(together) <= self.max_pairs and characters(together) <= self.max_characters
 
 
 class Passes:
@@ -95,15 +106,26 @@ class Passes:
         self._score = score
         self._wait = wait
         self._queue = Queue(max_pairs)
+        self._large: asyncio.Semaphore | None = None
+        self._large_calls = 0
+        self._running: Sequence[Request] = ()
+        self._stop: Event | None = None
         self._task: asyncio.Task[None] | None = None
         self._full: asyncio.Future[None] | None = None
 
-    async def ascore(self, pairs: Sequence[Pair]) -> list[float]:
+    async def ascore(self, pairs: Sequence[Pair], max_characters: float = inf) -> list[float]:
         """Wait for a pass, and return the logits of these pairs.
+
+        A pass has `max_characters` at most; a call of more runs beside the passes.
 
         Raises:
             ScoringError: The scorer failed on these pairs.
         """
+        distinct = list(dict.fromkeys(pairs))
+        if characters(distinct) > max_characters:
+            logit_of = await self._beside(distinct)
+            return [logit_of[pair] for pair in pairs]
+        self._queue.max_characters = max_characters
         loop = asyncio.get_running_loop()
         request = Request(tuple(pairs), loop.time(), loop.create_future())
         self._queue.add(request)
@@ -116,7 +138,22 @@ class Passes:
             return await request.logits
         except asyncio.CancelledError:
             self._queue.discard(request)
+            if self._stop and all(running.logits.done() for running in self._running):
+                self._stop.set()
             raise
+
+    async def _beside(self, distinct: Sequence[Pair]) -> dict[Pair, float]:
+        """Score a large call while passes go on."""
+        if self._large is None:
+            self._large = asyncio.Semaphore(LARGE_AT_ONCE)
+        self._large_calls += 1
+        try:
+            async with self._large:
+                return logit_by_pair(distinct, await self._score(distinct))
+        finally:
+            self._large_calls -= 1
+            if not self._large_calls:
+                self._large = None
 
     async def _run(self) -> None:
         try:
@@ -147,7 +184,9 @@ class Passes:
         if not distinct:
             return
         try:
-            logit_of = logit_by_pair(distinct, await self._score(distinct))
+            with stoppable() as self._stop:
+                self._running = wanted
+                logit_of = logit_by_pair(distinct, await self._score(distinct))
         except ScoringError as error:
             if len(wanted) == 1:
                 _fail(wanted, error)
@@ -161,9 +200,19 @@ class Passes:
                 if not request.logits.done():
                     request.logits.set_result([logit_of[pair] for pair in request.pairs])
         finally:
+            self._running, self._stop = (), None
             # Somebody is without an answer here only where the loop shuts down.
             for request in wanted:
                 request.logits.cancel()
+
+
+def characters(pairs: Iterable[Pair]) -> int:
+    """Return how many characters some pairs have, a query counted with each of its passages.
+
+    >>> characters([("q", "abc"), ("q", "")])
+    5
+    """
+    return sum(len(query) + len(passage) for query, passage in pairs)
 
 
 def _fail(requests: Sequence[Request], error: Exception) -> None:

@@ -8,6 +8,9 @@ from bge_rerank.scoring.asking import ascore_with
 from bge_rerank.scoring.identity import Wrapper
 from bge_rerank.types import Pair, Scorer
 
+CHARACTERS_A_PIECE = 32_768
+"""The most characters of a piece, unless one pair has more: some 8,000 tokens."""
+
 
 class PiecewiseScorer(Wrapper):
     """A scorer that asks another for a few pairs at a time, one piece after the other.
@@ -25,7 +28,10 @@ class PiecewiseScorer(Wrapper):
     """
 
     def __init__(self, scorer: Scorer, piece: int) -> None:
-        """Wrap a scorer; `piece` is the most pairs that it is asked for at once."""
+        """Wrap a scorer; `piece` is the most pairs that it is asked for at once.
+
+        Of long ones it is asked for fewer: for `CHARACTERS_A_PIECE` characters.
+        """
         super().__init__(scorer)
         self.piece = piece
 
@@ -47,8 +53,17 @@ class PiecewiseScorer(Wrapper):
 
     def _pieces(self, pairs: Sequence[Pair]) -> Iterator[list[int]]:
         order = sorted(range(len(pairs)), key=lambda place: -len(pairs[place][1]))
-        for start in range(0, len(order), self.piece):
-            yield order[start : start + self.piece]
+        piece: list[int] = []
+        characters = 0
+        for place in order:
+            its = sum(map(len, pairs[place]))
+            if piece and (len(piece) == self.piece or characters + its > CHARACTERS_A_PIECE):
+                yield piece
+                piece, characters = [], 0
+            piece.append(place)
+            characters += its
+        if piece:
+            yield piece
 
 
 def _in_order(logits: dict[int, float]) -> list[float]:

@@ -26,7 +26,7 @@ COUNTED_CHARACTERS = 500_000
 class RankingService:
     """Ranks for many clients at a time.
 
-    Requests share passes of at most `pass_pairs` pairs, and a larger one takes several turns, so
+    Small requests share passes of at most `pass_pairs` pairs. A larger one takes turns with them, so
     none is held up by another for longer than a pass.
     """
 
@@ -38,7 +38,10 @@ class RankingService:
         self.limits = limits
         self.metrics = Metrics()
         gathering = GatheringScorer(scorer, wait_ms, pass_pairs, self.metrics.passed)
-        self._reranker = Reranker(PiecewiseScorer(gathering, pass_pairs), top_n=None)
+        # Where calls do not take turns batch by batch, a large one takes them piece by piece.
+        takes_turns = getattr(scorer, "takes_turns", False)
+        fair = gathering if takes_turns else PiecewiseScorer(gathering, pass_pairs)
+        self._reranker = Reranker(fair, top_n=None)
         self._waiting = 0
         # Of all requests, one at a time has its tokens counted: the threads are for passes too.
         self._counting = asyncio.Lock()

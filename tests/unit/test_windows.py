@@ -2,11 +2,20 @@
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bge_rerank import InvalidInputError
 from bge_rerank.types import Span
-from bge_rerank.windows import estimated_offsets, shared_tokens, window_spans
+from bge_rerank.windows import (
+    SHORTEST_ROOM,
+    SPECIAL_TOKENS,
+    estimated_offsets,
+    fitting_windows,
+    shared_tokens,
+    window_spans,
+)
 
 WORDS = st.lists(st.text("aé潮 \n", min_size=1, max_size=12), max_size=120).map(" ".join)
 
@@ -59,3 +68,43 @@ def test_a_text_that_fits_is_one_window() -> None:
 def test_estimated_tokens_leave_out_nothing_but_white_space(text: str) -> None:
     [tokens] = estimated_offsets([text])
     assert "".join(text[start:end] for start, end in tokens) == "".join(text.split())
+
+
+def all_tokens(texts: list[str]) -> list[list[Span]]:
+    return [tokens_of(text) for text in texts]
+
+
+@given(WORDS, WORDS, st.integers(0, 200))
+def test_windows_beside_any_query_are_few_and_full_or_refused_with_the_numbers(
+    query: str, text: str, longest: int
+) -> None:
+    try:
+        [spans] = fitting_windows(query, [text], all_tokens, longest)
+    except InvalidInputError as error:
+        assert f"the query has {len(tokens_of(query))} tokens" in str(error)  # noqa: PT017
+        assert f"pairs of {longest} tokens" in str(error)  # noqa: PT017
+        return
+    tokens = tokens_of(text)
+    held = [inside(tokens, span) for span in spans]
+    assert {token for its in held for token in its} == set(tokens)
+    if len(spans) > 1:
+        assert all(held)
+        room = longest - SPECIAL_TOKENS - min(len(tokens_of(query)), longest * 3 // 4)
+        assert room >= SHORTEST_ROOM
+        # Each step goes forward by a fourth of a window at least.
+        assert len(spans) <= 1 + 4 * len(tokens) / room
+
+
+@pytest.mark.parametrize("longest", [1, 8, 9, 16, 24, 32])
+def test_a_long_query_and_a_short_max_length_are_refused_and_do_not_hang(longest: int) -> None:
+    with pytest.raises(
+        InvalidInputError, match=f"the query has 200 tokens; with pairs of {longest} "
+    ):
+        fitting_windows("ab " * 200, ["cd " * 100], all_tokens, longest)
+
+
+def test_a_text_that_fits_beside_a_long_query_is_one_window() -> None:
+    # 50 tokens leave 5 beside the three fourths that are kept of the query.
+    assert fitting_windows("ab " * 200, ["", "c d e f"], all_tokens, 50) == [[(0, 0)], [(0, 7)]]
+    with pytest.raises(InvalidInputError):
+        fitting_windows("ab " * 200, ["c " * 20], all_tokens, 50)

@@ -9,15 +9,15 @@ transformers 4.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from bge_rerank.backends.forks import ForkableLock
+from bge_rerank.backends.stopping import stop_if_told
 from bge_rerank.errors import ConfigurationError
 from bge_rerank.models.config import LoadOptions, SpecialTokensInText
 from bge_rerank.types import Pair, Span
@@ -33,6 +33,8 @@ TEXTS_A_BATCH = 512
 """Texts tokenised at a time: bounds the tokenizer's own memory, which is far above that of the ids."""
 LONG_TEXTS_A_BATCH = 16
 """The same where they are long, and places of tokens are asked for."""
+CHARACTERS_A_BATCH = 100_000
+"""Characters tokenised at a time, unless one text has more: some 50 ms, after which another call has its turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ class PairEncoder:
             _escape_special_tokens(tokenizer)
         self._tokenizer = tokenizer
         self._template = PairTemplate.of(tokenizer)
-        self._lock = threading.Lock()
+        self._lock = ForkableLock()
         self.max_length = max_length
         self._query_max_length = max_length * 3 // 4
         if max_length - self._query_max_length <= self._template.special_tokens:
@@ -135,33 +137,46 @@ class PairEncoder:
                 f"max_length is {max_length}; that leaves no room for a passage"
             )
 
-    def encode(self, pairs: Sequence[Pair]) -> list[EncodedPair]:
-        """Encode each pair, in input order, to at most `max_length` tokens."""
-        queries = list(dict.fromkeys(query for query, _ in pairs))
-        query_ids = dict(zip(queries, self._tokenise(queries), strict=True))
+    def encode(
+        self, pairs: Sequence[Pair], known: Mapping[str, Ids] | None = None
+    ) -> list[EncodedPair]:
+        """Encode each pair, in input order, to at most `max_length` tokens.
+
+        Args:
+            pairs: What is encoded.
+            known: The ids of queries that need not be tokenised again, from `query_ids`.
+        """
+        query_ids = self.query_ids(pairs, known)
         passage_ids = self._tokenise([passage for _, passage in pairs])
         return [
             self._pair(query_ids[query], ids)
             for (query, _), ids in zip(pairs, passage_ids, strict=True)
         ]
 
+    def query_ids(
+        self, pairs: Sequence[Pair], known: Mapping[str, Ids] | None = None
+    ) -> dict[str, Ids]:
+        """Return the ids of each query of some pairs, those that are not known tokenised."""
+        queries = dict.fromkeys(query for query, _ in pairs)
+        found = {query: ids for query, ids in (known or {}).items() if query in queries}
+        new = [query for query in queries if query not in found]
+        return found | dict(zip(new, self._tokenise(new), strict=True))
+
     def windows(self, query: str, texts: Sequence[str], tokens: int) -> list[list[Span]]:
         """Cut each text into windows that make pairs of at most `tokens` tokens with the query."""
         return fitting_windows(query, texts, self._offsets, min(tokens, self.max_length))
 
     def _offsets(self, texts: Sequence[str]) -> list[list[Span]]:
-        rest = iter(texts)
         offsets: list[list[Span]] = []
-        while batch := list(islice(rest, LONG_TEXTS_A_BATCH)):
+        for batch in _batches(texts, LONG_TEXTS_A_BATCH):
             with self._lock:
                 encodings = self._tokenizer.encode_batch(batch, add_special_tokens=False)
             offsets.extend(encoding.offsets for encoding in encodings)
         return offsets
 
     def _tokenise(self, texts: Sequence[str]) -> list[Ids]:
-        rest = iter(texts)
         ids: list[Ids] = []
-        while batch := list(islice(rest, TEXTS_A_BATCH)):
+        for batch in _batches(texts, TEXTS_A_BATCH):
             with self._lock:
                 encodings = self._tokenizer.encode_batch_fast(batch, add_special_tokens=False)
             ids.extend(np.array(encoding.ids, np.int32) for encoding in encodings)
@@ -191,3 +206,22 @@ def _escape_special_tokens(tokenizer: Tokenizer) -> None:
     apart = [normalizers.Replace(name, f"{name[0]} {name[1:]}") for name in names if len(name) > 1]
     given = [] if tokenizer.normalizer is None else [tokenizer.normalizer]
     tokenizer.normalizer = normalizers.Sequence([*given, *apart])
+
+
+def _batches(texts: Sequence[str], most: int) -> Iterator[list[str]]:
+    """Yield at most so many texts at a time, of at most `CHARACTERS_A_BATCH` characters or a single text.
+
+    Raises:
+        ScoringError: Nobody waits for them any more.
+    """
+    batch: list[str] = []
+    characters = 0
+    for text in texts:
+        if batch and (len(batch) == most or characters + len(text) > CHARACTERS_A_BATCH):
+            yield batch
+            batch, characters = [], 0
+        stop_if_told()
+        batch.append(text)
+        characters += len(text)
+    if batch:
+        yield batch

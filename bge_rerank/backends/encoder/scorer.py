@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from math import ceil
 
 from bge_rerank.backends.encoder.batches import coarse_length, even_batches, length_ordered_batches
-from bge_rerank.backends.encoder.pairs import EncodedPair, PairEncoder
+from bge_rerank.backends.encoder.pairs import EncodedPair, Ids, PairEncoder
 from bge_rerank.backends.encoder.pool import ForwardPool
+from bge_rerank.backends.stopping import stop_if_told
 from bge_rerank.models.config import ScorerConfig
 from bge_rerank.types import Pair, Span
 
@@ -36,13 +37,17 @@ class EncoderScorer:
     Pairs are encoded a window ahead of the batches that run.
 
     Safe to share between threads. Calls take turns batch by batch, so a short call waits for a few
-    batches of a long one and not for all of it.
+    batches of a long one and not for all of it. One that is awaited and cancelled stops at its next batch.
+    A forked child scores as its parent does.
 
     Attributes:
         max_length: The longest sequence in tokens, query and special tokens included.
         max_batch_tokens: The token budget of a batch.
         precision: In what the model computes: `"float32"`, `"bfloat16"`, `"float16"`, `"int8"`.
     """
+
+    takes_turns = True
+    """Calls may run at the same time, and none holds up another for long."""
 
     def __init__(
         self,
@@ -81,14 +86,14 @@ class EncoderScorer:
         self._coarse_lengths = coarse_lengths
         self._packs = packs
         self._encoder = encoder
-        self._pool = ForwardPool(runners)
+        self._pool = ForwardPool(runners, cost=_tokens)
 
     def score(self, pairs: Sequence[Pair], /) -> list[float]:
         """Return the logit of each pair, in input order.
 
         Raises:
             OutOfMemoryError: A single pair does not fit into the device's memory.
-            ScoringError: The forward pass failed.
+            ScoringError: The forward pass failed, or whoever awaits the scores was cancelled.
         """
         logits = [0.0] * len(pairs)
         cut: list[int] = []
@@ -99,6 +104,7 @@ class EncoderScorer:
             for window in self._windows_of(pairs):
                 cut.extend(pair.cut for pair in window if pair.cut)
                 for batch in self._divided([len(pair.ids) for pair in window]):
+                    stop_if_told()
                     under_way.append([start + index for index in batch])
                     yield [window[index] for index in batch]
                 start += len(window)
@@ -128,8 +134,11 @@ class EncoderScorer:
         """Encode pairs, as many at a time as are divided into batches together."""
         size = PAIRS_A_PACKED_WINDOW if self._packs else PAIRS_A_WINDOW
         window: list[EncodedPair] = []
+        queries: dict[str, Ids] = {}
         for start in range(0, len(pairs), size):
-            window += self._encoder.encode(pairs[start : start + size])
+            some = pairs[start : start + size]
+            queries = self._encoder.query_ids(some, queries)
+            window += self._encoder.encode(some, queries)
             tokens = sum(len(pair.ids) for pair in window)
             if not self._packs or tokens >= self.max_batch_tokens * self._shares:
                 yield window
@@ -145,3 +154,7 @@ class EncoderScorer:
             lengths = [coarse_length(length, self.max_length) for length in lengths]
         budget = min(self.max_batch_tokens, ceil(sum(lengths) / self._shares))
         return length_ordered_batches(lengths, budget, self._batch_cost)
+
+
+def _tokens(batch: Sequence[EncodedPair]) -> int:
+    return sum(len(pair.ids) for pair in batch)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import onnxruntime as ort
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
-
 from bge_rerank.backends.cores import usable_cores
 from bge_rerank.backends.encoder.batches import padded
 from bge_rerank.backends.encoder.pairs import EncodedPair
 from bge_rerank.backends.encoder.scorer import EncoderScorer
 from bge_rerank.backends.exported.files import ExportedModel, read_export
+from bge_rerank.backends.exported.silent import onnxruntime_reports_nothing
 from bge_rerank.errors import ConfigurationError, ModelLoadError, ScoringError
 from bge_rerank.models.config import ScorerConfig
+
+with onnxruntime_reports_nothing():
+    import onnxruntime as ort
+    from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 _ORT_ERRORS = (
     ort_errors.EPFail,

@@ -7,15 +7,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import openvino as ov
-from openvino import opset13 as ops
 
 from bge_rerank.backends.encoder.batches import coarse_length, padded
 from bge_rerank.backends.encoder.pairs import EncodedPair
 from bge_rerank.backends.encoder.scorer import EncoderScorer
 from bge_rerank.backends.exported.files import ExportedModel, read_export, without_links
+from bge_rerank.backends.exported.silent import openvino_reports_nothing
 from bge_rerank.errors import ConfigurationError, ModelLoadError, ScoringError
 from bge_rerank.models.config import ScorerConfig
+
+with openvino_reports_nothing():
+    import openvino as ov
+    from openvino import opset13 as ops
 
 logger = logging.getLogger(__name__)
 

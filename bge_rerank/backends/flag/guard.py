@@ -5,15 +5,18 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 import sys
-import threading
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
 from packaging.specifiers import SpecifierSet
 
 from bge_rerank.backends.device import choose_devices, is_out_of_memory
+from bge_rerank.backends.encoder.pool import ForwardPool
 from bge_rerank.backends.quiet import without_tqdm
+from bge_rerank.backends.stopping import stop_if_told
 from bge_rerank.errors import (
     ConfigurationError,
     OutOfMemoryError,
@@ -32,15 +35,19 @@ BATCH_SIZE = 16
 
 Answer = TypeVar("Answer")
 
-_one_call_at_a_time = threading.Lock()
-"""FlagEmbedding keeps its progress bars in module globals, and its tokenizer is not thread-safe."""
+_one_call_at_a_time: ForwardPool[Callable[[], Any], Any] = ForwardPool([lambda call: call()])
+"""FlagEmbedding keeps its progress bars in module globals, and its tokenizer is not thread-safe. Its calls have
+a thread of their own: torch computes in a forked child only on threads that the child has started."""
 
 
 class GuardedScorer:
     """One of FlagEmbedding's classes, in one process on one device.
 
-    Safe to share between threads, which take turns.
+    Safe to share between threads, which take turns. A call that is awaited and cancelled stops at its next batch.
     """
+
+    takes_turns = False
+    """A call holds up the others until it ends."""
 
     def __init__(self, config: ScorerConfig, model: ModelConfig) -> None:
         """Choose the length and the device; nothing is loaded.
@@ -61,8 +68,15 @@ class GuardedScorer:
 
     def _in_turn(self, compute: Callable[[int], Answer]) -> Answer:
         """Compute with a batch size that fits into memory, without progress bars."""
-        with _one_call_at_a_time, without_tqdm(sys.modules[type(self._inner).__module__]):
-            return with_halved_batches(compute)
+
+        def call() -> Answer:
+            stop_if_told()
+            with without_tqdm(sys.modules[type(self._inner).__module__]):
+                return with_halved_batches(compute)
+
+        # A cancellation is told through the caller's context.
+        answers: list[Answer] = [*_one_call_at_a_time.run([partial(copy_context().run, call)])]
+        return answers[0]
 
     def windows(self, query: str, texts: Sequence[str], tokens: int, /) -> list[list[Span]]:
         """Cut each text into windows that make pairs of at most `tokens` tokens with the query."""
@@ -70,10 +84,14 @@ class GuardedScorer:
 
     def _offsets(self, texts: Sequence[str]) -> list[list[Span]]:
         """Return where the tokens of each text lie in it, special tokens left out."""
-        with _one_call_at_a_time:
-            encodings = self._inner.tokenizer(
-                list(texts), add_special_tokens=False, return_offsets_mapping=True, verbose=False
-            )
+        tokenise = partial(
+            self._inner.tokenizer,
+            list(texts),
+            add_special_tokens=False,
+            return_offsets_mapping=True,
+            verbose=False,
+        )
+        [encodings] = _one_call_at_a_time.run([tokenise])
         return [[(start, end) for start, end in its] for its in encodings["offset_mapping"]]
 
 
@@ -110,6 +128,7 @@ def guarded(forward: Callable[..., Any]) -> Callable[..., Any]:
     """Turn a `RuntimeError` of a forward pass into one that FlagEmbedding does not retry for ever."""
 
     def guard(*args: Any, **kwargs: Any) -> Any:
+        stop_if_told()
         try:
             return forward(*args, **kwargs)
         except RuntimeError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,7 @@ class TorchRunner:
         self._max_length = max_length
         self._coarse_lengths = keeps_every_shape(device, model.dtype)
         self._device = device
+        self._process = os.getpid()
         self._takes_type_ids = "token_type_ids" in tokenizer.model_input_names
         self._pad_token_id = int(tokenizer.pad_token_id)
         self._packs = packs
@@ -129,8 +131,13 @@ class TorchRunner:
 
         Raises:
             OutOfMemoryError: A single pair does not fit into the device's memory.
-            ScoringError: The forward pass failed.
+            ScoringError: The forward pass failed, or this process was forked and the device is no CPU.
         """
+        if self._device.type != "cpu" and os.getpid() != self._process:
+            raise ScoringError(
+                f"{self._device} cannot be used in a process that was forked from the one which loaded the "
+                "model; start processes by 'spawn', or load the model after the fork alone"
+            )
         try:
             return self._forward(batch)
         except (RuntimeError, MemoryError) as error:

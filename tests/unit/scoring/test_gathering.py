@@ -20,7 +20,9 @@ from bge_rerank import (
     ScoringError,
     load_scorer,
 )
+from bge_rerank.backends.stopping import stop_if_told
 from bge_rerank.scoring.gathering import GatheringScorer
+from bge_rerank.scoring.passes import LARGE_AT_ONCE
 from conftest import PASSAGES, QUERY
 from counted_scorer import Counted, Pairs, length
 from langchain_bge_rerank import BGERerankerCompressor
@@ -66,6 +68,86 @@ async def settled() -> None:
     """Let every task run as far as it can without waiting."""
     for _ in range(5):
         await asyncio.sleep(0)
+
+
+class TakesTurns(Gated):
+    """Lets calls take turns; a pass has room for 4 x 4 x 10 characters."""
+
+    takes_turns = True
+    max_batch_tokens = 10
+
+
+LARGE = [("q", "l" * 50) for _ in range(1)] + [("q", f"{number}" + "l" * 50) for number in range(3)]
+
+
+async def test_a_large_call_runs_beside_the_passes_and_small_ones_overtake_it() -> None:
+    scorer = TakesTurns()
+    gathering = GatheringScorer(scorer)
+    large = asyncio.create_task(gathering.ascore([*LARGE, LARGE[0]]))
+    await scorer.until_started()
+    small = calls(gathering, "a", "bb")
+    while len(scorer.passes) < 2:  # noqa: ASYNC110 - it is counted in another thread
+        await asyncio.sleep(0.01)
+    scorer.gate.set()
+    assert await asyncio.gather(*small) == [[1.0], [2.0]]
+    assert await large == [50.0, 51.0, 51.0, 51.0, 50.0]
+    assert scorer.passes == [LARGE, [("q", "a"), ("q", "bb")]]
+
+
+async def test_few_large_calls_run_at_a_time_and_the_others_wait() -> None:
+    scorer = TakesTurns()
+    gathering = GatheringScorer(scorer)
+    large = [asyncio.create_task(gathering.ascore(LARGE)) for _ in range(5)]
+    await scorer.until_started()
+    await asyncio.sleep(0.1)
+    assert len(scorer.passes) <= LARGE_AT_ONCE
+    scorer.gate.set()
+    assert len({tuple(logits) for logits in await asyncio.gather(*large)}) == 1
+    assert len(scorer.passes) == 5
+    assert gathering._passes[asyncio.get_running_loop()]._large is None
+
+
+async def test_a_pass_has_no_more_characters_than_fill_the_scorer() -> None:
+    scorer = TakesTurns()
+    scorer.gate.set()
+    texts = [f"{number}" + "t" * 69 for number in range(5)]
+    await asyncio.gather(*calls(GatheringScorer(scorer), *texts))
+    assert [len(pairs) for pairs in scorer.passes] == [2, 2, 1]
+
+
+class Stoppable(Gated):
+    """Asks, when it is let through, whether anybody waits."""
+
+    stopped = False
+
+    def begin(self) -> None:
+        super().begin()
+        try:
+            stop_if_told()
+        except ScoringError:
+            self.stopped = True
+            raise
+
+
+@pytest.mark.parametrize("wait_ms", [0, 2])
+@pytest.mark.parametrize("kept", [False, True])
+async def test_a_pass_is_told_to_stop_when_the_last_of_its_calls_is_cancelled(
+    wait_ms: float, kept: bool
+) -> None:
+    scorer = Stoppable()
+    waiting = calls(GatheringScorer(scorer, wait_ms), "a", *("b" * (wait_ms > 0)))
+    await scorer.until_started()
+    for call in waiting[kept:]:
+        call.cancel()
+    await settled()
+    scorer.gate.set()
+    if kept:
+        assert await waiting[0] == [1.0]
+    await asyncio.gather(*waiting, return_exceptions=True)
+    while scorer.stopped is kept:  # noqa: ASYNC110 - it is told in another thread
+        await asyncio.sleep(0.01)
+    assert scorer.stopped is not kept
+    assert len(scorer.passes) == 1
 
 
 async def test_twenty_concurrent_reranks_take_one_pass() -> None:

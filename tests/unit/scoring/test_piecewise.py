@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bge_rerank.scoring.piecewise import PiecewiseScorer
+from bge_rerank.scoring.piecewise import CHARACTERS_A_PIECE, PiecewiseScorer
 from counted_scorer import Counted, length
 
 PAIRS = st.lists(st.tuples(st.just("q"), st.text(max_size=9)), max_size=40)
@@ -46,3 +46,10 @@ def test_a_scorer_that_gives_another_number_of_scores_is_no_silent_loss() -> Non
 
     with pytest.raises(ValueError, match="shorter"):
         PiecewiseScorer(OneTooFew(), 3).score([("q", "a"), ("q", "b")])
+
+
+def test_a_piece_of_long_pairs_holds_few() -> None:
+    counted = Counted()
+    pairs = [("q", "a" * 10_000)] * 7 + [("q", "b" * 2 * CHARACTERS_A_PIECE)] + [("q", "c")] * 5
+    PiecewiseScorer(counted, 32).score(pairs)
+    assert [len(scored) for scored in counted.passes] == [1, 3, 3, 6]

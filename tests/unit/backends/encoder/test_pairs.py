@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 import bge_rerank_mini
-from bge_rerank import ConfigurationError
-from bge_rerank.backends.encoder.pairs import PairEncoder, PairTemplate
+from bge_rerank import ConfigurationError, ScoringError
+from bge_rerank.backends.encoder.pairs import CHARACTERS_A_BATCH, PairEncoder, PairTemplate
+from bge_rerank.backends.stopping import stoppable
 from bge_rerank.models.config import SpecialTokensInText
 from tiny_encoders import SENTENCES, tokenizer
 
@@ -152,3 +153,29 @@ def test_windows_of_a_text_with_such_names_have_its_own_places(kind: str) -> Non
     assert spans[0][0] == 0
     assert spans[-1][1] >= len(text.rstrip()) - 1
     assert all(0 <= start < end <= len(text) for start, end in spans)
+
+
+def test_long_texts_are_tokenised_few_at_a_time_and_others_have_their_turn_between() -> None:
+    encoder = PairEncoder(Tokenizer.from_file(MINI), 512)
+    tokenizer = encoder._tokenizer
+    sizes: list[int] = []
+
+    class Noted:
+        def encode_batch_fast(self, texts: list[str], **options: bool) -> object:
+            sizes.append(sum(map(len, texts)))
+            return tokenizer.encode_batch_fast(texts, **options)
+
+    encoder._tokenizer = Noted()  # type: ignore[assignment]
+    pairs = [("tides", "tide " * 3_000)] * 20 + [("tides", "tide " * 50_000)]
+    assert len(encoder.encode(pairs)) == 21
+    assert max(sizes) == 250_000
+    assert sorted(sizes)[-2] <= CHARACTERS_A_BATCH
+    assert len(sizes) == 1 + 4 + 1
+
+
+def test_encoding_stops_between_texts_where_nobody_waits() -> None:
+    encoder = PairEncoder(Tokenizer.from_file(MINI), 512)
+    with stoppable() as stop:
+        stop.set()
+        with pytest.raises(ScoringError, match="stopped"):
+            encoder.encode([("tides", "a")])

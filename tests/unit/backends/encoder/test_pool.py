@@ -1,3 +1,4 @@
+import os
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -52,15 +53,15 @@ def test_a_short_call_does_not_wait_for_all_of_a_long_one(
 
     pool = ForwardPool([runner])
     handed_over = threading.Event()
-    submit = pool._executor.submit
+    hand_over = pool._hand_over
 
-    def submit_and_tell(function: Any, batch: str) -> Any:
-        future = submit(function, batch)
+    def hand_over_and_tell(turn: int, batch: str) -> Any:
+        future = hand_over(turn, batch)
         if batch == "short":
             handed_over.set()
         return future
 
-    monkeypatch.setattr(pool._executor, "submit", submit_and_tell)
+    monkeypatch.setattr(pool, "_hand_over", hand_over_and_tell)
     long = threading.Thread(target=lambda: list(pool.run(["long"] * 40)))
     long.start()
     short = threading.Thread(target=lambda: list(pool.run(["short"])))
@@ -88,3 +89,69 @@ def test_a_fault_is_raised_and_what_had_not_begun_is_left_out() -> None:
         list(pool.run(range(100)))
     assert len(begun) <= 2 + BATCHES_AHEAD + 1
     assert list(pool.run([7])) == [7]
+
+
+def test_calls_take_turns_by_what_their_batches_cost() -> None:
+    go_on = threading.Semaphore(0)
+    done: list[str] = []
+
+    def runner(batch: str) -> None:
+        go_on.acquire(timeout=10)
+        done.append(batch)
+
+    pool = ForwardPool([runner], cost=len)
+    longs = [
+        threading.Thread(target=list, args=(pool.run([f"long call {n}"] * 3),)) for n in range(4)
+    ]
+    for long in longs:
+        long.start()
+    while pool._waiting.qsize() < 4 * 3 - 1:
+        threading.Event().wait(0.01)
+    short = threading.Thread(target=list, args=(pool.run(["s1", "s2"]),))
+    short.start()
+    while pool._waiting.qsize() < 4 * 3 - 1 + 2:
+        threading.Event().wait(0.01)
+    go_on.release(100)
+    for call in (*longs, short):
+        call.join()
+    # The first batches of the long ones came before it, their second ones wait for both of its own.
+    assert done.index("s2") == 5
+    assert len(done) == 14
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_waits_for_the_batch_that_runs_and_the_pool_goes_on_in_both() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    done: list[int] = []
+
+    def runner(batch: int) -> int:
+        begun.set()
+        go_on.wait(10)
+        done.append(batch)
+        return batch
+
+    pool = ForwardPool([runner])
+    call = threading.Thread(target=list, args=(pool.run([1, 2, 3]),))
+    call.start()
+    assert begun.wait(10)
+    threading.Timer(0.05, go_on.set).start()
+    child = os.fork()
+    if child == 0:
+        # Whether the batch that ran at the time has ended, and whether the child has a pool.
+        os._exit(0 if 1 in done and list(pool.run([7])) == [7] else 1)
+    call.join()
+    assert os.waitpid(child, 0)[1] == 0
+    assert list(pool.run([8])) == [8]
+    assert done == [1, 2, 3, 8]
+
+
+def test_a_fork_does_not_wait_for_ever() -> None:
+    go_on = threading.Event()
+    pool = ForwardPool([lambda batch: go_on.wait(10) and batch])
+    call = threading.Thread(target=list, args=(pool.run([1]),))
+    call.start()
+    pool.before_fork(0.01)
+    pool.after_fork()
+    go_on.set()
+    call.join()
+    assert list(pool.run([2])) == [2]

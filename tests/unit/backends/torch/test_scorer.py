@@ -1,4 +1,5 @@
 import logging
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +17,7 @@ from bge_rerank import (
 )
 from bge_rerank.backends.encoder.batches import coarse_length
 from bge_rerank.backends.encoder.scorer import PAIRS_A_PACKED_WINDOW
-from bge_rerank.backends.torch.scorer import TorchScorer, can_pack
+from bge_rerank.backends.torch.scorer import TorchRunner, TorchScorer, can_pack
 from bge_rerank.models.config import ScorerConfig
 from conftest import PASSAGES, QUERY
 from tiny_encoders import make_tiny_reranker
@@ -123,9 +124,9 @@ def test_packed_batches_run_while_later_pairs_are_not_yet_encoded(
     events: list[str] = []
     encode = scorer._encoder.encode
 
-    def noted(pairs: Any) -> Any:
+    def noted(*pairs: Any) -> Any:
         events.append("encode")
-        return encode(pairs)
+        return encode(*pairs)
 
     monkeypatch.setattr(scorer._encoder, "encode", noted)
     scorer.model.get_input_embeddings().register_forward_pre_hook(lambda *_: events.append("run"))
@@ -283,3 +284,34 @@ def test_a_device_that_is_not_there_is_refused(device: str) -> None:
 def test_options_that_do_not_fit_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         TorchScorer(ScorerConfig("mini", "torch", **options))
+
+
+@pytest.mark.parametrize("packs", [False, True])
+def test_a_query_is_tokenised_once_a_call_however_many_passages_it_has(
+    monkeypatch: pytest.MonkeyPatch, packs: bool
+) -> None:
+    scorer = packing(max_batch_tokens=200) if packs else TorchScorer(ScorerConfig("mini", "torch"))
+    monkeypatch.setattr("bge_rerank.backends.encoder.scorer.PAIRS_A_WINDOW", 50)
+    texts: list[str] = []
+    tokenise = scorer._encoder._tokenise
+    monkeypatch.setattr(
+        scorer._encoder, "_tokenise", lambda batch: texts.extend(batch) or tokenise(batch)
+    )
+    count = 2 * PAIRS_A_PACKED_WINDOW
+    scorer.score([("the query", f"moon {number}") for number in range(count)])
+    assert texts.count("the query") == 1
+    assert len(texts) == 1 + count
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_an_accelerator_in_a_forked_child_is_a_clear_error(scorer: TorchScorer) -> None:
+    cuda = TorchRunner(scorer.model, torch.device("cuda"), scorer.tokenizer, 512, packs=False)
+    child = os.fork()
+    if child == 0:
+        try:
+            cuda(scorer._encoder.encode(PAIRS[:1]))
+        except ScoringError as error:
+            os._exit(0 if "spawn" in str(error) else 1)
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -1,0 +1,89 @@
+"""A process that scores, forks, and scores again in its children: `python forked.py BACKEND FOLDER`.
+
+Prints a line of JSON: the name of each way to fork, and how its child ended: "as the parent" or what else.
+A child that hangs is ended by an alarm.
+"""
+
+import asyncio
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+from bge_rerank import load_scorer
+
+SECONDS = 60
+"""Until a child counts as hanging; it takes one or two."""
+PAIRS = [
+    ("what causes tides", f"{n} The Moon raises the tides. " * (1 + 5 * n % 7)) for n in range(12)
+]
+SCORER = load_scorer(sys.argv[2], sys.argv[1], max_length=96)
+OTHER = load_scorer(sys.argv[2], sys.argv[1], max_length=64)
+"""Another model, for all that loading knows: the parent has not loaded it."""
+
+
+def forked(holds: Callable[[], bool]) -> str:
+    """Return how a child ended that had to find something true."""
+    child = os.fork()
+    if child == 0:
+        signal.alarm(SECONDS)
+        try:
+            os._exit(0 if holds() else 3)
+        finally:
+            os._exit(4)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return {0: "as the parent", 3: "other scores", 4: "raised", -14: "hung"}.get(code, str(code))
+
+
+def scored(number: int) -> list[float]:
+    signal.alarm(SECONDS)
+    return SCORER.score(PAIRS)
+
+
+def pooled(want: list[float]) -> str:
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        answers = pool.map_async(scored, range(4)).get(SECONDS)
+    return "as the parent" if answers == [want] * 4 else "other scores"
+
+
+def while_a_thread_scores(holds: Callable[[], bool]) -> str:
+    over = threading.Event()
+
+    def score() -> None:
+        while not over.is_set():
+            SCORER.score(PAIRS)
+
+    threads = [threading.Thread(target=score) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    ends = {forked(holds) for _ in range(5)}
+    over.set()
+    for thread in threads:
+        thread.join()
+    return " and ".join(sorted(ends))
+
+
+def main() -> None:
+    """Fork in each way."""
+    want = SCORER.score(PAIRS)
+
+    def as_before() -> bool:
+        return SCORER.score(PAIRS) == want
+
+    ends = {
+        "os.fork": forked(as_before),
+        "awaited": forked(lambda: asyncio.run(SCORER.ascore(PAIRS)) == want),
+        "a grandchild": forked(lambda: as_before() and forked(as_before) == "as the parent"),
+        "multiprocessing": pooled(want),
+        "while a thread scores": while_a_thread_scores(as_before),
+        "another model loads": forked(lambda: len(OTHER.score(PAIRS)) == len(PAIRS)),
+        "the parent afterwards": "as the parent" if as_before() else "other scores",
+    }
+    print(json.dumps(ends))
+
+
+if __name__ == "__main__":
+    main()
