@@ -85,7 +85,13 @@ def _as_text(_rank: int, ranked: Ranked, record: Record) -> str:
 def _as_json(rank: int, ranked: Ranked, record: Record) -> str:
     own = {"rank": rank, "index": ranked.index, "logit": ranked.logit}
     scores = rerank_metadata(ranked, record.passage, record.passage)
-    return json.dumps({**record.fields, **own, **scores})
+    try:
+        return json.dumps({**record.fields, **own, **scores})
+    except RecursionError as error:
+        raise InvalidInputError(
+            f"the object of the line {record.passage!r:.80} is nested too deep to be written; "
+            "leave --json out, or give flatter objects"
+        ) from error
 
 
 def _write(lines: Iterable[str]) -> None:
