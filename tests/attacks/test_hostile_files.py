@@ -3,6 +3,7 @@
 Whoever can write into a folder can write wrong scores into it. Nothing more may follow.
 """
 
+import io
 import json
 import os
 import random
@@ -24,6 +25,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from bge_rerank import (
     CalibrationError,
@@ -32,6 +34,7 @@ from bge_rerank import (
     InvalidInputError,
     ModelLoadError,
     Ranked,
+    Ranking,
     RerankError,
 )
 from bge_rerank.calibration.calibration import KIND as CALIBRATION_KIND
@@ -450,3 +453,70 @@ def test_a_grade_of_many_digits_is_refused_by_its_line(
 def test_the_largest_grade_is_measured() -> None:
     [values] = measure_rankings({"a": LARGEST_GRADE, "b": 1}, [["b", "a"]])
     assert 0.0 < values["nDCG@10"] < 1.0
+
+
+# --- Texts that command the terminal that shows them.
+
+CLIPBOARD = "\x1b]52;c;cm0gLXJmIH4=\x07"
+COMMANDING = f"tides {CLIPBOARD}\x9b2J\r\x08\u202egnp.exe"
+COMMANDS = "\x07\x08\r\x1b\x9b\u202e"
+
+
+def commands_in(shown: str) -> set[str]:
+    return set(COMMANDS) & set(shown)
+
+
+def test_a_ranking_commands_no_terminal() -> None:
+    console = Console(file=io.StringIO(), width=120)
+    texts = [COMMANDING, f"Bread. {COMMANDING} Yeast."]
+    ranked = [Ranked(0, 0.9, 2.2), Ranked(1, 0.1, -2.2, span=(7, 7 + len(COMMANDING)))]
+    console.print(Ranking(ranked, COMMANDING, texts))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert shown.count("tides") == 3
+    assert not commands_in(shown)
+
+
+def test_an_evaluation_commands_no_terminal(
+    tiny_reranker: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [
+        {
+            "id": f"{number}{COMMANDING}",
+            "query": f"{COMMANDING} {number}",
+            "candidates": ["a", COMMANDING],
+            "relevant": [number % 2],
+        }
+        for number in range(20)
+    ]
+    path = tmp_path / "data.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    model = shutil.copytree(tiny_reranker, tmp_path / COMMANDING.replace("/", ""))
+    arguments = ["--model", str(model), "--backend", "torch", "--output", str(tmp_path / "out")]
+    assert main(["evaluate", str(path), *arguments]) == 0
+    captured = capsys.readouterr()
+    assert "gnp.exe" in captured.out
+    assert not commands_in(captured.out)
+
+
+def test_an_error_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["drift", f"/no/{COMMANDING}.json"]) == 1
+    assert not commands_in(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("to_terminal", [True, False])
+def test_a_ranked_line_commands_no_terminal_and_goes_through_a_pipe_as_it_is(
+    tiny_reranker: Path,
+    tmp_path: Path,
+    capsysbinary: pytest.CaptureFixture[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    to_terminal: bool,
+) -> None:
+    line = COMMANDING.replace("\r", "")
+    (tmp_path / "lines").write_text(line)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: to_terminal)
+    model = ["--model", str(tiny_reranker), "--backend", "torch"]
+    assert main(["rank", "q", str(tmp_path / "lines"), *model]) == 0
+    shown = capsysbinary.readouterr().out.decode()
+    assert bool(commands_in(shown)) is not to_terminal
+    assert (line in shown) is not to_terminal

@@ -13,6 +13,7 @@ from typing import Any
 
 from bge_rerank.adapters.metadata import rerank_metadata
 from bge_rerank.cli.commands.flags import add_flags, given
+from bge_rerank.display.shown_text import for_terminal
 from bge_rerank.errors import InvalidInputError
 from bge_rerank.models.config import ModelOptions
 from bge_rerank.ranking.options import RankOptions
@@ -48,7 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
     reranker = Reranker(**given(arguments, ModelOptions, RankOptions))
     records = _read(arguments)
     ranking = reranker.rerank(arguments.query, [record.passage for record in records])
-    write = _as_json if arguments.json else _as_text
+    write = _as_json if arguments.json else _as_shown if sys.stdout.isatty() else _as_text
     _write(write(rank, ranked, records[ranked.index]) for rank, ranked in enumerate(ranking, 1))
 
 
@@ -80,6 +81,11 @@ def _records(lines: Iterable[str], name: str, field: str | None) -> Iterator[Rec
 
 def _as_text(_rank: int, ranked: Ranked, record: Record) -> str:
     return f"{ranked.score:.6f}\t{' '.join(record.passage.splitlines())}"
+
+
+def _as_shown(rank: int, ranked: Ranked, record: Record) -> str:
+    """Write for a terminal; a pipe or a file is given each byte as it was read."""
+    return for_terminal(_as_text(rank, ranked, record))
 
 
 def _as_json(rank: int, ranked: Ranked, record: Record) -> str:
