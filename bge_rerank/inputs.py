@@ -53,6 +53,18 @@ def checked_text(index: int, text: object) -> str:
     return without_lone_surrogates(text)
 
 
+def shown_value(value: object) -> str:
+    """Return the beginning of a value as Python writes it, for an error's message.
+
+    >>> shown_value(["tides"])
+    "['tides']"
+    """
+    try:
+        return f"{value!r:.80}"
+    except (RecursionError, ValueError):  # nested too deep, or a number of too many digits
+        return f"a {_type_name(value)} too large to show"
+
+
 def without_lone_surrogates(text: str) -> str:
     r"""Replace what no tokenizer and no JSON can carry, lone surrogates, by U+FFFD.
 

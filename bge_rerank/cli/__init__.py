@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from bge_rerank import __version__
+from bge_rerank.display.shown_text import for_terminal
 from bge_rerank.errors import RerankError
 
 COMMANDS = {
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         import_module(f"{__name__}.commands.{arguments.command}").run(arguments)
     except RerankError as error:
-        print(f"bge-rerank: {error}", file=sys.stderr)
+        print(f"bge-rerank: {for_terminal(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

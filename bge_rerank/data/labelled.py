@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bge_rerank.errors import InvalidInputError
-from bge_rerank.inputs import checked_query
+from bge_rerank.inputs import checked_query, shown_value
 
 Candidate = tuple[str, str]
 """A passage's id and the passage."""
 Retriever = Callable[[str], Sequence[Candidate]]
 """A first stage: returns the candidates of a query, best first."""
+
+
+LARGEST_GRADE = 100_000
+"""trec_eval counts up to the highest grade for each query: 2 ms up to this one, 42 s up to 2**31."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +149,7 @@ def checked_grade(grade: object, place: str) -> int:
     """Return a grade. Grades below 0, which TREC's collections have, count as 0.
 
     Raises:
-        InvalidInputError: The grade is not a whole number.
+        InvalidInputError: The grade is not a whole number, or is above `LARGEST_GRADE`.
 
     >>> checked_grade("high", "data.tsv:7: 'score'")
     Traceback (most recent call last):
@@ -154,5 +158,9 @@ def checked_grade(grade: object, place: str) -> int:
     if isinstance(grade, bool) or not isinstance(grade, int):
         raise InvalidInputError(
             f"{place} is {grade!r:.80}; give a whole number, 0 for not relevant"
+        )
+    if grade > LARGEST_GRADE:
+        raise InvalidInputError(
+            f"{place} is {shown_value(grade)}; give a whole number up to {LARGEST_GRADE}"
         )
     return max(grade, 0)

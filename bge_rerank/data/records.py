@@ -22,13 +22,15 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from bge_rerank.data.labelled import LARGEST_GRADE
 from bge_rerank.errors import InvalidInputError
-from bge_rerank.inputs import checked_query
+from bge_rerank.inputs import checked_query, shown_value
 
 REMEDIES = {
     "string_type": "give a string",
     "string_too_short": "give a string",
     "int_type": "give a whole number, 0 for not relevant",
+    "less_than_equal": f"give a whole number up to {LARGEST_GRADE}",
     "list_type": "give a list",
     "dict_type": "give a list of ids, or an object of id to grade",
     "model_type": "give a string, or an object with 'id' and 'passage'",
@@ -63,13 +65,15 @@ def _graded(given: object) -> object:
         return given
     for index, id_ in enumerate(given):
         if type(id_) not in (int, str):
-            raise ValueError(f"item {index} is {id_!r:.80}; give an id, or a position from 0 on")
+            raise ValueError(
+                f"item {index} is {shown_value(id_)}; give an id, or a position from 0 on"
+            )
     return {str(id_): 1 for id_ in given}
 
 
 Id = Annotated[str, BeforeValidator(_written)]
 Query = Annotated[str, PlainValidator(checked_query)]
-Grade = Annotated[int, AfterValidator(lambda grade: max(grade, 0))]
+Grade = Annotated[int, Field(le=LARGEST_GRADE), AfterValidator(lambda grade: max(grade, 0))]
 Label = Annotated[bool, PlainValidator(_label)]
 
 
@@ -168,4 +172,4 @@ def _fault(error: ErrorDetails) -> str:
     field = f"{path[0]!r}" + "".join(f"[{part!r}]" for part in path[1:])
     if kind == "value_error":
         return f"{field}: {error['ctx']['error']}"
-    return f"{field} is {given!r:.80}; {REMEDIES.get(kind, error['msg'])}"
+    return f"{field} is {shown_value(given)}; {REMEDIES.get(kind, error['msg'])}"

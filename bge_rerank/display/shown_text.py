@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,6 +13,14 @@ CHARACTERS = 280
 """A few lines."""
 AROUND = 60
 """Characters of the text before a marked part, and behind it."""
+
+
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters, of which escape sequences are made
+    "\u2028\u2029"  # line and paragraph separators
+    "\u202a-\u202e\u2066-\u206f"  # what reorders the text around it
+    "\ud800-\udfff]"  # lone surrogates, which no terminal can be sent
+)
 
 
 class ShownRanking(Protocol):
@@ -68,6 +77,19 @@ def shown_text(text: str, span: Span | None) -> ShownText:
         _one_line(shortened(text[start:end], CHARACTERS)),
         _one_line(f"{behind}{'…' if end + AROUND < len(text) else ''}"),
     )
+
+
+def for_terminal(text: object) -> str:
+    r"""Return a text that a terminal only shows: U+FFFD stands for what would command it.
+
+    That is each control character but tab and line feed, and each character that reorders text. So no
+    passage can move the cursor, set the window's title, write to the clipboard or show itself as
+    another text.
+
+    >>> for_terminal("tides\x1b[2J \u202egnp.exe"), for_terminal("Ebbe und Flut \u2190 👩\u200d🔬")
+    ('tides\ufffd[2J \ufffdgnp.exe', 'Ebbe und Flut \u2190 👩\u200d🔬')
+    """
+    return _UNSAFE.sub("\ufffd", str(text))
 
 
 def moved(index: int, rank: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bge_rerank.display.shown_text import ShownRanking, moved, shown_text, tiers_line
+from bge_rerank.display.shown_text import ShownRanking, for_terminal, moved, shown_text, tiers_line
 from bge_rerank.extras import needs_extra
 from bge_rerank.types import Ranked
 
@@ -46,12 +46,12 @@ def ranking_table(ranking: ShownRanking) -> Table:
 def _text(ranked: Ranked, text: str) -> Text:
     shown = shown_text(text, ranked.span)
     line = _plain(shown.before)
-    line.append(shown.marked, style="reverse")
-    return line.append(shown.behind)
+    line.append(for_terminal(shown.marked), style="reverse")
+    return line.append(for_terminal(shown.behind))
 
 
 def _plain(text: str) -> Text:
-    """Return a text whose square brackets are no markup."""
+    """Return a text that commands nothing: no terminal, and no markup by its square brackets."""
     from rich.text import Text
 
-    return Text(text)
+    return Text(for_terminal(text))

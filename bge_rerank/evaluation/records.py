@@ -173,7 +173,7 @@ def _whole_lines(path: Path) -> int:
 def _fields(line: bytes, place: str) -> dict[str, Any]:
     try:
         fields = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInputError(f"{place}: no JSON ({error}); start afresh") from error
     return fields if isinstance(fields, dict) else {}
 

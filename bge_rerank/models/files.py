@@ -10,8 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from bge_rerank.errors import ConfigurationError, MissingDependencyError, ModelLoadError
+from bge_rerank.errors import (
+    ConfigurationError,
+    MissingDependencyError,
+    ModelLoadError,
+    RerankError,
+)
 from bge_rerank.extras import needs_extra
+from bge_rerank.inputs import shown_value
 from bge_rerank.models.config import ScorerConfig
 
 Architecture = Literal["encoder", "decoder", "layerwise", "lightweight"]
@@ -33,6 +39,16 @@ GRAPH_FILES = (
 )
 """What an exported model consists of."""
 
+LARGEST_NUMBER = 2**31
+"""Of a config: what runs the model counts tokens and their ids in 32 bits."""
+_CONFIG_TYPES = {
+    "architectures": list,
+    "auto_map": dict,
+    "max_position_embeddings": int,
+    "model_type": str,
+    "pad_token_id": int,
+}
+
 _HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
 
 
@@ -49,8 +65,8 @@ class ModelConfig:
         The class names are those in BAAI's own code. What is no causal language model
         counts as an encoder: whether it has a head is seen when the weights are loaded.
         """
-        classes = self.contents.get("auto_map") or {}
-        names = " ".join([*(self.contents.get("architectures") or []), *map(str, classes.values())])
+        classes: dict[str, object] = self.contents.get("auto_map") or {}
+        names = " ".join(map(str, [*(self.contents.get("architectures") or []), *classes.values()]))
         if "LayerWise" in names:
             return "layerwise"
         if "CostWise" in names:
@@ -64,7 +80,7 @@ class ModelConfig:
         RoBERTa and its relatives number positions from `pad_token_id + 1` on, so that the first
         embeddings are never used (`create_position_ids_from_input_ids` in transformers).
         """
-        embeddings = int(self.contents.get("max_position_embeddings", RECOMMENDED_MAX_LENGTH))
+        embeddings = int(self.contents.get("max_position_embeddings") or RECOMMENDED_MAX_LENGTH)
         if "roberta" not in str(self.contents.get("model_type")):
             return embeddings
         return embeddings - int(self.contents.get("pad_token_id") or 0) - 1
@@ -94,12 +110,34 @@ def read_config(config: ScorerConfig) -> ModelConfig:
     """
     path = model_folder(config, ["config.json"]) / "config.json"
     try:
-        contents = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        model = ModelConfig(json.loads(path.read_text(encoding="utf-8")))
+        _check_config(model)
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelLoadError(
             f"cannot read {str(path)!r} ({error}); give a folder with a model in transformers' layout"
         ) from error
-    return ModelConfig(contents)
+    return model
+
+
+def _check_config(model: ModelConfig) -> None:
+    """Refuse a config whose fields cannot be read as what they are.
+
+    Raises:
+        ValueError: A field has another type, or a number that cannot be.
+    """
+    if not isinstance(model.contents, dict):
+        raise ValueError("it is not a JSON object")  # noqa: TRY004 - the file is wrong, not the call
+    for name, kind in _CONFIG_TYPES.items():
+        value = model.contents.get(name)
+        if value is not None and not isinstance(value, kind):
+            raise ValueError(f"{name} is {shown_value(value)}")
+        if isinstance(value, int) and not 0 <= value < LARGEST_NUMBER:
+            raise ValueError(f"{name} is {shown_value(value)}")
+    roberta = "roberta" in str(model.contents.get("model_type"))
+    if roberta and model.contents.get("pad_token_id", 1) is None:
+        raise ValueError("pad_token_id is null, and positions are counted from it")
+    if model.positions < 1:
+        raise ValueError(f"it leaves {model.positions} positions for tokens")
 
 
 def model_folder(config: ScorerConfig, files: Sequence[str] = WEIGHT_FILES) -> Path:
@@ -116,22 +154,17 @@ def model_folder(config: ScorerConfig, files: Sequence[str] = WEIGHT_FILES) -> P
 
 
 @contextmanager
-def loading_errors(model_name: str, *others: type[Exception]) -> Iterator[None]:
-    """Turn what `huggingface_hub` and `transformers` raise into one line that says what to do.
+def loading_errors(model_name: str) -> Iterator[None]:
+    """Turn what the libraries raise that load a model into one line that says what to do.
 
-    `others` are further errors that the block raises when it cannot load the model.
+    Whatever they raise is taken for a fault of the files: a damaged one can make them raise anything.
     """
     from huggingface_hub import errors as hub
 
-    unreadable: tuple[type[Exception], ...] = (
-        OSError,
-        ValueError,
-        RuntimeError,
-        hub.EntryNotFoundError,
-        *others,
-    )
     try:
         yield
+    except RerankError:
+        raise
     except hub.GatedRepoError as error:
         raise ModelLoadError(
             f"access to {model_name!r} is restricted; log in with `hf auth login`"
@@ -147,9 +180,31 @@ def loading_errors(model_name: str, *others: type[Exception]) -> Iterator[None]:
             f"{model_name!r} is not in the local cache and the hub was not reached; go online once, "
             "or give a local folder, or model_name='mini' (pip install bge-rerank-mini)"
         ) from error
-    except unreadable as error:
-        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelLoadError(f"cannot load {model_name!r}: {first_line}") from error
+    except Exception as error:
+        raise ModelLoadError(
+            f"cannot load {model_name!r}: {_beginning(error)}{_damaged_file(model_name)}"
+        ) from error
+
+
+def _beginning(error: Exception) -> str:
+    """Return an error's first line, and the second where the first one ends with a colon."""
+    first, *others = (str(error).strip() or type(error).__name__).splitlines()
+    line = f"{first} {others[0].strip()}" if others and first.endswith(":") else first
+    return (
+        line
+        if isinstance(error, OSError | ValueError | RuntimeError)
+        else f"{type(error).__name__}: {line}"
+    )
+
+
+def _damaged_file(model_name: str) -> str:
+    """Name the file of a local folder that is no JSON; libraries say no more than what is wrong in it."""
+    for path in sorted(Path(model_name).expanduser().glob("*.json")):
+        try:
+            json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return f" ({path.name} is not valid JSON)"
+    return ""
 
 
 def _local_folder(model_name: str) -> Path | None:

@@ -3,20 +3,59 @@
 Whoever can write into a folder can write wrong scores into it. Nothing more may follow.
 """
 
+import io
+import json
 import os
+import random
+import shutil
 import signal
 import sqlite3
 import struct
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
 
-from bge_rerank import ConfigurationError
+from bge_rerank import (
+    CalibrationError,
+    ConfigurationError,
+    DriftError,
+    InvalidInputError,
+    ModelLoadError,
+    Ranked,
+    Ranking,
+    RerankError,
+)
+from bge_rerank.calibration.calibration import KIND as CALIBRATION_KIND
+from bge_rerank.calibration.calibration import Calibration
+from bge_rerank.calibration.drift import KIND as REFERENCE_KIND
+from bge_rerank.calibration.drift import Reference, ReferenceQuery, Tolerance
+from bge_rerank.cli import main
+from bge_rerank.cli.commands import rank
+from bge_rerank.data.beir import read_beir
+from bge_rerank.data.jsonl import read_jsonl
+from bge_rerank.data.labelled import LARGEST_GRADE
+from bge_rerank.data.pairs import read_labelled_pairs, read_pairs
+from bge_rerank.evaluation.measures import measure_rankings
+from bge_rerank.models.config import ScorerConfig
+from bge_rerank.models.manifest import KIND as MANIFEST_KIND
+from bge_rerank.models.manifest import MANIFEST_FILE, Manifest, read_manifest, verify
+from bge_rerank.models.registry import scorer_class
 from bge_rerank.scoring.cache import CachedScorer
 from bge_rerank.scoring.cache_folder import FILE, FolderCache
+from calibrations import MINI, calibration
+from conftest import Once
 from counted_scorer import Counted
 
 # --- A folder of scores that others can write to.
@@ -114,6 +153,7 @@ WRITING = """
 import sys
 from itertools import count
 from pathlib import Path
+from bge_rerank.models.registry import scorer_class
 from bge_rerank.scoring.cache import CachedScorer
 from bge_rerank.scoring.cache_folder import FolderCache
 class Numbers:
@@ -171,3 +211,312 @@ def _forked(cached: CachedScorer) -> int:
         return child
     signal.alarm(20)  # Else a child that hangs would outlive the test.
     os._exit(cached.score([("q", "7"), ("q", "1000")]) != [7.0, 1000.0])
+
+
+# --- Damaged models: each ends in an error of ours that names the model or the file, or scores.
+
+PAIRS = [("what causes tides", "The Moon."), ("q", "")]
+TORN = {
+    "cut in half": lambda data: data[: len(data) // 2],
+    "empty": lambda _: b"",
+    "zeros": lambda data: b"\0" * len(data),
+    "not UTF-8": lambda _: b"\xff\xfe{}",
+    "a list": lambda _: b"[]",
+    "an empty object": lambda _: b"{}",
+    "nested": lambda _: b"[" * 100_000,
+    "a long number": lambda _: b"9" * 5_000,
+}
+WRONG = [None, [], {}, "x", -1, 10**400, True, [{}], 1.5]
+
+
+def flipped(data: bytes, seed: int) -> bytes:
+    draw = random.Random(seed)
+    flipped = bytearray(data)
+    for bit in draw.sample(range(len(data) * 8), 3):
+        flipped[bit // 8] ^= 1 << bit % 8
+    return bytes(flipped)
+
+
+def retyped(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """Give the object with each of its fields left out, or of another type."""
+    fields = json.loads(data)
+    for name in fields:
+        yield f"no {name}", json.dumps({**fields, name: None}).encode()
+        for wrong in WRONG:
+            yield f"{name} is {wrong!r:.9}", json.dumps({**fields, name: wrong}).encode()
+
+
+def raw_exceptions(
+    folder: Path, name: str, backend: str, damages: Iterable[tuple[str, bytes]]
+) -> list[str]:
+    """Load and score a model for each damage to one of its files; return what was raised raw, or is no line of ours."""
+    raw = []
+    whole = (folder / name).read_bytes()
+    for what, data in damages:
+        (folder / name).write_bytes(data)
+        config = ScorerConfig(str(folder), backend)
+        try:
+            scorer_class(backend)(config).score(PAIRS)
+        except RerankError as error:
+            if str(folder) not in str(error) or "\n" in str(error):
+                raw.append(f"{what}: not one line with the folder's name: {error}")
+        except Exception as error:  # noqa: BLE001 - that is the question
+            raw.append(f"{what}: {error!r:.200}")
+    (folder / name).write_bytes(whole)
+    return raw
+
+
+@pytest.fixture(scope="session")
+def tiny_export(made_once: Once, tiny_reranker: Path) -> Path:
+    from bge_rerank.export import export_model
+
+    return made_once("tiny-export", partial(export_model, str(tiny_reranker)))
+
+
+@pytest.fixture
+def damaged(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A copy of a tiny model."""
+    folder: Path = request.getfixturevalue(request.param)
+    return shutil.copytree(folder, tmp_path / "damaged")
+
+
+FILES = [
+    *[("tiny_reranker", "torch", name) for name in ("config.json", "tokenizer.json")],
+    *[("tiny_reranker", "torch", name) for name in ("tokenizer_config.json", "model.safetensors")],
+    *[
+        ("tiny_export", backend, name)
+        for backend in ("openvino", "onnx")
+        for name in ("config.json", "tokenizer.json", "onnx/model.onnx", "onnx/bge_rerank.json")
+    ],
+]
+of_each_file = pytest.mark.parametrize(
+    ("damaged", "backend", "name"), FILES, indirect=["damaged"], ids=str
+)
+
+
+@of_each_file
+def test_a_torn_file_of_a_model_is_an_error_of_ours(damaged: Path, backend: str, name: str) -> None:
+    if name != "onnx/bge_rerank.json":  # which would tell of any damage
+        (damaged / "onnx/bge_rerank.json").unlink(missing_ok=True)
+    whole = (damaged / name).read_bytes()
+    torn = [(what, tear(whole)) for what, tear in TORN.items()]
+    assert raw_exceptions(damaged, name, backend, torn) == []
+
+
+@pytest.mark.long
+@of_each_file
+def test_a_changed_file_of_a_model_is_an_error_of_ours_or_scores(
+    damaged: Path, backend: str, name: str
+) -> None:
+    if name != "onnx/bge_rerank.json":  # which would tell of any damage
+        (damaged / "onnx/bge_rerank.json").unlink(missing_ok=True)
+    whole = (damaged / name).read_bytes()
+    damages = [(f"flipped {seed}", flipped(whole, seed)) for seed in range(30)]
+    if name.endswith(".json"):
+        damages += retyped(whole)
+    assert raw_exceptions(damaged, name, backend, damages) == []
+
+
+# --- Files that this package writes, and data that users write.
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.just(10**400)
+    | st.floats()
+    | st.text(max_size=9),
+    lambda inside: (
+        st.lists(inside, max_size=3) | st.dictionaries(st.text(max_size=9), inside, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@st.composite
+def altered(draw: st.DrawFn, whole: Any) -> Any:
+    """A JSON value of which one part is another, or is left out."""
+    if not isinstance(whole, dict | list) or not whole or draw(st.integers(0, 4)) == 0:
+        return draw(anything)
+    copy: Any = whole.copy()
+    place = draw(st.sampled_from(list(whole) if isinstance(whole, dict) else range(len(whole))))
+    if draw(st.booleans()):
+        copy[place] = draw(altered(whole[place]))
+    else:
+        del copy[place]
+    return copy
+
+
+def file_fuzz(whole: Any) -> st.SearchStrategy[bytes]:
+    """Bytes of a file: another value, or damaged in the middle, or nothing like it."""
+    text = json.dumps(whole).encode()
+    cut = st.integers(0, len(text)).flatmap(
+        lambda place: st.binary(max_size=9).map(lambda new: text[:place] + new + text[place + 2 :])
+    )
+    values = altered(whole).map(lambda value: json.dumps(value).encode())
+    nested = st.integers(1, 3_000).map(lambda depth: b"[" * depth + b"]" * depth)
+    return st.one_of(values, cut, nested, st.binary(max_size=50))
+
+
+MANIFEST = Manifest("mini", None, "int8", 512, {"model.onnx": "0" * 64})
+
+
+@given(file_fuzz({"kind": MANIFEST_KIND, **asdict(MANIFEST)}))
+def test_any_manifest_is_read_or_refused(data: bytes) -> None:
+    with TemporaryDirectory() as folder:
+        Path(folder, MANIFEST_FILE).write_bytes(data)
+        with suppress(ModelLoadError):
+            manifest = read_manifest(Path(folder))
+            assert isinstance(manifest, Manifest)
+            verify(manifest, Path(folder))
+
+
+@given(file_fuzz({"kind": CALIBRATION_KIND, **asdict(calibration())}), st.floats(-9, 9))
+def test_any_calibration_is_read_or_refused(data: bytes, logit: float) -> None:
+    with TemporaryDirectory() as folder:
+        Path(folder, "file").write_bytes(data)
+        with suppress(CalibrationError):
+            read = Calibration.load(Path(folder, "file"))
+            assert 0.0 <= read.probability(logit) <= 1.0
+            read.precision_logit(0.5)
+            read.precision_estimate(0.5)
+            read.recall_logit(0.5)
+
+
+REFERENCE = Reference(MINI, Tolerance(0.1, 0.02), (ReferenceQuery("q", ("a", "b"), (1.0, 2.0)),))
+
+
+@given(file_fuzz({"kind": REFERENCE_KIND, **asdict(REFERENCE)}))
+def test_any_drift_reference_is_read_or_refused(data: bytes) -> None:
+    with TemporaryDirectory() as folder:
+        Path(folder, "file").write_bytes(data)
+        with suppress(DriftError):
+            assert Reference.load(Path(folder, "file")).logits
+
+
+LINES = [
+    {"query": "q", "candidates": ["a", {"id": 1, "passage": "b"}], "relevant": {"1": 2}},
+    {"id": "x", "query": "q", "passage": "a", "label": 1},
+    {"_id": "x", "title": "t", "text": "a"},
+]
+
+
+@given(st.sampled_from(LINES).flatmap(file_fuzz))
+def test_any_line_of_data_is_read_or_refused(data: bytes) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "corpus.jsonl")
+        path.write_bytes(data)
+        path.with_name("queries.jsonl").write_bytes(data)
+        (path.parent / "qrels").mkdir()
+        (path.parent / "qrels" / "test.tsv").write_bytes(b"query-id\tcorpus-id\tscore\n" + data)
+        for read in (read_labelled_pairs, read_pairs, lambda path: list(read_jsonl(path))):
+            with suppress(InvalidInputError):
+                read(path)
+        with suppress(InvalidInputError):
+            read_beir(path.parent)
+
+
+def test_deeply_nested_lines_are_ranked_or_refused(
+    tiny_reranker: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    path = tmp_path / "data.jsonl"
+    limit = sys.getrecursionlimit()
+    for depth in (*range(limit - 150, limit, 10), 100_000):
+        nested = "[" * depth + "]" * depth
+        for line in (f'{{"passage": "a", "x": {nested}}}', f'{{"passage": {nested}}}'):
+            path.write_text(line)
+            model = ["--model", str(tiny_reranker), "--backend", "torch"]
+            for form in ([], ["--json"]):
+                assert main(["rank", "q", str(path), *model, *form]) in (0, 1)
+    assert b"data.jsonl:1: " in capsysbinary.readouterr().err
+
+
+def test_fields_that_are_nested_too_deep_to_write_are_refused() -> None:
+    nested: list[Any] = []
+    for _ in range(10 * sys.getrecursionlimit()):
+        nested = [nested]
+    record = rank.Record("a", {"passage": "a", "x": nested})
+    with pytest.raises(InvalidInputError, match="the line 'a' is nested too deep"):
+        rank._as_json(1, Ranked(0, 0.5, 0.0), record)
+
+
+@pytest.mark.parametrize("digits", [10, 4_000, 5_000])
+def test_a_grade_of_many_digits_is_refused_by_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], digits: int
+) -> None:
+    line = f'{{"query": "q", "candidates": ["a", "b"], "relevant": {{"1": {"9" * digits}}}}}'
+    (tmp_path / "data.jsonl").write_text(line)
+    assert main(["evaluate", str(tmp_path / "data.jsonl"), "--output", str(tmp_path / "out")]) == 1
+    assert capsys.readouterr().err.startswith(f"bge-rerank: {tmp_path}/data.jsonl:1: ")
+
+
+def test_the_largest_grade_is_measured() -> None:
+    [values] = measure_rankings({"a": LARGEST_GRADE, "b": 1}, [["b", "a"]])
+    assert 0.0 < values["nDCG@10"] < 1.0
+
+
+# --- Texts that command the terminal that shows them.
+
+CLIPBOARD = "\x1b]52;c;cm0gLXJmIH4=\x07"
+COMMANDING = f"tides {CLIPBOARD}\x9b2J\r\x08\u202egnp.exe"
+COMMANDS = "\x07\x08\r\x1b\x9b\u202e"
+
+
+def commands_in(shown: str) -> set[str]:
+    return set(COMMANDS) & set(shown)
+
+
+def test_a_ranking_commands_no_terminal() -> None:
+    console = Console(file=io.StringIO(), width=120)
+    texts = [COMMANDING, f"Bread. {COMMANDING} Yeast."]
+    ranked = [Ranked(0, 0.9, 2.2), Ranked(1, 0.1, -2.2, span=(7, 7 + len(COMMANDING)))]
+    console.print(Ranking(ranked, COMMANDING, texts))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert shown.count("tides") == 3
+    assert not commands_in(shown)
+
+
+def test_an_evaluation_commands_no_terminal(
+    tiny_reranker: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [
+        {
+            "id": f"{number}{COMMANDING}",
+            "query": f"{COMMANDING} {number}",
+            "candidates": ["a", COMMANDING],
+            "relevant": [number % 2],
+        }
+        for number in range(20)
+    ]
+    path = tmp_path / "data.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    model = shutil.copytree(tiny_reranker, tmp_path / COMMANDING.replace("/", ""))
+    arguments = ["--model", str(model), "--backend", "torch", "--output", str(tmp_path / "out")]
+    assert main(["evaluate", str(path), *arguments]) == 0
+    captured = capsys.readouterr()
+    assert "gnp.exe" in captured.out
+    assert not commands_in(captured.out)
+
+
+def test_an_error_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["drift", f"/no/{COMMANDING}.json"]) == 1
+    assert not commands_in(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("to_terminal", [True, False])
+def test_a_ranked_line_commands_no_terminal_and_goes_through_a_pipe_as_it_is(
+    tiny_reranker: Path,
+    tmp_path: Path,
+    capsysbinary: pytest.CaptureFixture[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    to_terminal: bool,
+) -> None:
+    line = COMMANDING.replace("\r", "")
+    (tmp_path / "lines").write_text(line)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: to_terminal)
+    model = ["--model", str(tiny_reranker), "--backend", "torch"]
+    assert main(["rank", "q", str(tmp_path / "lines"), *model]) == 0
+    shown = capsysbinary.readouterr().out.decode()
+    assert bool(commands_in(shown)) is not to_terminal
+    assert (line in shown) is not to_terminal

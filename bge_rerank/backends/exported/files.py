@@ -68,8 +68,9 @@ def read_export(config: ScorerConfig) -> ExportedModel:
     manifest = read_manifest(graph.parent)
     if manifest:
         verify(manifest, folder)
-    with loading_errors(config.model_name, Exception):  # the library raises plain exceptions
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer_file = str(folder / "tokenizer.json")
+    with loading_errors(tokenizer_file):
+        tokenizer = Tokenizer.from_file(tokenizer_file)
     return ExportedModel(
         graph,
         PairEncoder(tokenizer, choose_max_length(config, model), config.special_tokens_in_text),

@@ -18,12 +18,10 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
 from FlagEmbedding import BGEM3FlagModel
 from packaging.specifiers import SpecifierSet
-from safetensors import SafetensorError
 
 from bge_rerank.backends.device import choose_dtype
 from bge_rerank.backends.flag.guard import GuardedScorer, check_transformers
@@ -62,10 +60,7 @@ class M3SparseScorer(GuardedScorer):
         super().__init__(config, read_config(config))
         dtype = _dtype(config, self._device)
         folder = _folder(config)
-        with (
-            loading_errors(config.model_name, SafetensorError, UnpicklingError, EOFError),
-            without_loading_bars(),
-        ):
+        with loading_errors(config.model_name), without_loading_bars():
             embedder = BGEM3FlagModel(
                 str(folder),
                 use_fp16=dtype == torch.float16,

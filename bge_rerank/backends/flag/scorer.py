@@ -20,7 +20,6 @@ from typing import Any
 import FlagEmbedding
 import torch
 from packaging.specifiers import SpecifierSet
-from safetensors import SafetensorError
 
 from bge_rerank.backends.device import choose_dtype
 from bge_rerank.backends.flag.guard import GuardedScorer, check_transformers
@@ -81,7 +80,7 @@ class FlagScorer(GuardedScorer):
         super().__init__(config, model)
         options = {"cutoff_layers": _cutoff_layers(config)} if kind.has_layers else {}
         folder = _safetensors_folder(config)
-        with loading_errors(config.model_name, SafetensorError), without_loading_bars():
+        with loading_errors(config.model_name), without_loading_bars():
             reranker = _construct(
                 kind,
                 str(folder),

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from bge_rerank.backends.device import (
@@ -74,7 +73,7 @@ class TorchScorer(EncoderScorer):
         dtype = choose_dtype(config.dtype, devices[0])
         max_length = choose_max_length(config, read_config(config))
         folder = model_folder(config)
-        with loading_errors(config.model_name, SafetensorError), without_loading_bars():
+        with loading_errors(config.model_name), without_loading_bars():
             tokenizer = AutoTokenizer.from_pretrained(
                 folder, trust_remote_code=config.trust_remote_code
             )

@@ -12,6 +12,7 @@ from bge_rerank.calibration.reliability import Reliability, draw_reliability
 from bge_rerank.cli.commands.flags import add_flags, scorer_of
 from bge_rerank.cli.commands.pair_progress import pair_progress
 from bge_rerank.data.pairs import read_labelled_pairs
+from bge_rerank.display.shown_text import for_terminal
 from bge_rerank.errors import CalibrationError, ConfigurationError
 from bge_rerank.logits import sigmoid
 from bge_rerank.models.config import ModelOptions
@@ -109,10 +110,8 @@ def _report(calibrated: Calibrated, arguments: argparse.Namespace) -> None:
         f"{arguments.output}: {calibrated.method}, from {calibration.pairs} pairs of "
         f"{calibration.queries} queries, {calibration.relevant} relevant"
     )
-    print(
-        f"for {made_for.model_name}, revision {made_for.revision}, {made_for.precision}, "
-        f"max_length {made_for.max_length}"
-    )
+    made_by = f"{made_for.model_name}, revision {made_for.revision}, {made_for.precision}"
+    print(for_terminal(f"for {made_by}, max_length {made_for.max_length}"))
     losses = ", ".join(f"{method} {after[method].log_loss:.4f}" for method in after)
     print(f"log loss: before {calibrated.before.log_loss:.4f}, {losses} (cross-validated)")
     chosen = after[calibrated.method]

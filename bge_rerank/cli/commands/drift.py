@@ -15,6 +15,7 @@ from bge_rerank.calibration.drift import (
 )
 from bge_rerank.cli.commands.flags import add_flags, scorer_of
 from bge_rerank.data.pairs import read_labelled_pairs
+from bge_rerank.display.shown_text import for_terminal
 from bge_rerank.errors import ConfigurationError, DriftError
 from bge_rerank.models.config import DEFAULT_MODEL, ModelOptions
 from bge_rerank.scoring.identity import MAIN, ScoredBy, differences
@@ -106,7 +107,7 @@ def _as_it_was(arguments: argparse.Namespace, made_by: ScoredBy) -> None:
 
 def _report(reference: Reference, drift: Drift) -> None:
     for name, (before, now) in differences(drift.expected, drift.actual).items():
-        print(f"{name}: {before} in the reference, {now} now")
+        print(for_terminal(f"{name}: {before} in the reference, {now} now"))
     tolerance = reference.tolerance
     print(f"pairs: {len(reference.pairs)} of {len(reference.queries)} queries")
     print(f"largest difference of a logit: {drift.largest:.6f} (tolerated: {tolerance.largest:g})")

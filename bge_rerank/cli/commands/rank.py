@@ -13,6 +13,7 @@ from typing import Any
 
 from bge_rerank.adapters.metadata import rerank_metadata
 from bge_rerank.cli.commands.flags import add_flags, given
+from bge_rerank.display.shown_text import for_terminal
 from bge_rerank.errors import InvalidInputError
 from bge_rerank.models.config import ModelOptions
 from bge_rerank.ranking.options import RankOptions
@@ -48,7 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
     reranker = Reranker(**given(arguments, ModelOptions, RankOptions))
     records = _read(arguments)
     ranking = reranker.rerank(arguments.query, [record.passage for record in records])
-    write = _as_json if arguments.json else _as_text
+    write = _as_json if arguments.json else _as_shown if sys.stdout.isatty() else _as_text
     _write(write(rank, ranked, records[ranked.index]) for rank, ranked in enumerate(ranking, 1))
 
 
@@ -82,10 +83,21 @@ def _as_text(_rank: int, ranked: Ranked, record: Record) -> str:
     return f"{ranked.score:.6f}\t{' '.join(record.passage.splitlines())}"
 
 
+def _as_shown(rank: int, ranked: Ranked, record: Record) -> str:
+    """Write for a terminal; a pipe or a file is given each byte as it was read."""
+    return for_terminal(_as_text(rank, ranked, record))
+
+
 def _as_json(rank: int, ranked: Ranked, record: Record) -> str:
     own = {"rank": rank, "index": ranked.index, "logit": ranked.logit}
     scores = rerank_metadata(ranked, record.passage, record.passage)
-    return json.dumps({**record.fields, **own, **scores})
+    try:
+        return json.dumps({**record.fields, **own, **scores})
+    except RecursionError as error:
+        raise InvalidInputError(
+            f"the object of the line {record.passage!r:.80} is nested too deep to be written; "
+            "leave --json out, or give flatter objects"
+        ) from error
 
 
 def _write(lines: Iterable[str]) -> None:

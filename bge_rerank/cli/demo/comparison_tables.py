@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rich.markup import escape
 from rich.table import Table
 
 from bge_rerank.data.labelled import LabelledCollection
+from bge_rerank.display.shown_text import for_terminal
 
 ScoredIds = Mapping[str, float | None]
 """Passage id to `rerank_score` (`None` from the first stage), best first."""
@@ -27,7 +29,9 @@ def ranks_table(
     titles = {passage.id: passage.title for passage in collection.passages}
     ranks = {passage: rank for rank, passage in enumerate(before, 1)}
     table = Table(
-        title=f"'{collection.questions[question]}'", title_justify="left", title_style="bold"
+        title=f"'{_shown(collection.questions[question])}'",
+        title_justify="left",
+        title_style="bold",
     )
     for heading in ("now", "before", "moved"):
         table.add_column(heading, justify="right")
@@ -39,7 +43,7 @@ def ranks_table(
                 str(rank) if rank <= top_n else f"[dim]{rank}[/]",
                 str(ranks[passage]),
                 _moved(ranks[passage] - rank),
-                titles[passage],
+                _shown(titles[passage]),
                 GRADES[collection.judgements[question].get(passage)],
                 f"{langchain[passage]:.4f}",
                 f"{llamaindex[passage]:.4f}" if passage in llamaindex else "-",
@@ -57,6 +61,10 @@ def quality_table(rows: Mapping[str, tuple[Mapping[str, float], float]], title: 
     for name, (metrics, seconds) in rows.items():
         table.add_row(name, *(f"{value:.3f}" for value in metrics.values()), f"{seconds:.1f}")
     return table
+
+
+def _shown(text: str) -> str:
+    return escape(for_terminal(text))
 
 
 def _moved(places: int) -> str:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from rich import markup
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from bge_rerank.display.shown_text import for_terminal
 from bge_rerank.evaluation.report.story import ModelStory, Story, tell
 from bge_rerank.evaluation.report.wording import DEPTH_HEADINGS, HEADINGS
 from bge_rerank.evaluation.result import Evaluation
 
 
+def escape(text: str) -> str:
+    """Return a text that commands nothing: no terminal, and no markup by its square brackets."""
+    return markup.escape(for_terminal(text))
+
+
 def print_evaluation(evaluation: Evaluation, console: Console) -> None:
     """Print what was found."""
     story = tell(evaluation)
-    console.print(story.data)
+    console.print(escape(story.data))
     if any(model.rows for model in story.models):
         console.print(_rows(story))
     for model in story.models:
@@ -49,7 +55,7 @@ def _depth_rows(model: ModelStory) -> Table:
 
 def _print_model(model: ModelStory, console: Console) -> None:
     console.print(f"\n[bold]{escape(model.name)}[/]: {escape(model.verdict)}")
-    console.print(model.counts)
+    console.print(escape(model.counts))
     if model.agreement:
         console.print(model.agreement)
     if model.depth_rows:

@@ -171,7 +171,9 @@ def test_no_secret_is_written_down(tmp_path: Path) -> None:
     assert "secret" not in (tmp_path / RECORDS_FILE).read_text()
 
 
-@pytest.mark.parametrize("contents", [b"no newline", b'{"_id": "1"}\n', b"text\n", b"[]\n"])
+@pytest.mark.parametrize(
+    "contents", [b"no newline", b'{"_id": "1"}\n', b"text\n", b"[]\n", b"[" * 100_000 + b"\n"]
+)
 def test_a_file_of_somebody_elses_is_left_alone(tmp_path: Path, contents: bytes) -> None:
     (tmp_path / RECORDS_FILE).write_bytes(contents)
     with pytest.raises(InvalidInputError):

@@ -72,6 +72,33 @@ def test_a_config_that_is_no_json_is_named(tmp_path: Path) -> None:
         read_config(ScorerConfig(str(tmp_path)))
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 100_000, "recursion"),
+        ("[]", "it is not a JSON object"),
+        ("null", "it is not a JSON object"),
+        ('{"architectures": "BertModel"}', "architectures is 'BertModel'"),
+        ('{"auto_map": []}', r"auto_map is \[\]"),
+        ('{"model_type": 3}', "model_type is 3"),
+        ('{"max_position_embeddings": "512"}', "max_position_embeddings is '512'"),
+        ('{"max_position_embeddings": -1}', "max_position_embeddings is -1"),
+        ('{"pad_token_id": [0]}', r"pad_token_id is \[0\]"),
+        (f'{{"pad_token_id": {10**400}}}', "pad_token_id is 1000"),
+        (f'{{"pad_token_id": {"9" * 5_000}}}', "integer string conversion"),
+        ('{"model_type": "roberta", "pad_token_id": null}', "pad_token_id is null"),
+        ('{"model_type": "roberta", "max_position_embeddings": 1}', "it leaves 0 positions"),
+    ],
+)
+def test_a_config_that_describes_no_model_is_named_with_its_fault(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ModelLoadError, match=rf"config\.json' \(.*{message}") as caught:
+        read_config(ScorerConfig(str(tmp_path)))
+    assert len(str(caught.value)) < 500
+
+
 @pytest.mark.parametrize("local_files_only", [True, False])
 def test_without_the_hub_the_message_says_what_to_do(
     tmp_path: Path, local_files_only: bool
@@ -123,6 +150,8 @@ def test_a_graph_of_the_hub_is_found_by_its_name(exported_mini: Path, tmp_path: 
         (OSError("no such file\nand a page of advice"), "cannot load 'm': no such file"),
         (RuntimeError("CUDA out of memory."), "cannot load 'm': CUDA out of memory."),
         (OSError(), "cannot load 'm': OSError"),
+        (KeyError("hidden_act"), "cannot load 'm': KeyError: 'hidden_act'"),
+        (TypeError("no number:\n  'x'\nmore"), "cannot load 'm': TypeError: no number: 'x'"),
     ],
 )
 def test_a_fault_of_loading_is_one_line_of_ours(error: Exception, message: str) -> None:
@@ -130,3 +159,15 @@ def test_a_fault_of_loading_is_one_line_of_ours(error: Exception, message: str) 
         raise error
     assert str(caught.value) == message
     assert caught.value.__cause__ is error
+
+
+def test_our_own_error_comes_out_of_loading_as_it_is() -> None:
+    with pytest.raises(ConfigurationError, match="as it is"), loading_errors("m"):
+        raise ConfigurationError("as it is")
+
+
+def test_a_file_that_is_no_json_is_named_beside_what_the_library_says(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer_config.json").write_text("{")
+    fault = r"tokenizer_config\.json is not valid JSON\)$"
+    with pytest.raises(ModelLoadError, match=fault), loading_errors(str(tmp_path)):
+        raise ValueError("Expecting property name")
