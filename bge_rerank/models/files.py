@@ -46,6 +46,7 @@ _CONFIG_TYPES = {
     "auto_map": dict,
     "max_position_embeddings": int,
     "model_type": str,
+    "num_hidden_layers": int,
     "pad_token_id": int,
 }
 
@@ -136,6 +137,8 @@ def _check_config(model: ModelConfig) -> None:
     roberta = "roberta" in str(model.contents.get("model_type"))
     if roberta and model.contents.get("pad_token_id", 1) is None:
         raise ValueError("pad_token_id is null, and positions are counted from it")
+    if model.contents.get("num_hidden_layers", 1) == 0:
+        raise ValueError("it has no layers")
     if model.positions < 1:
         raise ValueError(f"it leaves {model.positions} positions for tokens")
 

@@ -36,6 +36,7 @@ from bge_rerank import (
     Ranked,
     Ranking,
     RerankError,
+    ScoringError,
 )
 from bge_rerank.calibration.calibration import KIND as CALIBRATION_KIND
 from bge_rerank.calibration.calibration import Calibration
@@ -258,7 +259,8 @@ def raw_exceptions(
         try:
             scorer_class(backend)(config).score(PAIRS)
         except RerankError as error:
-            if str(folder) not in str(error) or "\n" in str(error):
+            unnamed = str(folder) not in str(error) and not isinstance(error, ScoringError)
+            if unnamed or "\n" in str(error):
                 raw.append(f"{what}: not one line with the folder's name: {error}")
         except Exception as error:  # noqa: BLE001 - that is the question
             raw.append(f"{what}: {error!r:.200}")
@@ -292,6 +294,16 @@ FILES = [
 of_each_file = pytest.mark.parametrize(
     ("damaged", "backend", "name"), FILES, indirect=["damaged"], ids=str
 )
+
+
+@pytest.mark.parametrize("pad_token", [None, "x"])
+def test_a_tokenizer_that_does_not_fit_its_model_is_an_error_of_ours(
+    tiny_reranker: Path, tmp_path: Path, pad_token: str | None
+) -> None:
+    folder = shutil.copytree(tiny_reranker, tmp_path / "damaged")
+    fields = json.loads((folder / "tokenizer_config.json").read_text())
+    changed = json.dumps(fields | {"pad_token": pad_token}).encode()
+    assert raw_exceptions(folder, "tokenizer_config.json", "torch", [("", changed)]) == []
 
 
 @of_each_file

@@ -77,6 +77,8 @@ class TorchScorer(EncoderScorer):
             tokenizer = AutoTokenizer.from_pretrained(
                 folder, trust_remote_code=config.trust_remote_code
             )
+            if tokenizer.pad_token_id is None:
+                raise ValueError("its tokenizer has no pad token")
             model = load_classifier(config, folder).to(devices[0], dtype).eval()
             replicas = [model, *(copy.deepcopy(model).to(device) for device in devices[1:])]
         if config.threads is not None:
@@ -139,7 +141,7 @@ class TorchRunner:
             )
         try:
             return self._forward(batch)
-        except (RuntimeError, MemoryError) as error:
+        except (RuntimeError, MemoryError, IndexError) as error:
             if not is_out_of_memory(error):
                 raise ScoringError(f"the forward pass failed on {self._device}: {error}") from error
             if len(batch) == 1:

@@ -80,6 +80,8 @@ def test_a_config_that_is_no_json_is_named(tmp_path: Path) -> None:
         ("null", "it is not a JSON object"),
         ('{"architectures": "BertModel"}', "architectures is 'BertModel'"),
         ('{"auto_map": []}', r"auto_map is \[\]"),
+        ('{"num_hidden_layers": 0}', "it has no layers"),
+        ('{"num_hidden_layers": -1}', "num_hidden_layers is -1"),
         ('{"model_type": 3}', "model_type is 3"),
         ('{"max_position_embeddings": "512"}', "max_position_embeddings is '512'"),
         ('{"max_position_embeddings": -1}', "max_position_embeddings is -1"),
