@@ -6,13 +6,13 @@ import asyncio
 import hashlib
 import json
 import math
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Protocol
 
+from bge_rerank.backends.forks import ForkableLock
 from bge_rerank.errors import ConfigurationError
 from bge_rerank.extras import needs_extra
 from bge_rerank.models.config import ScorerConfig
@@ -51,7 +51,7 @@ class MemoryCache:
         with needs_extra("cache", "score_cache='memory'"):
             from cachetools import LRUCache
         self._logits: LRUCache[bytes, float] = LRUCache(size)
-        self._lock = threading.Lock()
+        self._lock = ForkableLock()
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, float]:
         """Return the logits of those keys that are there."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from bge_rerank.backends.http.dialects import DIALECTS
+from bge_rerank.backends.forks import ForkableLock
 from bge_rerank.errors import ConfigurationError
 from bge_rerank.models.config import ScorerConfig
 
@@ -59,7 +59,7 @@ class Addresses:
         self._clock = clock
         self._back_at = dict.fromkeys(base_urls, 0.0)
         self._turn = 0
-        self._lock = threading.Lock()
+        self._lock = ForkableLock()
 
     def next(self) -> str:
         """Return the one whose turn it is; where all fail, the one that comes back first."""
