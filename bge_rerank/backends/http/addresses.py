@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
-from bge_rerank.backends.http.dialects import DIALECTS
 from bge_rerank.backends.forks import ForkableLock
+from bge_rerank.backends.http.dialects import DIALECTS
 from bge_rerank.errors import ConfigurationError
 from bge_rerank.models.config import ScorerConfig
 

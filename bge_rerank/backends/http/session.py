@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from bge_rerank.backends.forks import ForkableLock
 from bge_rerank.backends.http.answers import in_a_line, message_of, seconds_to_wait
 from bge_rerank.backends.http.masking import masker
 from bge_rerank.errors import ConfigurationError, ServerError
@@ -32,7 +33,7 @@ ECHO = 4
 write a letter of two bytes as `\\u00e9`."""
 
 _loops: dict[int, asyncio.AbstractEventLoop] = {}
-_starting = threading.Lock()
+_starting = ForkableLock()
 
 
 class Session:
