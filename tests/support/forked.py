@@ -20,8 +20,9 @@ SECONDS = 60
 PAIRS = [
     ("what causes tides", f"{n} The Moon raises the tides. " * (1 + 5 * n % 7)) for n in range(12)
 ]
-SCORER = load_scorer(sys.argv[2], sys.argv[1], max_length=96)
-OTHER = load_scorer(sys.argv[2], sys.argv[1], max_length=64)
+_, BACKEND, FOLDER = sys.argv if __name__ == "__main__" else ("", "torch", "mini")
+SCORER = load_scorer(FOLDER, BACKEND, max_length=96)
+OTHER = load_scorer(FOLDER, BACKEND, max_length=64)
 """Another model, for all that loading knows: the parent has not loaded it."""
 
 

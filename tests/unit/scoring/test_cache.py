@@ -384,7 +384,7 @@ def test_what_a_score_depends_on_is_in_its_key() -> None:
 
     config = ScorerConfig("mini", "torch")
     [name, revision, files, *rest] = key_prefix(Loaded(), config)
-    assert [name, revision, *rest] == ["mini", None, "torch", "int8", 77, None]
+    assert [name, revision, *rest] == ["mini", None, "torch", "int8", 77, None, "escape"]
     assert "model.safetensors" in str(files)
     others = [replace(config, backend="flag"), replace(config, cutoff_layers=(28,))]
     keys = {str(key_prefix(Loaded(), each)) for each in [config, *others]}
