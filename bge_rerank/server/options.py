@@ -57,7 +57,7 @@ class PassOptions(Checked):
 
     pass_pairs: int = option(
         default=32,
-        doc="The most pairs of a pass over the model.",
+        doc="The most pairs of a pass over the model that requests share. A larger request may have passes of its own.",
         check=whole_from(1),
     )
     wait_ms: float = option(
