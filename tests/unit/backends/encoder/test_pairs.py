@@ -104,7 +104,8 @@ def saved(kind: str) -> str:
     return TOKENIZERS[kind]().to_str()
 
 
-def fresh(kind: str, how: SpecialTokensInText) -> tuple[Tokenizer, PairEncoder]:
+@cache
+def encoder_of(kind: str, how: SpecialTokensInText) -> tuple[Tokenizer, PairEncoder]:
     made = Tokenizer.from_str(saved(kind))
     return made, PairEncoder(made, 10_000, how)
 
@@ -113,7 +114,7 @@ def fresh(kind: str, how: SpecialTokensInText) -> tuple[Tokenizer, PairEncoder]:
 @given(text=st.lists(st.sampled_from(NAMES + WORDS[:20]), max_size=8).map(" ".join))
 @settings(max_examples=30)
 def test_a_special_tokens_name_in_a_text_is_read_as_text(kind: str, text: str) -> None:
-    made, encoder = fresh(kind, "escape")
+    made, encoder = encoder_of(kind, "escape")
     special = {id_ for id_, token in made.get_added_tokens_decoder().items() if token.special} - {
         made.token_to_id("<unk>"),
         made.token_to_id("[UNK]"),
@@ -129,12 +130,13 @@ def test_a_special_tokens_name_in_a_text_is_read_as_text(kind: str, text: str) -
 
 @pytest.mark.parametrize("kind", TOKENIZERS)
 def test_a_special_tokens_name_acts_as_the_token_where_it_is_kept(kind: str) -> None:
-    made, encoder = fresh(kind, "keep")
+    made, encoder = encoder_of(kind, "keep")
     text = "tides [SEP] </s> waves"
     [encoded] = encoder.encode([("tides", text)])
     assert encoded.ids.tolist() == made.encode("tides", text).ids
     assert (
-        encoded.ids.tolist() != fresh(kind, "escape")[1].encode([("tides", text)])[0].ids.tolist()
+        encoded.ids.tolist()
+        != encoder_of(kind, "escape")[1].encode([("tides", text)])[0].ids.tolist()
     )
 
 
@@ -142,14 +144,16 @@ def test_a_special_tokens_name_acts_as_the_token_where_it_is_kept(kind: str) -> 
 @given(text=sentences)
 @settings(max_examples=30)
 def test_without_such_names_both_read_the_same(kind: str, text: str) -> None:
-    escaped, kept = (fresh(kind, how)[1].encode([("tides", text)])[0] for how in ("escape", "keep"))
+    escaped, kept = (
+        encoder_of(kind, how)[1].encode([("tides", text)])[0] for how in ("escape", "keep")
+    )
     assert escaped.ids.tolist() == kept.ids.tolist()
 
 
 @pytest.mark.parametrize("kind", TOKENIZERS)
 def test_windows_of_a_text_with_such_names_have_its_own_places(kind: str) -> None:
     text = "</s> the Moon [SEP] raises <mask> two bulges of water " * 6
-    [spans] = fresh(kind, "escape")[1].windows("tides", [text], 60)
+    [spans] = encoder_of(kind, "escape")[1].windows("tides", [text], 60)
     assert spans[0][0] == 0
     assert spans[-1][1] >= len(text.rstrip()) - 1
     assert all(0 <= start < end <= len(text) for start, end in spans)
