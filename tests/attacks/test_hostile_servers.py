@@ -17,7 +17,18 @@ from llama_index.core.schema import NodeWithScore, TextNode
 from bge_rerank import Reranker, ServerError, load_scorer
 from bge_rerank.backends.http.session import SMALL_ANSWER_BYTES
 from bge_rerank.scoring.loading import LazyScorer
-from fake_server import FakeServer, Fault, logit_of, pours, running, says, send, status, trickles
+from fake_server import (
+    FakeServer,
+    Fault,
+    ask,
+    logit_of,
+    pours,
+    running,
+    says,
+    send,
+    status,
+    trickles,
+)
 from langchain_bge_rerank import BGERerankerCompressor
 from llamaindex_bge_rerank import BGERerankerPostprocessor
 
@@ -31,10 +42,6 @@ SOON = 20.0
 def tei() -> Iterator[FakeServer]:
     with running(FakeServer("tei")) as server:
         yield server
-
-
-def ask(server: FakeServer, **options: Any) -> LazyScorer:
-    return load_scorer("m", server.dialect, base_url=server.url, **options)
 
 
 def error_of(scorer: LazyScorer, pairs: Sequence[tuple[str, str]] = PAIRS) -> ServerError:

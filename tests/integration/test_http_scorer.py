@@ -19,10 +19,10 @@ import trustme
 
 from bge_rerank import ConfigurationError, Reranker, ServerError, load_scorer
 from bge_rerank.backends.http import session
-from bge_rerank.scoring.loading import LazyScorer
 from fake_server import (
     FakeServer,
     Fault,
+    ask,
     cut_body,
     hang_up,
     logit_of,
@@ -43,10 +43,6 @@ KEY = "sk-very-secret-0123"
 def tei() -> Iterator[FakeServer]:
     with running(FakeServer("tei")) as server:
         yield server
-
-
-def ask(server: FakeServer, **options: Any) -> LazyScorer:
-    return load_scorer("m", server.dialect, base_url=server.url, **options)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

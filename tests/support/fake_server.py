@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from bge_rerank import load_scorer
 from bge_rerank.logits import sigmoid
+from bge_rerank.scoring import LazyScorer
 
 Fault = Callable[[BaseHTTPRequestHandler], None]
 
@@ -191,3 +193,8 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
             """Keep quiet."""
 
     return Handler
+
+
+def ask(server: FakeServer, **options: Any) -> LazyScorer:
+    """Return a scorer that asks the server."""
+    return load_scorer("m", server.dialect, base_url=server.url, **options)
