@@ -60,6 +60,9 @@ $(VENV)/.dev: $(INPUTS)
 	$(UV) --compile-bytecode --editable ./mini --editable ".[dev]"
 	touch $@ $(VENV)/.demo
 
-.PHONY: house options
+.PHONY: house words
+words: $(VENV)/.dev  ## sentences that are hard to read
+	$(BIN)/python tools/words.py
+
 house: $(VENV)/.dev  ## the measures of the house: files, rooms, imports, functions, options
 	$(BIN)/python tools/house.py
