@@ -420,7 +420,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--stage-1",
         type=Path,
-        help="skip stage 1 and start stage 2 from the weights in this folder",
+        help="skip stage 1, and start from the weights in this folder",
     )
     parser.add_argument("--max-steps", type=int, nargs=2, help="maximum steps of stages 1 and 2")
     parser.add_argument("--passages", type=int, help="maximum passages of a collection")

@@ -1,4 +1,4 @@
-"""`bge-rerank export MODEL DIR`: write an exported model for the ONNX and OpenVINO backends."""
+"""`bge-rerank export MODEL DIR`: write a folder that OpenVINO and ONNX Runtime run without torch."""
 
 from __future__ import annotations
 
@@ -16,27 +16,26 @@ _HUB_OPTIONS = ("revision", "cache_dir", "local_files_only")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add = parser.add_argument
-    add("model", metavar="MODEL", help="The model: a hub repository, a local folder, or 'mini'.")
+    add("model", metavar="MODEL", help="A hub repository, a local folder, or 'mini'.")
     add("folder", metavar="DIR", type=Path, help="The folder to write. It must be new or empty.")
     add(
         "--precision",
         choices=get_args(Precision),
         default="fp32",
-        help="The precision of the numbers: fp32 is exact, bf16 is faster in OpenVINO, and int8 is fastest "
-        "but changes scores slightly. (default: %(default)s)",
+        help="The precision of the exported weights (default: %(default)s)",
     )
     add(
         "--samples",
-        metavar="FILE",
+        metavar="DATA",
         type=Path,
-        help="For int8: a JSONL file of pairs like yours, with 'query' and 'passage' on each line. A few hundred "
-        "are enough. (default: pairs of the demo collection)",
+        help="For int8: a JSONL file with pairs like yours, from which the scales are set. Each line has "
+        "'query' and 'passage'. The default is the demo's collection.",
     )
     add_flags(parser, ModelOptions, LoadOptions, only=_HUB_OPTIONS)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Export, check, and print how closely the export agrees with the model.
+    """Export the model, check the graph, and print how closely it agrees with the model.
 
     Raises:
         RerankError: As `bge_rerank.export.export_model` does.

@@ -1,4 +1,4 @@
-"""`bge-rerank serve`: start a rerank server for clients of TEI, Infinity, Cohere and Jina."""
+"""`bge-rerank serve`: rerank over HTTP for clients of TEI, Infinity, Cohere and Jina."""
 
 from __future__ import annotations
 
@@ -24,31 +24,24 @@ KEY_VARIABLE = "BGE_RERANK_API_KEY"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add = parser.add_argument
-    add(
-        "--host",
-        default="127.0.0.1",
-        help="The address to listen on. 0.0.0.0 accepts clients from other machines. (default: %(default)s)",
-    )
-    add(
-        "--port",
-        type=int,
-        default=8080,
-        metavar="N",
-        help="The port to listen on. 0 takes a free port. (default: %(default)s)",
-    )
+    add("--host", default="127.0.0.1", help="The address to listen on (default: %(default)s)")
+    add("--port", type=int, default=8080, help="The port to listen on (default: %(default)s)")
     add_flags(parser, PassOptions, Limits)
-    # `wait_ms` of PassOptions takes its place.
+    # The server shares passes by `PassOptions`, so the model must not wait for more calls.
     add_flags(parser, ModelOptions, LoadOptions, without=("batch_wait_ms",))
+    parser.epilog = (
+        f"The environment variable {KEY_VARIABLE} sets the API key that clients must send."
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Load the weights and serve. On SIGTERM, finish the running requests and end.
+    """Load the weights and serve. On SIGTERM, finish the running requests first.
 
-    The environment variable `BGE_RERANK_API_KEY` holds the key that clients must send. As a flag, the
-    key would be visible in the list of processes.
+    The environment variable `BGE_RERANK_API_KEY` holds the bearer token that clients must send: a flag
+    would show it in the list of processes.
 
     Raises:
-        RerankError: An option cannot work, or the model could not be found or read.
+        RerankError: A setting cannot work, or the model could not be found or read.
     """
     with needs_extra("server", "the server"):
         import uvicorn
@@ -62,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
         api_key=os.environ.get(KEY_VARIABLE) or None,
         **given(arguments, PassOptions),
     )
-    # Before the model is loaded, whose messages belong into the log too.
+    # Set up before the model is loaded, so that messages about the model are logged too.
     ours = {"handlers": ["default"], "level": "INFO", "propagate": False}
     loggers = {**LOGGING_CONFIG["loggers"], "bge_rerank": ours}
     logging.config.dictConfig({**LOGGING_CONFIG, "loggers": loggers})
