@@ -2,9 +2,11 @@
 
 All channels of a tensor share one 8-bit step. But the channels of a trained encoder have very different
 ranges, and their means are not 0. So each channel is shifted by the middle of its range and divided by a
-scale, and the weights that read it are multiplied by that scale (SmoothQuant: Xiao et al. 2023, arXiv
-2211.10438; the shift: Outlier Suppression+, Wei et al. 2023, arXiv 2304.09145). Apart from the rounding
-of the weights, the result is the same.
+scale, and the weights that read it are multiplied by that scale. Apart from the rounding of the weights,
+the result is the same.
+
+The scale is that of SmoothQuant (Xiao et al. 2023, arXiv 2211.10438). The shift is that of Outlier
+Suppression+ (Wei et al. 2023, arXiv 2304.09145).
 """
 
 from __future__ import annotations

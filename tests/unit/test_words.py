@@ -80,9 +80,9 @@ def test_other_files_give_their_comments() -> None:
     ("text", "advice"),
     [
         ("word " * 36, "36 words"),
-        ("It is no list.", "write 'is not a …'"),
-        ("What is new is here.", "name the subject"),
-        ("Use it in place of that.", "write 'instead of'"),
+        ("is no list", "write 'is not a …'"),
+        ("What counts.", "name the subject"),
+        ("in place of", "write 'instead of'"),
     ],
 )
 def test_a_sentence_that_is_hard_to_read_is_found(tmp_path: Path, text: str, advice: str) -> None:
