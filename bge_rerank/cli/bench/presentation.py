@@ -22,21 +22,23 @@ INCHES_A_ROW = 0.28
 
 _HEADINGS = (
     "pairs/s",
-    "slowest to\nfastest call",
-    "times as fast as\nFlagReranker",
-    "times as fast as\nbest other package",
-    "% of matrix\nproduct rate",
+    "slowest to\nfastest",
+    "speed ÷\nFlag-\nReranker",
+    "speed ÷\nbest other\npackage",
+    "% of\nmatmul\nrate",
     "memory\n(MB)",
-    "memory above\nweights (MB)",
-    "first answer\nafter (s)",
-    "largest logit\ndifference",
-    "rank\ncorrelation",
+    "above\nweights\n(MB)",
+    "first\nanswer\n(s)",
+    "largest\nlogit\ndifference",
+    "rank\ncorre-\nlation",
 )
 
 _NOTES = """\
-pairs/s: median over the rounds. Other packages: the rows that do not start with "bge-rerank".
-% of matrix product rate: operations per second of the model, divided by the rate of matrix products below.
-Largest logit difference, rank correlation (Kendall's tau): compared with FlagReranker in float32, or else with our torch float32.
+pairs/s: the median of the rounds. Speed ÷: pairs/s, divided by those of FlagReranker or of the fastest other package.
+% of matmul rate: the model's operations per second, in % of this machine's rate of matrix products (below).
+Memory: the peak of the process. Above weights: the peak during calls, minus the memory before the first call.
+First answer: the seconds from the import to the first answer.
+Largest logit difference, rank correlation (Kendall's tau): against FlagReranker, or our torch float32 without it.
 """
 """The explanation of the columns, under each table."""
 
