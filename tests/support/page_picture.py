@@ -11,7 +11,7 @@ PICTURE = Path(__file__).parents[2] / "docs" / "page.png"
 
 def main() -> None:
     with serving(load_scorer("mini").loaded()) as url, chromium() as browser:
-        page = browser.new_page(viewport={"width": 1000, "height": 620}, color_scheme="light")
+        page = browser.new_page(viewport={"width": 1000, "height": 660}, color_scheme="light")
         page.goto(url)
         for _ in range(3):  # the first ranking is slower than the next ones
             page.keyboard.press("Control+Enter")
