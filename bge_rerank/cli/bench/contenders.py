@@ -1,4 +1,4 @@
-"""The contenders of the benchmark, in one table: what each is called, and what it needs."""
+"""The table of the contenders: their names, loaders and requirements."""
 
 from __future__ import annotations
 
