@@ -1,11 +1,11 @@
 # syntax=docker/dockerfile:1
-# docs/container.md says how to build and run it.
+# docs/container.md says how to build and run the image.
 
-# The version that constraints.txt was made with.
+# The Python version of constraints.txt.
 ARG PYTHON=3.11
 
 FROM python:${PYTHON}-slim AS source
-# PyPI's torch brings gigabytes of CUDA on x86; this is PyTorch's own index for CPUs.
+# PyTorch's index for CPUs. On x86, PyPI's torch would bring gigabytes of CUDA packages.
 ARG TORCH_BACKEND=cpu
 ENV UV_COMPILE_BYTECODE=1 \
     UV_LINK_MODE=copy
@@ -21,12 +21,12 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     python -m venv --without-pip /opt/venv \
     && uv pip install --python /opt/venv --constraint constraints.txt \
         ${TORCH_BACKEND:+--torch-backend "${TORCH_BACKEND}"} ".[${EXTRAS}]" \
-    # With it, importing OpenVINO reports to its makers; ORT_DISABLE_TELEMETRY keeps ONNX Runtime from that.
+    # The removed package reports OpenVINO's use to its makers. ORT_DISABLE_TELEMETRY below stops the reports of ONNX Runtime.
     && uv pip uninstall --python /opt/venv openvino-telemetry \
     && mkdir /cache
 
-# Weights are in the image only where MODEL asks for them: a folder mounted at /model changes without
-# a build, and nothing is fetched when the container starts.
+# With MODEL, the image contains the exported model. Without it, mount a folder at /model. Neither needs a
+# download when the container starts.
 FROM source AS model
 ARG MODEL=
 ARG PRECISION=fp32
@@ -47,14 +47,14 @@ LABEL org.opencontainers.image.title="bge-rerank" \
 COPY --from=environment /opt/venv /opt/venv
 COPY --from=environment --chown=10001:10001 /cache /cache
 COPY --from=model /model /model
-# The user has no entry in /etc/passwd, hence no home but this one.
+# HOME is set because the user has no entry in /etc/passwd.
 ENV PATH=/opt/venv/bin:$PATH \
     HOME=/cache \
     HF_HOME=/cache/huggingface \
     ORT_DISABLE_TELEMETRY=1
 USER 10001:10001
 EXPOSE 8080
-# It listens once the model is loaded. Proxies that the container may have are not for loopback.
+# The server listens once the model is loaded. The check ignores the container's proxies, which are not for loopback.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=10m \
     CMD ["python", "-c", "from urllib.request import ProxyHandler, build_opener; build_opener(ProxyHandler({})).open('http://127.0.0.1:8080/health', timeout=4)"]
 ENTRYPOINT ["bge-rerank", "serve", "--host", "0.0.0.0", "--port", "8080"]

@@ -1,6 +1,6 @@
-"""Measure nDCG@10 and seconds a request with a BM25 prefilter and without.
+"""Measure nDCG@10 and seconds per request with and without a BM25 prefilter.
 
-Candidates are the passages nearest to the question under all-MiniLM-L6-v2. Run from the root:
+The candidates are the passages nearest to the query, by all-MiniLM-L6-v2. Run from the root:
 
     python benchmarks/cascade.py                                  # the demo's collection
     python benchmarks/cascade.py --data scifact --split test      # a folder in the BEIR layout
@@ -27,11 +27,11 @@ from bge_rerank.data.demo import demo_collection
 from bge_rerank.evaluation import read_beir
 
 Collection = tuple[dict[str, str], dict[str, str], dict[str, dict[str, int]]]
-"""Texts, questions and judgements, each by id."""
+"""Texts, queries and judgements, each by id."""
 
 
 def read(folder: Path | None, split: str) -> Collection:
-    """Return the collection of a folder, or the demo's without its titles."""
+    """Return the collection in a folder, or the demo collection without its titles."""
     collection = read_beir(folder, split) if folder else demo_collection()
     texts = collection.texts
     if folder is None:
@@ -42,7 +42,7 @@ def read(folder: Path | None, split: str) -> Collection:
 def nearest(
     texts: Mapping[str, str], questions: Mapping[str, str], depth: int
 ) -> dict[str, list[str]]:
-    """Return the passages nearest to each question, best first."""
+    """Return the passages nearest to each query, best first."""
     ids = list(texts)
     embedder = SentenceTransformer(str(get_model_path()), device="cpu")
     passages = embedder.encode(list(texts.values()), convert_to_tensor=True, show_progress_bar=True)
@@ -60,7 +60,7 @@ def rerank(
     questions: Mapping[str, str],
     candidates: Mapping[str, list[str]],
 ) -> tuple[dict[str, list[str]], float]:
-    """Return the ranking of each question, and the median seconds of a ranking."""
+    """Return the ranking of each query, and the median seconds of a ranking."""
     rankings, seconds = {}, []
     for question, ids in track(candidates.items(), "Reranking", transient=True):
         started = time.perf_counter()
@@ -73,16 +73,13 @@ def rerank(
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--model", default="mini")
-    parser.add_argument(
-        "--data", type=Path, help="folder in the BEIR layout (default: the demo's collection)"
-    )
-    parser.add_argument("--split", default="test")
-    parser.add_argument(
-        "--questions", type=int, default=100, help="approximate number, evenly spread"
-    )
-    parser.add_argument("--depth", type=int, default=200, help="candidates for each question")
-    parser.add_argument("--keep", type=int, nargs="+", default=[100, 50, 20])
+    add = parser.add_argument
+    add("--model", default="mini", help="hub repository, folder or 'mini'")
+    add("--data", type=Path, help="folder in the BEIR layout (default: the demo collection)")
+    add("--split", default="test", help="split of the data (default: %(default)s)")
+    add("--questions", type=int, default=100, help="approximate number of queries, evenly spread")
+    add("--depth", type=int, default=200, help="candidates for each query")
+    add("--keep", type=int, nargs="+", default=[100, 50, 20], help="candidates that BM25 keeps")
     arguments = parser.parse_args()
     texts, questions, judgements = read(arguments.data, arguments.split)
     every = max(1, len(judgements) // arguments.questions)
@@ -90,8 +87,8 @@ def main() -> None:
     questions = {id_: questions[id_] for id_ in judged}
     candidates = nearest(texts, questions, arguments.depth)
     scorer = load_scorer(arguments.model)
-    table = Table("", "nDCG@10", "s a request", title=f"{len(judged)} questions")
-    table.add_row("candidates", f"{mean_quality(judged, candidates)['nDCG@10']:.4f}", "-")
+    table = Table("reranked", "nDCG@10", "seconds per request", title=f"{len(judged)} queries")
+    table.add_row("nothing", f"{mean_quality(judged, candidates)['nDCG@10']:.4f}", "-")
     for keep in (None, *arguments.keep):
         reranker = (
             Reranker(scorer, top_n=None)
@@ -99,7 +96,7 @@ def main() -> None:
             else Reranker(scorer, top_n=None, prefilter="bm25", keep=keep)
         )
         rankings, seconds = rerank(reranker, texts, questions, candidates)
-        name = "all" if keep is None else f"BM25, keep {keep}"
+        name = "all candidates" if keep is None else f"BM25's best {keep}"
         quality = mean_quality(judged, rankings)["nDCG@10"]
         table.add_row(name, f"{quality:.4f}", f"{seconds:.2f}")
     Console().print(table)

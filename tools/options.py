@@ -13,15 +13,15 @@ from bge_rerank.server.options import Limits, PassOptions
 PAGE = Path(__file__).parents[1] / "docs" / "options.md"
 HEAD = """# Options
 
-Each option is declared once, and has the same name, default and meaning wherever you give it. `make options`
-writes this page from the declarations.
+An option has the same name, default and meaning wherever you give it. `make options` writes this page from the
+declarations in the code.
 
 """
 SECTIONS: tuple[tuple[str, type, str], ...] = (
     (
         "Which model",
         ModelOptions,
-        "For `load_scorer`, `Reranker`, both adapters and the commands that score.",
+        "For `load_scorer`, `Reranker`, both adapters, and the commands that score.",
     ),
     (
         "How texts are ranked",
@@ -29,20 +29,20 @@ SECTIONS: tuple[tuple[str, type, str], ...] = (
         "For `Reranker`, both adapters and `bge-rerank rank`.",
     ),
     (
-        "What an adapter does",
+        "How an adapter works",
         AdapterOptions,
         "For `BGERerankerCompressor` and `BGERerankerPostprocessor`, the two adapters.",
     ),
     (
         "How a model is loaded",
         LoadOptions,
-        """For `load_scorer` and `bge-rerank serve`. Give the scorer to an adapter or a `Reranker`:
+        """For `load_scorer` and `bge-rerank serve`. To use them with an adapter or a `Reranker`, pass the scorer:
 `BGERerankerCompressor(scorer=load_scorer("mini", threads=2))`, `Reranker(load_scorer("mini", threads=2))`.""",
     ),
     (
-        "How a server is asked",
+        "How a server is called",
         AskOptions,
-        "For `load_scorer`; give an adapter or a `Reranker` the scorer, as above.",
+        "For `load_scorer`. To use them with an adapter or a `Reranker`, pass the scorer, as above.",
     ),
     ("Passes of `bge-rerank serve`", PassOptions, "For `bge-rerank serve` and `ServerOptions`."),
     ("Limits of `bge-rerank serve`", Limits, "For `bge-rerank serve` and `ServerOptions`."),

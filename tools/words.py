@@ -1,7 +1,8 @@
 """Find sentences that are hard to read: `make words`, or `python tools/words.py PATH...`.
 
-It reads Markdown, notebooks, and the docstrings, comments and messages of Python files. A sentence of
-more than 35 words, or a phrase on the list, is printed with its place, and the exit status is 1.
+It reads Markdown, notebooks, and the docstrings, comments and messages of Python files. It prints each sentence
+of more than 35 words, and each sentence with a phrase on the list, with its file and line. The exit status is
+then 1.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = (
@@ -33,8 +34,8 @@ FOLDERS = (
 MOST_WORDS = 35
 LEAST_WORDS_OF_A_MESSAGE = 4
 PHRASES = {
-    r"\b(?:is|are|was|were) no (?!longer|more\b|less\b|other\b|such\b|way\b)": "write 'is not a …'",
-    r"^What (?!.*\?)": "name the subject in place of 'What …'",
+    r"(?<!\b[Tt]here )\b(?:is|are|was|were) no (?!longer|more\b|less\b|other\b|such\b|way\b)": "write 'is not a …'",
+    r"^What (?!.*\?)": "name the subject, not 'What …'",
     r"\bso many\b": "say how many",
     r"\bas (?:it|they) comes?\b": "say in which order or form",
     r"\bby the run\b": "write 'from run to run'",
@@ -47,14 +48,14 @@ PHRASES = {
 
 
 class Prose(NamedTuple):
-    """A paragraph, with the line on which it starts."""
+    """A paragraph, and the line on which it starts."""
 
     line: int
     text: str
 
 
 def markdown_prose(text: str, first: int = 1) -> Iterator[Prose]:
-    """Yield the paragraphs, list items and cells of tables, without code."""
+    """Yield the paragraphs, list items and table cells, without blocks of code."""
     text = re.sub(r"^( *)(```|~~~).*?^\1\2[^\n]*$", _blank, text, flags=re.DOTALL | re.MULTILINE)
     text = re.sub(r"<!--.*?-->", _blank, text, flags=re.DOTALL)
     start, lines = first, list[str]()
@@ -71,9 +72,11 @@ def markdown_prose(text: str, first: int = 1) -> Iterator[Prose]:
 
 
 def python_prose(text: str) -> Iterator[Prose]:
-    """Yield docstrings, comments and the strings that look like messages."""
+    """Yield docstrings, comments, and the strings that look like messages."""
+    parts: set[ast.expr] = set()  # of docstrings and f-strings, which are read as a whole
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            parts.add(node.value)
             if isinstance(node.value.value, str):
                 examples = re.sub(
                     r"^ *(?:>>>|\.\.\. ).*?(?:\n\s*\n|\Z)",
@@ -82,27 +85,36 @@ def python_prose(text: str) -> Iterator[Prose]:
                     flags=re.MULTILINE | re.DOTALL,
                 )
                 yield from markdown_prose(_without_sections(examples), node.lineno)
-        elif (
-            isinstance(node, ast.JoinedStr | ast.Constant)
-            and len(said(node).split()) >= LEAST_WORDS_OF_A_MESSAGE
-        ):
-            yield Prose(node.lineno, said(node))
+        elif isinstance(node, ast.JoinedStr | ast.Constant) and node not in parts:
+            parts.update(node.values if isinstance(node, ast.JoinedStr) else ())
+            if len(said(node).split()) >= LEAST_WORDS_OF_A_MESSAGE:
+                yield Prose(node.lineno, said(node))
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    yield from _blocks((t.start[0], t.string) for t in tokens if t.type == tokenize.COMMENT)
+
+
+def comment_prose(text: str) -> Iterator[Prose]:
+    """Yield the comments of a file such as a Dockerfile, where they stand on lines of their own."""
+    numbered = enumerate(map(str.strip, text.splitlines()), 1)
+    yield from _blocks((number, line) for number, line in numbered if line.startswith("#"))
+
+
+def _blocks(comments: Iterable[tuple[int, str]]) -> Iterator[Prose]:
+    """Join the comments on neighbouring lines."""
     block, start, last = list[str](), 0, -1
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type != tokenize.COMMENT:
-            continue
-        if token.start[0] != last + 1 and block:
+    for number, comment in comments:
+        if number != last + 1 and block:
             yield Prose(start, " ".join(block))
             block = []
-        start = start if block else token.start[0]
-        block.append(token.string.lstrip("# "))
-        last = token.start[0]
+        start = start if block else number
+        block.append(comment.lstrip("# "))
+        last = number
     if block:
         yield Prose(start, " ".join(block))
 
 
 def said(node: ast.expr) -> str:
-    """Return the words of a message, each value in it as one word."""
+    """Return the words of a message. Each value in it counts as one word."""
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) and "\n" not in node.value else ""
     if isinstance(node, ast.JoinedStr):
@@ -113,7 +125,7 @@ def said(node: ast.expr) -> str:
 
 
 def sentences(text: str) -> Iterator[str]:
-    """Yield the sentences of a paragraph, each piece of code as one word.
+    """Yield the sentences of a paragraph. Each piece of code counts as one word.
 
     >>> list(sentences("Use `a. b` first. It is fast (1.5 ms)! See e.g. the table."))
     ['Use CODE first.', 'It is fast (1.5 ms)!', 'See e.g. the table.']
@@ -121,12 +133,13 @@ def sentences(text: str) -> Iterator[str]:
     text = re.sub(r"`+[^`]*`+", "CODE", text)
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
     yield from re.split(
-        r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<!etc\.)(?<!vs\.)[)\"']*\s+(?=\S)", text.strip()
+        r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<!etc\.)(?<!vs\.)(?<!et al\.)[)\"']*\s+(?=\S)",
+        text.strip(),
     )
 
 
 def faults(path: Path) -> Iterator[str]:
-    """Yield a line for each hard sentence of a file."""
+    """Yield a line for each sentence of a file that is too long or has a phrase on the list."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".ipynb":
         cells = json.loads(text)["cells"]
@@ -137,7 +150,7 @@ def faults(path: Path) -> Iterator[str]:
             for p in markdown_prose("".join(c["source"]))
         )
     else:
-        found = python_prose(text) if path.suffix == ".py" else markdown_prose(text)
+        found = READERS.get(path.suffix, comment_prose)(text)
     for line, paragraph in found:
         for sentence in sentences(paragraph):
             words = len(re.findall(r"[\w'\u2019-]+", sentence))
@@ -148,17 +161,20 @@ def faults(path: Path) -> Iterator[str]:
                     yield f"{path}:{line}: {better}: {sentence}"
 
 
+READERS = {".py": python_prose, ".md": markdown_prose}
+
+
 def _blank(match: re.Match[str]) -> str:
     return "\n" * match[0].count("\n")
 
 
 def _without_sections(docstring: str) -> str:
-    """Divide Google's `Args:` entries into paragraphs."""
+    """Make each entry of Google's `Args:` a paragraph."""
     return re.sub(r"^(\s*\w+(?: \([^)]*\))?: )", r"\n\1", docstring, flags=re.MULTILINE)
 
 
 def ours() -> list[Path]:
-    """Return the project's own texts."""
+    """Return the files with the project's texts."""
     files = [*ROOT.glob("*.md")]
     for folder in FOLDERS:
         for ending in ("md", "py", "ipynb"):

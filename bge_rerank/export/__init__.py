@@ -1,4 +1,4 @@
-"""Make an exported model: one folder that the torch-free backends read.
+"""Export a model to a folder that the ONNX and OpenVINO backends read without torch.
 
 May import `backends.torch`, `backends.exported`, `backends.flag`, `backends.http` and every room
 below them.

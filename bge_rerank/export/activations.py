@@ -1,4 +1,4 @@
-"""What goes into a model's products, measured on samples: its extremes, its means, what goes together."""
+"""Statistics of the inputs of matrix products, measured on samples: extremes, means and covariances."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bge_rerank.backends.torch.encoder import FirstTokenClassifier
 
 
 class Extremes:
-    """The smallest and the largest of each channel of one product's inputs, over all tokens of all samples.
+    """The minimum and maximum of each input channel of a product, over all tokens of all samples.
 
     >>> seen = Extremes()
     >>> seen.add(torch.tensor([[1.0, 0.0], [3.0, -1.0]]))
@@ -23,18 +23,18 @@ class Extremes:
     """
 
     def __init__(self) -> None:
-        """Begin with nothing seen."""
+        """Start without samples."""
         self.lowest = torch.tensor(torch.inf)
         self.highest = torch.tensor(-torch.inf)
 
     def add(self, rows: torch.Tensor) -> None:
-        """Take in the inputs of some tokens, of shape (tokens, channels)."""
+        """Add the inputs of some tokens, of shape (tokens, channels)."""
         self.lowest = torch.minimum(self.lowest, rows.amin(0))
         self.highest = torch.maximum(self.highest, rows.amax(0))
 
 
 class Activations(Extremes):
-    """Besides, the mean of each channel, and how they go together: many times the time and the memory.
+    """Extremes, and the mean and covariance of the channels. These take much more time and memory.
 
     >>> seen = Activations()
     >>> seen.add(torch.tensor([[1.0, 0.0], [3.0, -1.0]]))
@@ -45,7 +45,7 @@ class Activations(Extremes):
     """
 
     def __init__(self) -> None:
-        """Begin with nothing seen."""
+        """Start without samples."""
         super().__init__()
         self._tokens = 0
         self._origin = torch.zeros(())
@@ -53,15 +53,15 @@ class Activations(Extremes):
         self._products = torch.zeros(())
 
     def add(self, rows: torch.Tensor) -> None:
-        """Take in the inputs of some tokens, of shape (tokens, channels)."""
+        """Add the inputs of some tokens, of shape (tokens, channels)."""
         super().add(rows)
         if not self._tokens:
             self._origin = rows.mean(0)
             self._sum = torch.zeros_like(self._origin)
             self._products = torch.outer(self._sum, self._sum)
         self._tokens += len(rows)
-        # About a point among them, so that a channel far from 0 that hardly moves keeps its variance in
-        # float32; and added where they stand, which at 4,096 channels takes a third of the time.
+        # Differences from a point near the mean keep the variance of channels far from 0 exact in float32.
+        # Adding in place takes a third of the time at 4,096 channels.
         moved = rows - self._origin
         self._sum += moved.sum(0)
         self._products.addmm_(moved.T, moved)
@@ -73,7 +73,7 @@ class Activations(Extremes):
 
     @property
     def covariance(self) -> torch.Tensor:
-        """How channels rise and fall together, of shape (channels, channels)."""
+        """The covariance of the channels, of shape (channels, channels)."""
         mean = self._sum / self._tokens
         return self._products / self._tokens - torch.outer(mean, mean)
 
@@ -87,7 +87,7 @@ def observe(
     products: Sequence[torch.nn.Module],
     samples: Sequence[EncodedPair],
 ) -> list[Seen]:
-    """Return the statistics of each product's inputs while a float32 classifier scores samples."""
+    """Score samples with a float32 classifier, and return the statistics of each product's inputs."""
     classifier = FirstTokenClassifier(model, eager=True).eval()
     takes_type_ids = model.config.type_vocab_size > 1
     seen = [kind() for _ in products]

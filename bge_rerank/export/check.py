@@ -1,4 +1,4 @@
-"""Is an exported graph the model it was made of? Asked of every export before it is kept."""
+"""Compare an export with its model. Every export must pass this check before it is written."""
 
 from __future__ import annotations
 
@@ -14,40 +14,48 @@ from bge_rerank.types import Pair, Scorer
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How far an export differs from its model, or may differ.
-
-    Both are shares of the spread: the standard deviation of the model's logits over the pairs.
+    """How far an export's logits differ from its model's.
 
     Attributes:
-        difference: The root mean square difference from the model in torch, float32.
-        batch: The largest difference between a pair in a padded batch and the same pair alone.
+        difference: The root mean square difference from the model in torch float32, divided by `spread`.
+        batch: The largest difference between a pair in a padded batch and the same pair alone, divided
+            by `spread`.
+        spread: The standard deviation of the model's logits over the pairs.
+
+    >>> print(Agreement(difference=0.02, batch=0.01, spread=3.0))
+    logits differ from torch float32 by 0.06 (root mean square; 2 % of their standard deviation), and a logit changes by up to 0.03 (1 %) with the other pairs of its batch
     """
 
     difference: float
     batch: float
+    spread: float
+
+    def __str__(self) -> str:
+        """Return the differences in words."""
+        return (
+            f"logits differ from torch float32 by {self.difference * self.spread:.2g} (root mean square; "
+            f"{100 * self.difference:.2g} % of their standard deviation), and a logit changes by up to "
+            f"{self.batch * self.spread:.2g} ({100 * self.batch:.2g} %) with the other pairs of its batch"
+        )
 
 
-BOUNDS: dict[Precision, Agreement] = {
-    "fp32": Agreement(difference=1e-4, batch=1e-4),
-    "bf16": Agreement(difference=0.05, batch=0.05),
-    "int8": Agreement(difference=0.15, batch=0.15),
-}
-"""A root mean square difference of 0.15 spreads is a correlation of 0.99."""
+BOUNDS: dict[Precision, float] = {"fp32": 1e-4, "bf16": 0.05, "int8": 0.15}
+"""The maximum of `difference` and of `batch`. A difference of 0.15 is a correlation of 0.99."""
 
 
 def check_export(
     exported: Scorer, model: Scorer, pairs: Sequence[Pair], precision: Precision
 ) -> Agreement:
-    """Compare an export with its model on padded batches of several lengths, and with itself alone.
+    """Compare an export with its model in padded batches, and with itself one pair at a time.
 
     Args:
-        exported: The export, in a backend whose batches hold rows of unequal length.
-        model: The model in torch, float32.
+        exported: The export, in a backend whose batches have rows of different lengths.
+        model: The model in torch float32.
         pairs: Pairs of several lengths.
-        precision: The export's precision, which sets the bounds.
+        precision: The export's precision, which sets the bound.
 
     Raises:
-        ExportError: It differs by more than its precision explains.
+        ExportError: The export differs by more than its precision can explain.
     """
     expected = np.array(model.score(pairs))
     together = np.array(exported.score(pairs))
@@ -56,14 +64,13 @@ def check_export(
     agreement = Agreement(
         difference=float(np.sqrt(np.mean((together - expected) ** 2))) / spread,
         batch=float(np.abs(together - alone).max()) / spread,
+        spread=spread,
     )
-    bounds = BOUNDS[precision]
-    # Not "greater than": NaN must fail.
-    if not (agreement.difference <= bounds.difference and agreement.batch <= bounds.batch):
+    bound = BOUNDS[precision]
+    # `not <=` instead of `>`, so that NaN fails.
+    if not (agreement.difference <= bound and agreement.batch <= bound):
         raise ExportError(
-            f"the {precision} export is not its model: it differs by {agreement.difference:.2g} of the "
-            f"logits' spread (at most {bounds.difference}) and by {agreement.batch:.2g} with the batch "
-            f"(at most {bounds.batch}); nothing was written: use another precision, or calibrate with "
-            "pairs of your own"
+            f"the {precision} export differs too much from its model: {agreement}; the limit is "
+            f"{100 * bound:g} %. Nothing was written. Use another precision, or give samples like your own pairs"
         )
     return agreement

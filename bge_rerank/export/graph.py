@@ -1,4 +1,4 @@
-"""From a classifier's weights to an ONNX graph, by torch's own exporter."""
+"""Write a classifier as an ONNX graph, with torch's exporter."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from bge_rerank.errors import UnsupportedModelError
 
 OPSET = 18
 PROTOBUF_LIMIT = 2 * 10**9
-"""Weights of more bytes lie in a file beside the graph: protobuf holds 2 GiB."""
+"""Larger weights are written to a separate file beside the graph, because protobuf holds at most 2 GiB."""
 EXAMPLE_LENGTHS = (9, 5, 7)
-"""Rows of unequal length, so that the graph is traced with padding that the mask hides."""
+"""The lengths of the example's rows. They differ, so that the graph is traced with padding and mask."""
 
 
 def check_architecture(model: Any) -> None:
-    """Refuse a classifier that no graph can be made of.
+    """Refuse a classifier that cannot be exported.
 
     Raises:
-        UnsupportedModelError: The architecture is none of the BERT and RoBERTa family.
+        UnsupportedModelError: The architecture is not in the BERT and RoBERTa family.
     """
     if not FirstTokenClassifier.supports(model):
         raise UnsupportedModelError(
-            f"model_type is {model.config.model_type!r}; export knows {', '.join(sorted(MODEL_TYPES))}: "
-            "use backend='torch'"
+            f"model_type is {model.config.model_type!r}; export supports {', '.join(sorted(MODEL_TYPES))}. "
+            "Use backend='torch' with this model"
         )
 
 
 def export_graph(model: Any, path: Path, *, positions: int, takes_type_ids: bool) -> None:
-    """Write a graph from `input_ids`, `attention_mask` and, if taken, `token_type_ids` to `logits`.
+    """Write the graph. Its inputs are `input_ids` and `attention_mask`, its output is `logits`.
 
-    Attention is written out (eager), which is what ONNX Runtime and OpenVINO fuse; the last layer is
-    computed for the first token alone.
+    Attention is written as single operations (eager), because ONNX Runtime and OpenVINO fuse this form.
+    The last layer is computed for the first token only.
 
     Args:
-        model: Of an architecture that `check_architecture` allows, in float32.
-        path: The file to write; weights too large for one lie beside it.
-        positions: The longest sequence in tokens.
-        takes_type_ids: Whether the tokenizer gives segments.
+        model: A float32 classifier that `check_architecture` allows.
+        path: The file to write. Weights beyond `PROTOBUF_LIMIT` are written beside it.
+        positions: The maximum length of a sequence, in tokens.
+        takes_type_ids: Whether the graph has the input `token_type_ids` too.
     """
     classifier = FirstTokenClassifier(model, eager=True).eval()
     inputs = _example(int(model.config.pad_token_id or 0), takes_type_ids=takes_type_ids)
@@ -82,7 +82,7 @@ def _bytes(model: Any) -> int:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's notes on what has nothing to do with this model to itself."""
+    """Hide the exporter's warnings, which are not about this model."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

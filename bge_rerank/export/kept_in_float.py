@@ -1,6 +1,7 @@
-"""The parts of a graph that stay out of 8 bits: sensitive products, and the tables of embeddings.
+"""The parts of a graph that are not quantised to 8 bits: sensitive products, and the tables of embeddings.
 
-The words' embeddings go to float16: 8 bits round them by a hundredth, and a lookup is no faster for it.
+Word embeddings are stored in float16. In 8 bits they would be wrong by one part in a hundred, and lookups
+would not be faster.
 """
 
 from __future__ import annotations
@@ -12,23 +13,24 @@ import onnx
 from onnx import helper, numpy_helper
 
 LAYER_MATRICES = 8
-"""Query, key, value, attention's output, then the feed-forward's first of the others and of the outliers,
-and its second of both, in this order in the graph."""
+"""The products of a layer, in the graph's order: query, key, value, attention's output, then the feed-forward's
+first product for the other neurons and for the outliers, and its second product for both."""
 FIRST_OF_OTHERS = 4
 OUTLIER_MATRICES = 5, 7
 LAST_LAYER_MATRICES = 6
-"""There the feed-forward is whole."""
+"""The products of the last layer, whose feed-forward is not divided."""
 HEAD_MATRICES = 2
-"""Those of a BERT pooler and classifier, or of RoBERTa's head."""
+"""The products of the head: BERT's pooler and classifier, or RoBERTa's head."""
 
 
 def kept_in_float(graph: onnx.ModelProto) -> list[str]:
-    """Return the names of the products, and of the lookups in tables, that stay as they are.
+    """Return the names of the products and of the lookups that keep their precision.
 
-    Attention's products have no weights. Of a feed-forward stays the part of the outliers, of the last
-    layer what is computed for one token alone, and the head. The first layer's feed-forward into the
-    others stays too: on mini a quarter of the squared error came from that product alone. So do all
-    embeddings, whose errors are the same wherever a token, its segment or its position comes.
+    - Attention's products, which have no weights.
+    - The outliers' part of each feed-forward (`with_outliers_apart`).
+    - The products of the last layer that are computed for one token only, and the head.
+    - The first layer's first feed-forward product. On mini, a quarter of the squared error came from it.
+    - All embeddings. Their errors repeat at each occurrence of a token, segment or position.
     """
     weights = {weight.name for weight in graph.graph.initializer}
     products = [node for node in graph.graph.node if node.op_type in ("MatMul", "Gemm")]
@@ -48,7 +50,7 @@ def kept_in_float(graph: onnx.ModelProto) -> list[str]:
 
 
 def lookups(graph: onnx.ModelProto) -> list[onnx.NodeProto]:
-    """Return the lookups in tables of weights, that of the largest, the words', last."""
+    """Return the lookups in tables of weights, by size. The last is that of the word embeddings."""
     rows = {weight.name: weight.dims[0] for weight in graph.graph.initializer if weight.dims}
     gathers = [node for node in graph.graph.node if node.op_type == "Gather"]
     return sorted(
@@ -57,9 +59,9 @@ def lookups(graph: onnx.ModelProto) -> list[onnx.NodeProto]:
 
 
 def with_table_in_half(model: onnx.ModelProto, lookup: str) -> None:
-    """Change a graph to keep the float32 table of a named lookup in float16.
+    """Store the float32 table of a lookup in float16. Rows are converted to float32 after the lookup.
 
-    What is looked up is turned into float32. The graph holds its weights itself.
+    The weights must be in the graph, not in a separate file.
     """
     graph = model.graph
     place, node = next(item for item in enumerate(graph.node) if item[1].name == lookup)

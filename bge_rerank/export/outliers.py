@@ -1,10 +1,12 @@
-"""A feed-forward's neurons of outlying activations, apart from the others: those can be quantised.
+"""Divide each feed-forward in two: the neurons with outlying activations, and the others, which are quantised.
 
-A tensor's scale in 8 bits is set by its largest value. In trained encoders one neuron of a layer fires
-far above all others, for one token of a sequence (massive activations: Sun et al. 2024, arXiv
-2402.17762): in four of mini's six layers at 13 to 24, where the next reaches 6 to 14 and half stay below
-1.7. A feed-forward is a sum over its neurons, so it is the sum of two: one of the outliers, to be left
-in float, and one of the rest. It computes the same, and costs a few per cent more products.
+The largest value of a tensor sets its scale in 8 bits. In trained encoders, one neuron of a layer has far
+larger activations than all others, for one token of a sequence (massive activations: Sun et al. 2024,
+arXiv 2402.17762). In four of mini's six layers this neuron reaches 13 to 24, the next one 6 to 14, and
+half of the neurons stay below 1.7.
+
+A feed-forward is a sum over its neurons. So it equals the sum of two feed-forwards: one of the outliers,
+which stays in float, and one of the others. This costs a few per cent more computation.
 """
 
 from __future__ import annotations
@@ -19,13 +21,13 @@ from bge_rerank.backends.encoder.pairs import EncodedPair
 from bge_rerank.export.activations import Extremes, observe
 
 OUTLIERS = 64
-"""Neurons apart in each layer. On mini 32 did as well as 64 and 128 no better; 64 is a kernel's block."""
+"""The number of outliers in each layer. On mini, 32, 64 and 128 were equally good; 64 is the block of a kernel."""
 
 
 def with_outliers_apart(model: Any, samples: Sequence[EncodedPair]) -> Any:
-    """Return a copy of a float32 classifier that computes each feed-forward, but the last, as two.
+    """Return a copy of a float32 classifier that computes each feed-forward except the last as two.
 
-    The samples are pairs like those to be scored.
+    The samples should be pairs like those that the export will score.
     """
     divided = copy.deepcopy(model)
     layers = divided.base_model.encoder.layer[:-1]
@@ -41,7 +43,7 @@ def with_outliers_apart(model: Any, samples: Sequence[EncodedPair]) -> Any:
 
 
 class _Intermediate(torch.nn.Module):
-    """A feed-forward's first half: the activations of the others, and of the outliers."""
+    """The first half of a feed-forward: the activations of the other neurons, and of the outliers."""
 
     def __init__(self, whole: Any, others: torch.Tensor, outliers: torch.Tensor) -> None:
         super().__init__()
@@ -56,7 +58,7 @@ class _Intermediate(torch.nn.Module):
 
 
 class _SumOfParts(torch.nn.Module):
-    """A feed-forward's second product, of both parts."""
+    """The second product of a feed-forward, as the sum of both parts."""
 
     def __init__(self, whole: Any, others: torch.Tensor, outliers: torch.Tensor) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""8-bit weights and activations for the layers of an exported graph, by NNCF.
+"""Quantise the layers of an exported graph to 8-bit weights and activations, with NNCF.
 
-The scales are static: fixed by calibration, one a tensor of activations and one an output channel of
-weights. So a score stays the pair's own, which one scale computed anew for each batch does not keep
-(onnxruntime #10111). The sensitive matrices stay in higher precision (`kept_in_float`).
+The scales are static: calibration fixes one for each tensor of activations, and one for each output channel
+of weights. So a pair's score does not depend on the other pairs of its batch, as it would with scales that
+are computed for each batch (onnxruntime #10111). Sensitive products keep a higher precision (`kept_in_float`).
 """
 
 from __future__ import annotations
@@ -14,25 +14,28 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-import nncf
 import onnx
-from nncf.onnx.quantization.backend_parameters import BackendParameters
-from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 from onnx.external_data_helper import load_external_data_for_model
 
 from bge_rerank.backends.encoder.batches import padded
 from bge_rerank.backends.encoder.pairs import EncodedPair
+from bge_rerank.backends.exported.silent import openvino_reports_nothing
 from bge_rerank.export.kept_in_float import kept_in_float, lookups, with_table_in_half
 
+with openvino_reports_nothing():  # NNCF sends its reports through the same package
+    import nncf
+    from nncf.onnx.quantization.backend_parameters import BackendParameters
+    from nncf.quantization.range_estimator import RangeEstimatorParametersSet
+
 ACTIVATION_RANGES = RangeEstimatorParametersSet.MINMAX
-"""Nothing that calibration met is clipped. On mini and 1,080 pairs of three collections the logit's root mean
-square error was 0.071 so, and 0.079 with the samples' mean extremes, which are NNCF's own choice."""
+"""Activations are not clipped within the range of the samples. On mini and 1,080 pairs of three collections, the
+root mean square error of a logit was 0.071. With NNCF's default, the mean extremes of the samples, it was 0.079."""
 
 
 def quantise_graph(path: Path, samples: Sequence[EncodedPair], pad_token_id: int) -> None:
     """Replace a float32 graph by one that computes its layers in 8 bits.
 
-    The activations' ranges are taken from the samples: pairs like those to be scored.
+    The samples set the ranges of the activations. They should be pairs like those that the export will score.
     """
     graph = onnx.load(path, load_external_data=False)
     inputs = [node.name for node in graph.graph.input]
@@ -51,7 +54,7 @@ def quantise_graph(path: Path, samples: Sequence[EncodedPair], pad_token_id: int
             ignored_scope=nncf.IgnoredScope(names=kept_in_float(graph)),
             advanced_parameters=nncf.AdvancedQuantizationParameters(
                 activations_range_estimator_params=ACTIVATION_RANGES,
-                # Inputs are scaled before (`export/scaling.py`): NNCF leaves them as they are.
+                # The inputs are scaled already (`export/scaling.py`).
                 smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(matmul=-1),
                 backend_params={BackendParameters.EXTERNAL_DATA_DIR: str(path.parent.resolve())},
             ),
@@ -65,7 +68,7 @@ def quantise_graph(path: Path, samples: Sequence[EncodedPair], pad_token_id: int
 
 @contextmanager
 def _messages_on_standard_error() -> Iterator[None]:
-    """Leave NNCF its progress bars and its errors, and keep its notes on each product back."""
+    """Show NNCF's progress bars and errors on standard error, and hide its notes on each product."""
     level = logging.getLogger("nncf").level
     nncf.set_log_level(logging.ERROR)
     try:

@@ -1,8 +1,8 @@
-"""Weights of 8 bits, rounded so that their errors cancel in the products.
+"""Round weights to 8 bits so that their errors cancel in the products.
 
-To the nearest number each weight is rounded by itself. But channels of activations rise and fall
-together, so what one weight gains another can take back: in turn each is rounded, and its error taken
-out of those that are still to come, by how the channels go together (GPTQ: Frantar et al. 2022,
+Rounding to the nearest number treats each weight alone. But channels of activations are correlated, so the
+error of one weight can cancel that of another. The weights are rounded one channel after another. After
+each, its error is subtracted from the remaining channels by their covariance (GPTQ: Frantar et al. 2022,
 arXiv 2210.17323).
 """
 
@@ -12,19 +12,19 @@ import torch
 
 LARGEST = 127
 DAMPING = 0.01
-"""Of the mean variance of a channel, added to each: as in the paper."""
+"""The share of the mean variance that is added to each channel's variance, as in the paper."""
 BLOCK = 128
-"""Channels whose errors are taken out of the rest at once: it is the same sum, and a matrix product."""
+"""The number of channels whose errors are subtracted from the rest in one matrix product, which is faster."""
 
 
 def rounded(weight: torch.Tensor, covariance: torch.Tensor) -> torch.Tensor:
-    """Return weights that 8 bits hold exactly, and whose products are near those of the given ones.
+    """Return weights that 8 bits hold exactly, and whose products are near those of the given weights.
 
-    Each row has 255 evenly spaced values, symmetric to 0, the last of which is its largest weight.
+    Each row takes 255 evenly spaced values, symmetric around 0, up to its largest weight.
 
     Args:
-        weight: Of shape (outputs, inputs).
-        covariance: That of the activations, of shape (inputs, inputs).
+        weight: The weights, of shape (outputs, inputs).
+        covariance: The covariance of the activations, of shape (inputs, inputs).
 
     >>> weight = torch.tensor([[1.27, 0.004, 0.004, 0.004]])
     >>> alike = torch.ones(4, 4)
@@ -33,7 +33,7 @@ def rounded(weight: torch.Tensor, covariance: torch.Tensor) -> torch.Tensor:
     """
     weight = weight.double()
     steps = weight.abs().amax(1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny) / LARGEST
-    # The most active channels first: the others can make up for their errors.
+    # The most active channels come first, because the others can then cancel their errors.
     order = covariance.diag().argsort(descending=True, stable=True)
     left = (weight / steps)[:, order]
     feedback = _feedback(covariance.double()[order][:, order])
@@ -48,14 +48,14 @@ def rounded(weight: torch.Tensor, covariance: torch.Tensor) -> torch.Tensor:
             left[:, channel + 1 : stop] -= torch.outer(error, feedback[channel, channel + 1 : stop])
         left[:, stop:] -= errors @ feedback[start:stop, stop:]
     integers = whole[:, order.argsort()]
-    # What reads the weights takes their steps from the largest of a row.
+    # NNCF computes the step of a row from its largest weight, so that weight must stay the largest.
     largest = weight.abs().argmax(1, keepdim=True)
     integers.scatter_(1, largest, LARGEST * weight.gather(1, largest).sign())
     return (integers * steps).float()
 
 
 def _feedback(covariance: torch.Tensor) -> torch.Tensor:
-    """Return what an error of each channel is worth in the channels after it (upper triangle)."""
+    """Return the effect of each channel's error on the channels after it (upper triangle)."""
     mean = covariance.diag().mean().clamp(min=torch.finfo(torch.float32).tiny)
     damped = covariance + DAMPING * mean * torch.eye(len(covariance), dtype=covariance.dtype)
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))

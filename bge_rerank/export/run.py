@@ -1,4 +1,4 @@
-"""`export_model`: weights in, one checked folder out, or nothing."""
+"""`export_model` writes a model's export to a folder after a check, or writes nothing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 SAMPLE_PAIRS = 200
 CHECKED_PAIRS = 48
 CHECKED_BATCH_TOKENS = 4_096
-"""Large enough that batches hold rows of clearly unequal length."""
+"""Large enough that batches have rows of clearly different lengths."""
 
 
 def export_model(
@@ -48,25 +48,25 @@ def export_model(
 ) -> Agreement:
     """Export an encoder reranker to a folder that the `onnx` and `openvino` backends read.
 
-    The folder is written whole, after the graph has been checked against torch, or not at all.
+    The export is compared with torch before it is written. If it fails this check, nothing is written.
 
     Args:
         model_name: A hub repository, a local folder, or `"mini"`.
-        folder: Where to write; it must not exist, or be empty.
+        folder: The folder to write. It must be new or empty.
         precision: `"fp32"`; `"bf16"`, which OpenVINO computes in bfloat16; or `"int8"`.
-        samples: For `"int8"`, (query, passage) pairs like those to be scored, a few hundred;
-            `None` takes pairs of the demo collection.
+        samples: For `"int8"`: a few hundred (query, passage) pairs like yours. With `None`, pairs of the demo
+            collection are used.
         revision: A branch, tag or commit of the hub repository.
-        cache_dir: Where hub files are kept.
+        cache_dir: The folder for files from the hub.
         local_files_only: Never ask the hub.
 
     Returns:
-        How closely the export agrees with the model in torch, float32.
+        How closely the export agrees with the model in torch float32.
 
     Raises:
-        ConfigurationError: The folder is not empty, or the precision does not exist.
-        ModelLoadError: The model could not be found or read, or is of another architecture.
-        ExportError: The graph is not the model; nothing was written.
+        ConfigurationError: The folder is not empty, or the precision is unknown.
+        ModelLoadError: The model could not be found or read, or has another architecture.
+        ExportError: The export failed the check. Nothing was written.
         MissingDependencyError: A package is not installed.
     """
     target = Path(folder).expanduser()
@@ -79,7 +79,7 @@ def export_model(
         local_files_only=local_files_only,
         device="cpu",
         dtype="float32",
-        special_tokens_in_text="keep",  # else the tokenizer would be changed that is written
+        special_tokens_in_text="keep",  # "escape" would change the tokenizer that is written
     )
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=target.parent) as made:
@@ -97,14 +97,14 @@ def _check_arguments(target: Path, precision: str) -> None:
             f"precision is {precision!r}; choose one of {', '.join(get_args(Precision))}"
         )
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise ConfigurationError(f"{str(target)!r} exists and is no empty folder; name another")
+        raise ConfigurationError(f"{str(target)!r} is not an empty folder; name a new one")
 
 
 def _export(
     config: ScorerConfig, staged: Path, precision: Precision, samples: Sequence[Pair] | None
 ) -> Agreement:
     with needs_extra("export", "exporting a model"):
-        import onnxscript  # noqa: F401 - torch's exporter needs it, and says so less clearly
+        import onnxscript  # noqa: F401 - torch's exporter needs it, but its own error is less clear
 
         from bge_rerank.backends.torch.scorer import TorchScorer
         from bge_rerank.export.bfloat16 import with_logit_as_sum, with_norms_folded
@@ -158,12 +158,11 @@ def _write_manifest(
 
 
 def _check(staged: Path, scorer: Scorer, precision: Precision) -> Agreement:
-    """Check the export in every runtime that is installed, and return the worst."""
+    """Check the export in every installed runtime, and return the largest differences."""
     runtimes = [name for name in RUNTIMES if is_installed(name)]
     if not runtimes:
         raise MissingDependencyError(
-            "an export is checked before it is kept, and no runtime is installed; "
-            "pip install 'bge-rerank[export]'"
+            "no runtime is installed to check the export; pip install 'bge-rerank[export]'"
         )
     pairs = sample_pairs(CHECKED_PAIRS)
     agreements = []
@@ -174,4 +173,5 @@ def _check(staged: Path, scorer: Scorer, precision: Precision) -> Agreement:
     return Agreement(
         difference=max(agreement.difference for agreement in agreements),
         batch=max(agreement.batch for agreement in agreements),
+        spread=agreements[0].spread,
     )

@@ -1,4 +1,4 @@
-"""Pairs of the demo collection, to quantise an export with and to check it."""
+"""Pairs from the demo collection, to quantise exports and to check them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from bge_rerank.types import Pair
 
 SEED = 7
 SHORTEST, LONGEST = 10, 450
-"""Words of a sample's passage: spread evenly on a logarithmic scale, as retrieved passages are."""
+"""The number of words of a passage. Lengths are even on a logarithmic scale, as those of retrieved passages are."""
 
 
 def sample_pairs(count: int) -> list[Pair]:
-    """Return pairs of the demo collection's questions with running words of its passages.
+    """Return pairs of the demo collection's questions with consecutive words of its passages.
 
-    The same each time. Every second passage is one that answers the question.
+    Every call returns the same pairs. Every second passage starts with an answer to its question.
     """
     draw = random.Random(SEED)  # noqa: S311 - samples, no secrets
     collection = demo_collection()

@@ -1,10 +1,12 @@
-"""Products made ready for 8 bits: their inputs centred and scaled by channel, their weights rounded.
+"""Prepare products for 8 bits: centre and scale their input channels, and round their weights.
 
-One step of 8 bits holds for a whole tensor, and a trained encoder's channels are of very unequal size,
-about means that are not 0. So each channel is shifted by the middle of its range and divided by a
-scale, and the weights that read it are multiplied by it (SmoothQuant: Xiao et al. 2023, arXiv
-2211.10438; the shift: Outlier Suppression+, Wei et al. 2023, arXiv 2304.09145). It computes the same,
-but for the rounding of the weights.
+All channels of a tensor share one 8-bit step. But the channels of a trained encoder have very different
+ranges, and their means are not 0. So each channel is shifted by the middle of its range and divided by a
+scale, and the weights that read it are multiplied by that scale. Apart from the rounding of the weights,
+the result is the same.
+
+The scale is that of SmoothQuant (Xiao et al. 2023, arXiv 2211.10438). The shift is that of Outlier
+Suppression+ (Wei et al. 2023, arXiv 2304.09145).
 """
 
 from __future__ import annotations
@@ -20,16 +22,16 @@ from bge_rerank.export.activations import Activations, observe
 from bge_rerank.export.rounding import rounded
 
 SMOOTHING = 0.7
-"""How much of the activations' spread goes into the weights (SmoothQuant's alpha)."""
+"""The share of the activations' range that moves into the weights (SmoothQuant's alpha)."""
 SMALLEST = 1e-6
-"""A channel's least half range, so that one that never moves can be divided by."""
+"""The minimum half range of a channel, which avoids a division by 0."""
 
 
 def with_products_scaled(model: Any, samples: Sequence[EncodedPair]) -> Any:
-    """Return a copy of a float32 classifier whose products are ready for 8 bits.
+    """Return a copy of a float32 classifier whose products are prepared for 8 bits.
 
-    The classifier has its outliers apart (`with_outliers_apart`). The samples are pairs like those to
-    be scored.
+    The classifier must come from `with_outliers_apart`. The samples should be pairs like those that the
+    export will score.
     """
     scaled = copy.deepcopy(model)
     groups = list(_groups(scaled))
@@ -43,23 +45,23 @@ def with_products_scaled(model: Any, samples: Sequence[EncodedPair]) -> Any:
 
 
 def _groups(model: Any) -> Iterator[list[tuple[Any, str]]]:
-    """Yield where the products are: those that read the same together, as a module and a name."""
+    """Yield groups of products with the same input. Each product is a module and a name in it."""
     *layers, last = model.base_model.encoder.layer
     for number, layer in enumerate(layers):
         projections = layer.attention.self
         yield [(projections, "query"), (projections, "key"), (projections, "value")]
         yield [(layer.attention.output, "dense")]
-        if number > 0:  # the first layer's stays in float (`kept_in_float`)
+        if number > 0:  # the first layer's product stays in float (`kept_in_float`)
             yield [(layer.intermediate, "others")]
         yield [(layer.output.dense, "others")]
     yield [(last.attention.self, "key"), (last.attention.self, "value")]
 
 
 class Scaling:
-    """What the channels of an input are shifted and divided by, and how they then go together."""
+    """The shift and scale of each input channel, and the mean and covariance of the scaled channels."""
 
     def __init__(self, activations: Activations, weight: torch.Tensor) -> None:
-        """Choose both for an input; all weights that read it have the shape (outputs, inputs)."""
+        """Choose shift and scale. `weight` has all weights that read the input, of shape (outputs, inputs)."""
         self.middle = (activations.highest + activations.lowest) / 2
         half_range = (activations.highest - activations.lowest).clamp(min=2 * SMALLEST) / 2
         largest = weight.abs().amax(0).clamp(min=SMALLEST)
@@ -69,17 +71,17 @@ class Scaling:
 
 
 class ScaledLinear(torch.nn.Module):
-    """A product that reads its input centred and scaled, by weights that 8 bits hold exactly."""
+    """A product that centres and scales its input, and whose weights 8 bits hold exactly."""
 
     def __init__(self, linear: torch.nn.Linear, scaling: Scaling) -> None:
-        """Take over a product."""
+        """Take the weights of a product."""
         super().__init__()
         self._factor = torch.nn.Parameter(1 / scaling.scale)
         self._shift = torch.nn.Parameter(-scaling.middle / scaling.scale)
         weight = linear.weight.detach() * scaling.scale
         self.dense = torch.nn.Linear(linear.in_features, linear.out_features)
         self.dense.weight = torch.nn.Parameter(rounded(weight, scaling.covariance))
-        # In the mean the rounded weights give what the exact ones gave.
+        # The bias corrects the mean error of the rounded weights.
         mended = (weight - self.dense.weight.detach()) @ scaling.mean
         bias = linear.bias.detach() + linear.weight.detach() @ scaling.middle + mended
         self.dense.bias = torch.nn.Parameter(bias)

@@ -1,4 +1,4 @@
-"""The rerank server, `bge-rerank serve`. It speaks as TEI, Infinity, Cohere and Jina do.
+"""The rerank server, `bge-rerank serve`, for clients of TEI, Infinity, Cohere and Jina.
 
 May import `adapters`, `evaluation`, `bge_rerank` (the face) and every room below them.
 Start reading in `app.py`.

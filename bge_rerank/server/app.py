@@ -16,6 +16,7 @@ from fastapi_offline import FastAPIOffline
 from pydantic import Discriminator, Tag
 
 from bge_rerank import __version__
+from bge_rerank.models.config import revealed
 from bge_rerank.server.guard import Guard
 from bge_rerank.server.json_bodies import JsonRoute
 from bge_rerank.server.options import ServerOptions
@@ -48,14 +49,16 @@ from bge_rerank.server.schemas import (
 )
 from bge_rerank.types import Ranked, Scorer
 
-DESCRIPTION = """Reranks as Text Embeddings Inference, Infinity, Cohere and Jina do: their clients work unchanged.
+DESCRIPTION = """Clients of Text Embeddings Inference (TEI), Infinity, Cohere and Jina work unchanged.
 
-`POST /rerank` takes `texts` (TEI), `documents` with `model` (Infinity), or `documents` alone; `POST /v1/rerank` and
-`/v2/rerank` take what Cohere's and Jina's clients send."""
+`POST /rerank` takes `texts` (TEI), `documents` with `model` (Infinity), or `documents` alone.
+`POST /v1/rerank` and `POST /v2/rerank` take the requests of Cohere's and Jina's clients.
+
+If the server requires an API key, send it as `Authorization: Bearer KEY`."""
 
 
 def _form(body: Any) -> str:
-    """Tell requests apart, before they are checked and as the objects that they become."""
+    """Return the wire format of a request: of its JSON before the check, or of its object after it."""
     return form_of("/rerank", getattr(body, "__dict__", body))
 
 
@@ -68,7 +71,7 @@ AnyRequest = Annotated[
 
 
 def create_app(scorer: Scorer, options: ServerOptions) -> Any:
-    """Return the ASGI application that ranks with a scorer whose weights are loaded."""
+    """Return the ASGI application that ranks with a scorer. The scorer's weights must be loaded."""
     limits = options.limits
     service = RankingService(scorer, limits, options.pass_pairs, options.wait_ms)
     app = FastAPIOffline(
@@ -76,7 +79,7 @@ def create_app(scorer: Scorer, options: ServerOptions) -> Any:
         version=__version__,
         description=DESCRIPTION,
         redoc_url=None,
-        # A redirect would lead to whatever host the request names.
+        # A redirect would lead to the host that the request names, which can be any host.
         redirect_slashes=False,
     )
     app.router.route_class = JsonRoute
@@ -86,7 +89,7 @@ def create_app(scorer: Scorer, options: ServerOptions) -> Any:
     app.add_exception_handler(RequestValidationError, partial(_invalid, service))
     _add_rankings(app, service, options)
     _add_information(app, service, scorer, options)
-    return Guard(app, limits, options.api_key)
+    return Guard(app, limits, None if options.api_key is None else revealed(options.api_key))
 
 
 def _add_rankings(app: FastAPI, service: RankingService, options: ServerOptions) -> None:
@@ -123,8 +126,8 @@ def _add_rankings(app: FastAPI, service: RankingService, options: ServerOptions)
     errors = error_responses(CohereError)
     post = partial(app.post, response_model_exclude_none=True, responses=errors)
 
-    @post("/v2/rerank", summary="Cohere, version 2")
-    @post("/v1/rerank", summary="Cohere, version 1, and Jina")
+    @post("/v2/rerank", summary="Cohere version 2")
+    @post("/v1/rerank", summary="Cohere version 1, and Jina")
     async def cohere(request: Request, asked: CohereRequest) -> CohereAnswer:
         texts = [_text(document) for document in asked.documents]
         ranking = await service.rank(asked.query, texts, partial(_gone, request))
@@ -139,7 +142,7 @@ def _add_rankings(app: FastAPI, service: RankingService, options: ServerOptions)
 def _add_information(
     app: FastAPI, service: RankingService, scorer: Scorer, options: ServerOptions
 ) -> None:
-    @app.get("/info", summary="As TEI's")
+    @app.get("/info", summary="Model and limits, in TEI's format")
     async def info() -> dict[str, Any]:
         return {
             "model_id": options.model_name,
@@ -154,15 +157,15 @@ def _add_information(
             "version": __version__,
         }
 
-    @app.get("/v1/models", summary="The one model, as OpenAI lists models")
+    @app.get("/v1/models", summary="The model's name, in OpenAI's format")
     async def models() -> dict[str, Any]:
         return {"object": "list", "data": [{"id": options.model_name, "object": "model"}]}
 
-    @app.get("/health", summary="200 while it serves", response_class=Response)
+    @app.get("/health", summary="Status 200 while the server runs", response_class=Response)
     async def health() -> Response:
         return Response()
 
-    @app.get("/metrics", summary="For Prometheus", response_class=Response)
+    @app.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
     async def metrics() -> Response:
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")
 
@@ -172,7 +175,7 @@ def _add_information(
 
 
 async def _gone(request: Request) -> None:
-    """End when the client has gone."""
+    """Return when the client disconnects."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
@@ -185,10 +188,10 @@ async def _refused(service: RankingService, request: Request, refusal: Any) -> J
 
 async def _invalid(service: RankingService, request: Request, error: Any) -> JSONResponse:
     first = error.errors()[0]
-    # A union's branches are places too; who asks knows nothing of them.
+    # pydantic also names the branch of the union. Clients do not know these names.
     place = ".".join(str(part) for part in first["loc"][1:] if part not in get_args(Form))
     if first["type"] == "too_short":
-        refusal = RefusedError("Empty", f"`{first['loc'][-1]}` cannot be empty")
+        refusal = RefusedError("Empty", f"`{first['loc'][-1]}` is empty; send at least one text")
     else:
         refusal = RefusedError("Validation", f"{place}: {first['msg']}" if place else first["msg"])
     return await _refused(service, request, refusal)

@@ -1,4 +1,4 @@
-"""`Bodies`: receives the bodies of requests, bounded in bytes and in time, one by one and all together."""
+"""`Bodies` receives the bodies of requests. It limits the size and time of each, and the size of all together."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
 STALL_SECONDS = 10.0
-"""How long the next bytes of a body may take."""
+"""The maximum time between two parts of a body."""
 BODIES_AT_ONCE = 10
-"""How many bodies of the largest size may be held at a time."""
+"""The number of bodies of the maximum size that the server holds at a time."""
 SMALL_BYTES = 65_536
-"""A body of this size always has room, so that large ones keep nobody out who sends a few texts."""
+"""Bodies up to this size are always received, so that large ones do not block clients with a few texts."""
 
 
 class Bodies:
-    """Receives bodies. A body is counted as it comes, whatever its header says, and its rest is not read."""
+    """A receiver of bodies. It counts the bytes that arrive, not those announced, and stops reading at the limit."""
 
     def __init__(self, limits: Limits) -> None:
-        """Hold nothing."""
+        """Start without bodies."""
         self._largest = limits.max_body_bytes
         self._seconds = limits.max_seconds
         self.held = 0
-        """The bytes of all bodies that are received or worked on."""
+        """The bytes of all bodies that are being received or scored."""
 
     @asynccontextmanager
     async def received(self, receive: Receive) -> AsyncIterator[bytes]:
-        """Receive a body, and hold it for the length of a block.
+        """Receive a body, and count its bytes until the block ends.
 
         Raises:
-            RefusedError: The body is too large or too slow, too much of others is held, or the client has gone.
+            RefusedError: The body is too large or too slow, the server holds too many large bodies, or the client
+                disconnected.
         """
         body = await self._whole(receive)
         try:
@@ -45,9 +46,12 @@ class Bodies:
             self.held -= len(body)
 
     def refuse_larger(self, size: float) -> None:
-        """Refuse a body of more bytes than allowed."""
+        """Refuse a body of more bytes than the maximum."""
         if size > self._largest:
-            raise RefusedError("TooLarge", f"the body is larger than {self._largest} bytes")
+            raise RefusedError(
+                "TooLarge",
+                f"the body is larger than {self._largest} bytes; send fewer or shorter texts",
+            )
 
     async def _whole(self, receive: Receive) -> bytes:
         body = bytearray()
@@ -62,19 +66,23 @@ class Bodies:
             return bytes(body)
         except TimeoutError:
             self.held -= len(body)
-            raise RefusedError("Timeout", "the body came too slowly; send it at once") from None
+            raise RefusedError(
+                "Timeout", "the body arrived too slowly; send it without pauses"
+            ) from None
         except BaseException:
             self.held -= len(body)
             raise
 
     def _hold(self, message: Message, body: bytearray) -> bool:
-        """Add a part to a body; say whether there is more."""
+        """Add a part to a body, and return whether more parts follow."""
         if message["type"] == "http.disconnect":
-            raise RefusedError("Gone", "the client has gone")
+            raise RefusedError("Gone", "the client disconnected")
         part = message.get("body", b"")
         body += part
         self.held += len(part)
         self.refuse_larger(len(body))
         if len(body) > SMALL_BYTES and self.held > BODIES_AT_ONCE * self._largest:
-            raise RefusedError("Overloaded", "too many large bodies at once; try again in a moment")
+            raise RefusedError(
+                "Overloaded", "the server holds too many large bodies; try again in a second"
+            )
         return bool(message.get("more_body", False))

@@ -1,4 +1,4 @@
-"""How the server meets the network: how long a client may be silent, and how many may be connected."""
+"""The limits of connections: how long a client may be silent, and how many connections may be open."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from bge_rerank.server.options import Limits
 
 HEAD_SECONDS = 10.0
-"""How long the head of a request, its first line and its headers, may let the server wait."""
+"""The maximum wait for the head of a request: its first line and its headers."""
 HEAD_BYTES = 65_536
-"""The most bytes of a head, and of what may stand between two parts of a body in chunks."""
+"""The maximum size of a head. It also limits the bytes between two parts of a chunked body."""
 UNSENT_SECONDS = 60.0
-"""How long a client may leave answers in the server's memory."""
+"""The maximum time that an answer waits in memory because its client does not read it."""
 LOOK_SECONDS = 1.0
-"""How often a connection is looked at."""
+"""The time between two checks of a connection."""
 MOST_CONNECTIONS = 1_000
 SPARE_FILES = 100
-"""Files that the process may open besides its connections."""
+"""The number of files that the process can open besides its connections."""
 WARNING_SECONDS = 60.0
-"""How often the log says that there are too many connections."""
+"""The minimum time between two warnings about too many connections."""
 TOO_MANY = (
-    "More than %d connections are open; those that have waited longest for a request are closed. "
-    "Let a proxy bound what a client may open; where `ulimit -n` is below 1,100, raise it."
+    "More than %d connections are open, so the longest-waiting one is closed. "
+    "Limit the connections of each client in a proxy. If `ulimit -n` is below 1,100, raise it."
 )
 
 
 def bounds(limits: Limits) -> dict[str, Any]:
-    """Return the settings of uvicorn that bound its connections, and how long it waits after SIGTERM."""
+    """Return uvicorn's settings: limited connections, and the time for running requests after SIGTERM."""
     return {
         "http": BoundedProtocol,
         "ws": "none",
@@ -40,7 +40,7 @@ def bounds(limits: Limits) -> dict[str, Any]:
 
 
 def most_connections() -> int:
-    """Return how many connections may be open at a time: each is a file to the system."""
+    """Return the maximum number of open connections. Each counts as an open file of the process."""
     try:
         import resource
     except ImportError:  # Windows, which has no such limit
@@ -52,16 +52,16 @@ def most_connections() -> int:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's connection, ended where its client sends a head too slowly or too large, or takes no answer.
+    """A uvicorn connection that ends if its head is slow or too large, or if its answers are not read.
 
-    Where there are too many connections, the one that has waited longest for a request is ended: a
-    client that sends its request at once is served. `Bodies` bounds what comes after a head.
+    If too many connections are open, the one that has waited longest for a request ends. So clients
+    that send their request at once are served. `Bodies` limits the bodies.
     """
 
     _warned = float("-inf")
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
-        """Take what uvicorn gives."""
+        """Take uvicorn's arguments."""
         super().__init__(*arguments, **named)
         self.waits_since: float | None = None
         self._unsent_since: float | None = None
@@ -69,7 +69,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._look: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wait for a head."""
+        """Start waiting for a head, and close another connection if too many are open."""
         super().connection_made(transport)
         self.waits_since = self.loop.time()
         self._look = self.loop.call_later(LOOK_SECONDS, self._look_again)
@@ -78,13 +78,13 @@ class BoundedProtocol(HttpToolsProtocol):
             self._make_room(most)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Look no more."""
+        """Stop the checks."""
         if self._look is not None:
             self._look.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came; end the connection where a head is too large."""
+        """Parse the data, and end the connection if its head is too large."""
         self._head_bytes += len(data)
         super().data_received(data)
         if self._head_bytes > HEAD_BYTES:
@@ -96,12 +96,12 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Hand on a part of the body."""
+        """Pass on a part of the body."""
         self._head_bytes = 0
         super().on_body(body)
 
     def on_response_complete(self) -> None:
-        """Wait for the next head, unless it has come."""
+        """Start waiting for the next head, unless it has arrived."""
         if not self.pipeline:
             self.waits_since = self.loop.time()
         super().on_response_complete()
@@ -132,7 +132,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.logger.warning(TOO_MANY, most)
 
     def end(self, status: bytes) -> None:
-        """End the connection with an answer of a status and nothing else."""
+        """End the connection with a status and an empty body."""
         if not self.transport.is_closing():
             head = b"HTTP/1.1 " + status + b"\r\n"
             self.transport.write(head + b"content-length: 0\r\nconnection: close\r\n\r\n")

@@ -1,4 +1,4 @@
-"""`Guard`: the key, and the bounds of a body, checked before anything is parsed."""
+"""`Guard` checks the API key and the size of the body before anything is parsed."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 OPEN_PATHS = frozenset({"/health", "/", "/openapi.json", "/docs"})
-"""What needs no key: a load balancer's question, and pages that hold no data."""
+"""The paths that need no key: the health check of load balancers, and pages without data."""
 OPEN_FOLDER = "/static-offline-docs/"
-"""The scripts and styles of `/docs`, which fastapi-offline serves here."""
+"""The folder where fastapi-offline serves the scripts and styles of `/docs`."""
 
 
 class Guard:
-    """ASGI middleware: 401 without the key, 413 for a body that is too large.
+    """ASGI middleware that answers 401 without the key, and 413 to a body that is too large.
 
-    The key is checked before anything of the body is read. Open pages read no body.
+    It checks the key before it reads any of the body. For open paths it does not read the body.
     """
 
     def __init__(self, app: App, limits: Limits, api_key: str | None) -> None:
@@ -47,7 +47,10 @@ class Guard:
     def _check(self, headers: dict[bytes, bytes]) -> None:
         given = headers.get(b"authorization", b"")
         if self._key is not None and not hmac.compare_digest(given, self._key):
-            raise RefusedError("Unauthorized", "no or wrong bearer token")
+            raise RefusedError(
+                "Unauthorized",
+                "the API key is missing or wrong; send it as `Authorization: Bearer KEY`",
+            )
         self._bodies.refuse_larger(_size(headers.get(b"content-length", b"0")))
 
 
@@ -63,7 +66,7 @@ def _size(announced: bytes) -> float:
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives the body once, and then what comes after it."""
+    """Return a `receive` that first gives the body that was read, then the client's next messages."""
     given = False
 
     async def give() -> Message:

@@ -1,4 +1,4 @@
-"""`JsonRoute`: a body is parsed once, off the event loop if large, and its texts are counted before they are checked."""
+"""`JsonRoute` parses a body once, a large one in a thread, and counts its texts before FastAPI checks them."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from bge_rerank.server.refusals import RefusedError, form_of
 from bge_rerank.server.schemas import FIELDS, LISTS
 
 SMALL_BYTES = 65_536
-"""A body of this size is parsed in less time than a thread takes to start."""
+"""Parsing a body up to this size takes less time than starting a thread."""
 
 
 class JsonRoute(APIRoute):
-    """A route whose body is parsed and counted before FastAPI checks it.
+    """A route that parses the body and counts its texts before FastAPI checks it.
 
-    The application's `state` has `max_texts`, and the lock `parsing`.
+    The application's `state` must have `max_texts` and the lock `parsing`.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what answers a request."""
+        """Return the function that answers a request."""
         answer = super().get_route_handler()
         if self.body_field is None:
             return answer
 
         async def parse_first(request: Request) -> Response:
-            # Here, since FastAPI would make another error of one that is raised while it parses.
+            # FastAPI replaces errors that are raised while it parses, so the body is parsed before.
             parsed = JsonRequest(request.scope, request.receive)
             await parsed.json()
             return await answer(parsed)
@@ -42,13 +42,13 @@ class JsonRoute(APIRoute):
 
 
 class JsonRequest(Request):
-    """A request whose body is parsed once; `state.form` then tells its dialect."""
+    """A request whose body is parsed once. After that, `state.form` is its wire format."""
 
     async def json(self) -> Any:
-        """Return what a dialect reads of the body.
+        """Return the fields of the body that a wire format has.
 
         Raises:
-            RefusedError: The body is not JSON, has too many texts, or its client left before it was parsed.
+            RefusedError: The body is not JSON, has too many texts, or its client disconnected before it was parsed.
         """
         if not hasattr(self, "_json"):
             body = await self._parsed(await self.body())
@@ -60,12 +60,12 @@ class JsonRequest(Request):
     async def _parsed(self, body: bytes) -> Any:
         if len(body) <= SMALL_BYTES:
             return parsed_json(body)
-        # Asked for the first time, the server begins to listen for a client that leaves.
+        # The first call makes the server listen for a disconnect.
         await self.is_disconnected()
-        # Parsed, a body can take 20 times its bytes: one at a time.
+        # A parsed body can take 20 times its bytes, so only one is parsed at a time.
         async with self.app.state.parsing:
             if await self.is_disconnected():
-                raise RefusedError("Gone", "the client has gone")
+                raise RefusedError("Gone", "the client disconnected")
             return await asyncio.to_thread(parsed_json, body)
 
 
@@ -73,7 +73,7 @@ def parsed_json(body: bytes) -> Any:
     """Parse JSON in UTF-8.
 
     Raises:
-        RefusedError: It is not JSON, is nested too deep, or has a number of too many digits.
+        RefusedError: The body is not JSON, is nested too deep, or has a number with too many digits.
 
     >>> parsed_json(b'{"query": "q"}')
     {'query': 'q'}
@@ -82,7 +82,7 @@ def parsed_json(body: bytes) -> Any:
         with _no_garbage_collection():
             return from_json(body.removeprefix(codecs.BOM_UTF8))
     except ValueError as error:
-        message = f"the body cannot be read as JSON: {error}"
+        message = f"the body is not JSON: {error}"
         raise RefusedError("Validation", message) from error
 
 
@@ -90,12 +90,12 @@ def _refuse_many(body: Any, max_texts: int) -> None:
     lists = [body.get(name) for name in LISTS] if isinstance(body, dict) else []
     for texts in lists:
         if isinstance(texts, list) and len(texts) > max_texts:
-            message = f"batch size {len(texts)} > maximum allowed batch size {max_texts}"
+            message = f"the request has {len(texts)} texts; send {max_texts} or fewer"
             raise RefusedError("Validation", message)
 
 
 def _kept(body: Any) -> Any:
-    """Leave out what no dialect reads: it would take memory for as long as the request waits."""
+    """Drop unknown fields, which would take memory while the request waits."""
     if not isinstance(body, dict):
         return body
     kept = {name: body[name] for name in FIELDS if name in body}
@@ -112,7 +112,7 @@ def _kept_document(document: Any) -> Any:
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Keep the collector from looking through millions of new lists again and again."""
+    """Pause garbage collection, which would scan millions of new lists many times."""
     collected = gc.isenabled()
     gc.disable()
     try:

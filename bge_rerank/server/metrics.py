@@ -1,4 +1,4 @@
-"""What the server counts, for Prometheus, under the names of Text Embeddings Inference where they fit."""
+"""The server's metrics for Prometheus, under the names of Text Embeddings Inference where they fit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
 
 
 class Metrics:
-    """Counters of one server: each has a registry of its own."""
+    """The metrics of one server, in its own registry."""
 
     def __init__(self) -> None:
         """Start at zero."""
@@ -22,33 +22,34 @@ class Metrics:
             "te_request_count", "Requests to rerank.", ["method"], registry=registry
         )
         self._successes = Counter(
-            "te_request_success", "Requests answered with a ranking.", ["method"], registry=registry
+            "te_request_success", "Requests that got a ranking.", ["method"], registry=registry
         )
         self._failures = Counter(
-            "te_request_failure", "Requests refused or failed.", ["err"], registry=registry
+            "te_request_failure", "Requests that got an error.", ["err"], registry=registry
         )
         self._durations = Histogram(
             "te_request_duration",
-            "Seconds from a request to its answer, waiting included.",
+            "Seconds from a request to its answer, time in the queue included.",
             buckets=SECONDS,
             registry=registry,
         )
         self._passes = Histogram(
             "te_request_inference_duration",
-            "Seconds of a pass over the model.",
+            "Seconds of one pass over the model.",
             buckets=SECONDS,
             registry=registry,
         )
         self._pass_sizes = Histogram(
-            "te_batch_next_size", "Pairs of a pass.", buckets=SIZES, registry=registry
+            "te_batch_next_size",
+            "Pairs in one pass over the model.",
+            buckets=SIZES,
+            registry=registry,
         )
-        self.waiting = Gauge(
-            "te_queue_size", "Texts of requests that are not answered yet.", registry=registry
-        )
+        self.waiting = Gauge("te_queue_size", "Texts in unanswered requests.", registry=registry)
 
     @contextmanager
     def request(self) -> Iterator[None]:
-        """Count and time a request that ends well; `failed` counts the others."""
+        """Count a request, and time it if it succeeds. `failed` counts the others."""
         started = time.perf_counter()
         self._requests.labels("rerank").inc()
         yield
@@ -56,7 +57,7 @@ class Metrics:
         self._durations.observe(time.perf_counter() - started)
 
     def failed(self, kind: str) -> None:
-        """Count a request that was refused or failed."""
+        """Count a request that got an error."""
         self._failures.labels(kind.lower()).inc()
 
     def passed(self, pairs: int, seconds: float) -> None:
@@ -65,5 +66,5 @@ class Metrics:
         self._passes.observe(seconds)
 
     def text(self) -> bytes:
-        """Return everything as Prometheus reads it."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self._registry)

@@ -1,4 +1,4 @@
-"""The page at `/`, and the policy by which a browser runs what stands in it and nothing else."""
+"""The page at `/`, and its content security policy: browsers run only the page's own script."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from importlib.resources import files
 
 @cache
 def page() -> str:
-    """Return the page, which is whole in itself."""
+    """Return the page. It loads no other file."""
     return files("bge_rerank.server").joinpath("page.html").read_text(encoding="utf-8")
 
 
 @cache
 def page_headers() -> dict[str, str]:
-    """Return what it is sent with.
+    """Return the headers of the page.
 
     >>> page_headers()["X-Content-Type-Options"]
     'nosniff'
@@ -39,6 +39,6 @@ def page_headers() -> dict[str, str]:
 
 
 def _hash_of(element: str) -> str:
-    """Return what a policy calls the content of the page's one element of a name."""
+    """Return the policy's source for the content of the page's only `<script>` or `<style>`."""
     [content] = re.findall(f"<{element}[^>]*>(.*?)</{element}>", page(), re.DOTALL)
     return f"'sha256-{b64encode(sha256(content.encode()).digest()).decode()}'"

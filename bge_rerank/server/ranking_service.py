@@ -1,4 +1,4 @@
-"""`RankingService`: from a checked request to its ranking, sharing passes, bounded, cancellable."""
+"""`RankingService` ranks the texts of checked requests: in shared passes, within limits, and cancellable."""
 
 from __future__ import annotations
 
@@ -20,30 +20,35 @@ from bge_rerank.types import Pair, Ranked, Scorer
 logger = logging.getLogger(__name__)
 
 COUNTED_CHARACTERS = 500_000
-"""The most characters whose tokens are counted at a time, which cannot be stopped: a quarter of a second."""
+"""The maximum number of characters in one count of tokens. A count of this size takes a quarter of a second, and
+cannot be stopped."""
 
 
 class RankingService:
-    """Ranks for many clients at a time.
+    """A ranker for many clients at a time.
 
-    Small requests share passes of at most `pass_pairs` pairs. A larger one takes turns with them, so
-    none is held up by another for longer than a pass.
+    Small requests share passes of at most `pass_pairs` pairs. Larger requests take turns with them, so
+    no request waits longer than one pass for another.
     """
 
     def __init__(self, scorer: Scorer, limits: Limits, pass_pairs: int, wait_ms: float) -> None:
-        """Put a scorer, whose weights are loaded, behind a queue.
+        """Put a scorer behind a queue.
 
-        The first request of a pass waits `wait_ms` milliseconds for others.
+        Args:
+            scorer: A scorer whose weights are loaded.
+            limits: The limits of requests.
+            pass_pairs: The maximum number of pairs in a shared pass.
+            wait_ms: The milliseconds that the first request of a pass waits for others.
         """
         self.limits = limits
         self.metrics = Metrics()
         gathering = GatheringScorer(scorer, wait_ms, pass_pairs, self.metrics.passed)
-        # Where calls do not take turns batch by batch, a large one takes them piece by piece.
+        # If the scorer cannot alternate between calls batch by batch, large calls are cut into pieces here.
         takes_turns = getattr(scorer, "takes_turns", False)
         fair = gathering if takes_turns else PiecewiseScorer(gathering, pass_pairs)
         self._reranker = Reranker(fair, top_n=None)
         self._waiting = 0
-        # Of all requests, one at a time has its tokens counted: the threads are for passes too.
+        # One count of tokens at a time, because passes need the threads too.
         self._counting = asyncio.Lock()
 
     async def rank(
@@ -56,12 +61,15 @@ class RankingService:
     ) -> list[Ranked]:
         """Rank texts, best first.
 
-        Scoring stops when `gone` ends, as it does when the client disconnects. Without `truncate`,
-        pairs that are longer than the model takes are refused.
+        Args:
+            query: The query.
+            texts: The texts to rank.
+            gone: A function that returns when the client disconnects. Scoring then stops.
+            truncate: False refuses pairs that are longer than the model takes.
 
         Raises:
-            RefusedError: The request is too large, there is no room for it, it took too long, the client
-                has gone, or scoring failed.
+            RefusedError: The request is too large, the queue is full, the request took too long, the client
+                disconnected, or scoring failed.
         """
         with self.metrics.request():
             self._check(query, texts)
@@ -70,18 +78,20 @@ class RankingService:
 
     def _check(self, query: str, texts: Sequence[str]) -> None:
         limits = self.limits
-        for name, text in (("query", query), *(("a text", text) for text in texts)):
+        for place, text in enumerate((query, *texts), -1):
             if len(text) > limits.max_characters:
+                name = "the query" if place < 0 else f"text {place}"
                 raise RefusedError(
                     "Validation",
-                    f"{name} has {len(text)} characters; send {limits.max_characters} at most",
+                    f"{name} has {len(text)} characters; send {limits.max_characters} or fewer",
                 )
 
     async def _refuse_cut(self, query: str, texts: Sequence[str]) -> None:
         tokens_cut = getattr(self._reranker.scorer, "tokens_cut", None)
         if tokens_cut is None:
             raise RefusedError(
-                "Validation", "this model cannot tell what it would cut; send truncate: true"
+                "Validation",
+                "this model cannot tell which texts are too long; send truncate: true",
             )
         for start, piece in _pieces(query, texts):
             async with self._counting:
@@ -96,7 +106,7 @@ class RankingService:
     @contextmanager
     def _room_for(self, count: int) -> Iterator[None]:
         if self._waiting + count > self.limits.max_waiting_texts and self._waiting:
-            raise RefusedError("Overloaded", "model is overloaded; try again in a moment")
+            raise RefusedError("Overloaded", "the server is overloaded; try again in a second")
         self._waiting += count
         self.metrics.waiting.set(self._waiting)
         try:
@@ -123,20 +133,24 @@ class RankingService:
             if ranking.done():
                 return ranking.result()
             if leaving.done():
-                raise RefusedError("Gone", "the client has gone")
-            raise RefusedError("Timeout", f"not ranked within {seconds} seconds; send fewer texts")
+                raise RefusedError("Gone", "the client disconnected")
+            raise RefusedError(
+                "Timeout", f"the texts were not ranked within {seconds} seconds; send fewer texts"
+            )
         except InvalidInputError as error:
             raise RefusedError("Validation", str(error)) from error
         except ScoringError as error:
             logger.exception("scoring failed")
-            raise RefusedError("Backend", "the model failed on this request") from error
+            raise RefusedError(
+                "Backend", "the model failed on this request; the server's log says why"
+            ) from error
         finally:
             ranking.cancel()
             leaving.cancel()
 
 
 def _pieces(query: str, texts: Sequence[str]) -> Iterator[tuple[int, list[Pair]]]:
-    """Cut pairs into pieces of a bounded number of characters, each with the place of its first."""
+    """Cut pairs into pieces of at most `COUNTED_CHARACTERS`. Yield each with the index of its first text."""
     start = characters = 0
     for place, text in enumerate(texts):
         characters += len(query) + len(text)

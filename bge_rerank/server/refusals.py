@@ -1,4 +1,4 @@
-"""`RefusedError`: why a request gets no ranking, and the error's body in each dialect."""
+"""`RefusedError`, the reason for a refusal, and the body of an error in each wire format."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ STATUSES: dict[Kind, int] = {
     "Timeout": 503,
     "Gone": 499,
 }
-"""The status that each kind has, as Text Embeddings Inference gives them; nobody reads the last."""
+"""The HTTP status of each kind, as in Text Embeddings Inference. The client of `Gone` does not read its answer."""
 
 
 HEADERS: dict[Kind, dict[str, str]] = {
     "Unauthorized": {"WWW-Authenticate": "Bearer"},
     "Overloaded": {"Retry-After": "1"},
 }
-"""What HTTP wants with the status of a kind."""
+"""The headers that HTTP requires with the status of a kind."""
 
 
 class RefusedError(Exception):
-    """A request that is answered with an error; `message` says in a line what to do."""
+    """A request that is answered with an error. `message` is one line: the fault, and what to do."""
 
     def __init__(self, kind: Kind, message: str) -> None:
         super().__init__(kind, message)
@@ -47,19 +47,19 @@ class RefusedError(Exception):
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers that belong to the status."""
+        """The additional headers of the answer."""
         return HEADERS.get(self.kind, {})
 
 
 class TeiError(BaseModel):
-    """An error as Text Embeddings Inference says it."""
+    """An error in the format of Text Embeddings Inference (TEI)."""
 
     error: str
     error_type: Kind
 
 
 class InfinityErrorDetail(BaseModel):
-    """What Infinity's error holds."""
+    """The content of an error in Infinity's format."""
 
     message: str
     type: Kind
@@ -68,26 +68,26 @@ class InfinityErrorDetail(BaseModel):
 
 
 class InfinityError(BaseModel):
-    """An error as Infinity, and OpenAI, say it."""
+    """An error in the format of Infinity and OpenAI."""
 
     error: InfinityErrorDetail
 
 
 class TutorialError(BaseModel):
-    """An error as FastAPI says it."""
+    """An error in FastAPI's format."""
 
     detail: str
 
 
 class CohereError(BaseModel):
-    """An error for clients of Cohere, which read `message`, and of Jina, which read `detail`."""
+    """An error for clients of Cohere and Jina. Cohere's read `message`; Jina's read `detail`."""
 
     message: str
     detail: str
 
 
 def form_of(path: str, body: object) -> Form:
-    """Return the dialect of a request: by its path, and on `/rerank` by what it holds.
+    """Return the wire format of a request, from its path and, on `/rerank`, from its fields.
 
     >>> form_of("/v1/rerank", {}), form_of("/rerank", {"texts": []})
     ('cohere', 'tei')
@@ -102,10 +102,10 @@ def form_of(path: str, body: object) -> Form:
 
 
 def error_body(form: Form, refusal: RefusedError) -> dict[str, Any]:
-    """Return what a dialect's clients find an error's message in.
+    """Return an error's body in a wire format.
 
-    >>> error_body("tei", RefusedError("Empty", "`texts` cannot be empty"))
-    {'error': '`texts` cannot be empty', 'error_type': 'Empty'}
+    >>> error_body("tei", RefusedError("Empty", "`texts` is empty; send at least one text"))
+    {'error': '`texts` is empty; send at least one text', 'error_type': 'Empty'}
     >>> error_body("cohere", RefusedError("Overloaded", "try again"))
     {'message': 'try again', 'detail': 'try again'}
     """
@@ -113,7 +113,7 @@ def error_body(form: Form, refusal: RefusedError) -> dict[str, Any]:
 
 
 def error_responses(body: Any) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI entries of the errors that a client can see, with their bodies' type.
+    """Return the OpenAPI entries of the errors that clients can get, with the type of their bodies.
 
     >>> error_responses(CohereError)[401]
     {'model': <class '...CohereError'>, 'description': 'Unauthorized'}

@@ -1,4 +1,4 @@
-"""What each dialect's request and answer hold, for validation and for the OpenAPI page."""
+"""The requests and answers of each wire format, for validation and for the OpenAPI page."""
 
 from __future__ import annotations
 
@@ -11,28 +11,32 @@ TEXTS = ["Bread rises on yeast.", "The Moon's gravity raises the tides."]
 
 
 def _request(**example: Any) -> ConfigDict:
-    """Return the settings of a request: no guessing at what another type may mean, and an example."""
-    return ConfigDict(strict=True, json_schema_extra={"examples": [example]})
+    """Return the settings of a request: strict types, described fields, and an example."""
+    return ConfigDict(
+        strict=True,
+        use_attribute_docstrings=True,
+        json_schema_extra={"examples": [example]},
+    )
 
 
 def _encodable(text: str) -> str:
-    """Refuse half of a surrogate pair, which JSON can hold and no answer could give back."""
+    """Refuse half of a surrogate pair: JSON can hold it, but an answer could not return it."""
     text.encode()
     return text
 
 
 def _whole(number: Any) -> Any:
-    """Take 3.0 for 3: JSON does not tell them apart."""
+    """Read 3.0 as 3, because JSON has one type of number."""
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 Text = Annotated[str, AfterValidator(_encodable)]
-# What the core asks of a query; said here for the OpenAPI page, so that its own message stays.
+# The ranking itself refuses empty queries, with its own message. The pattern is for the OpenAPI page only.
 Query = Annotated[Text, Field(json_schema_extra={"pattern": r"[^\s\x1c-\x1f\x85]"})]
 
 
 class TextDocument(BaseModel):
-    """A document as an object, as older clients of Cohere and Jina send it."""
+    """A document as an object. Older clients of Cohere and Jina send documents in this form."""
 
     model_config = ConfigDict(strict=True)
 
@@ -42,26 +46,30 @@ class TextDocument(BaseModel):
 Document = Text | TextDocument
 AtLeastOne = Field(min_length=1)
 TopN = Annotated[int, Field(ge=0), BeforeValidator(_whole)]
-"""How many to answer with; 0 is all, as in vLLM."""
+"""The maximum number of results. 0 returns all, as in vLLM."""
 
 
 class TeiRequest(BaseModel):
-    """`POST /rerank` as Text Embeddings Inference takes it."""
+    """The body of `POST /rerank` in the format of Text Embeddings Inference (TEI)."""
 
     model_config = _request(query=QUERY, texts=TEXTS, raw_scores=False, return_text=False)
 
     query: Query
+    """The query."""
     texts: Annotated[list[Text], AtLeastOne, FailFast()]
+    """The texts to rank."""
     raw_scores: bool = False
-    """Logits in place of their sigmoids."""
+    """Return logits instead of scores from 0 to 1."""
     return_text: bool = False
+    """Return each text with its score."""
     truncate: bool | None = None
-    """False refuses pairs that are longer than the model takes; else they are cut."""
+    """False refuses pairs that are longer than the model takes. Otherwise they are truncated."""
     truncation_direction: Literal["right", "Right"] = "right"
+    """The end of the text that is truncated."""
 
 
 class TeiRank(BaseModel):
-    """One text of TEI's answer."""
+    """One text in an answer in TEI's format."""
 
     index: int
     score: float
@@ -69,45 +77,59 @@ class TeiRank(BaseModel):
 
 
 class InfinityRequest(BaseModel):
-    """`POST /rerank` as Infinity takes it: with `documents` and `model`."""
+    """The body of `POST /rerank` in Infinity's format, with `documents` and `model`."""
 
     model_config = _request(model="mini", query=QUERY, documents=TEXTS, top_n=1)
 
     model: str
+    """Any name. The server always uses the model that it was started with."""
     query: Query
+    """The query."""
     documents: Annotated[list[Text], AtLeastOne, FailFast()]
+    """The texts to rank."""
     top_n: TopN | None = None
+    """The maximum number of results. By default, all are returned."""
     return_documents: bool = False
+    """Return each document with its score."""
     raw_scores: bool = False
+    """Return logits instead of scores from 0 to 1."""
 
 
 class TutorialRequest(BaseModel):
-    """`POST /rerank` as small servers of one's own take it: `documents` without `model`."""
+    """The body of `POST /rerank` in the format of servers in tutorials: `documents` without `model`."""
 
     model_config = _request(query=QUERY, documents=TEXTS, top_n=1)
 
     query: Query
+    """The query."""
     documents: Annotated[list[Text], FailFast()]
+    """The texts to rank."""
     top_n: Annotated[int, Field(ge=1), BeforeValidator(_whole)] = 3
+    """The maximum number of results."""
 
 
 class TutorialRank(BaseModel):
-    """One document of a small server's answer."""
+    """One document in an answer in the format of servers in tutorials."""
 
     score: float
     document: str
 
 
 class CohereRequest(BaseModel):
-    """`POST /v1/rerank` and `/v2/rerank` as Cohere, Jina and what speaks like them take it."""
+    """The body of `POST /v1/rerank` and `POST /v2/rerank` in the format of Cohere and Jina."""
 
     model_config = _request(model="mini", query=QUERY, documents=TEXTS, top_n=1)
 
     model: str | None = None
+    """Any name. The server always uses the model that it was started with."""
     query: Query
+    """The query."""
     documents: Annotated[list[Document], AtLeastOne, FailFast()]
+    """The texts to rank."""
     top_n: TopN | None = None
+    """The maximum number of results. By default, all are returned."""
     return_documents: bool | None = None
+    """Return each document with its score."""
 
 
 REQUESTS: tuple[type[BaseModel], ...] = (
@@ -117,19 +139,19 @@ REQUESTS: tuple[type[BaseModel], ...] = (
     CohereRequest,
 )
 FIELDS = frozenset(name for request in REQUESTS for name in request.model_fields)
-"""What a dialect reads of a body."""
+"""The fields of all wire formats."""
 LISTS = ("texts", "documents")
 """The fields that hold the texts."""
 
 
 class AnsweredDocument(BaseModel):
-    """A document in an answer."""
+    """A document in an answer in the format of Cohere and Jina."""
 
     text: str
 
 
 class CohereRank(BaseModel):
-    """One document of the answer."""
+    """One result in an answer in the format of Cohere and Jina."""
 
     index: int
     relevance_score: float
@@ -137,7 +159,7 @@ class CohereRank(BaseModel):
 
 
 class InfinityRank(BaseModel):
-    """One document of Infinity's answer."""
+    """One result in an answer in Infinity's format."""
 
     index: int
     relevance_score: float
@@ -145,14 +167,14 @@ class InfinityRank(BaseModel):
 
 
 class Usage(BaseModel):
-    """What a request cost; tokens are not counted."""
+    """The tokens of a request. The server does not count them, so both numbers are 0."""
 
     prompt_tokens: int = 0
     total_tokens: int = 0
 
 
 class CohereAnswer(BaseModel):
-    """What Cohere's and Jina's clients read."""
+    """An answer in the format of Cohere and Jina."""
 
     id: str
     model: str
@@ -160,11 +182,11 @@ class CohereAnswer(BaseModel):
     results: list[CohereRank]
     usage: Usage = Usage()
     meta: dict[str, Any]
-    """The version of Cohere's interface that was asked."""
+    """The version of Cohere's interface, from the path of the request."""
 
 
 class InfinityAnswer(BaseModel):
-    """What Infinity's clients read."""
+    """An answer in Infinity's format."""
 
     id: str
     model: str

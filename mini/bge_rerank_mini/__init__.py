@@ -1,6 +1,6 @@
 """The weights of ``mini``, a small English cross-encoder, as an installable package.
 
-The package holds files and nothing else: importing it loads no model and needs no other library.
+The package contains only files. Importing it loads no model and needs no other library.
 
 Example:
     >>> import bge_rerank_mini
@@ -16,10 +16,10 @@ __version__ = "0.1.0"
 
 
 def path() -> Path:
-    """Return the folder that holds the weights, the configuration and the tokenizer.
+    """Return the folder with the weights, the configuration and the tokenizer.
 
-    The folder is laid out as ``transformers`` saves a model, so whatever takes the path of a
-    sequence-classification model takes this one.
+    The folder has the layout of ``transformers``, so you can pass it wherever the path of a
+    sequence-classification model is accepted.
 
     Returns:
         The folder, as an absolute path.

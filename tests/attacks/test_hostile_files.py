@@ -1,6 +1,6 @@
-"""Files that somebody else wrote or damaged: score caches, models, calibrations, data.
+"""Files that an attacker wrote or damaged: score caches, models, calibrations, data.
 
-Whoever can write into a folder can write wrong scores into it. Nothing more may follow.
+An attacker who can write into a cache's folder can write wrong scores. More than that must not be possible.
 """
 
 import io
@@ -59,12 +59,12 @@ from calibrations import MINI, calibration
 from conftest import Once
 from counted_scorer import Counted
 
-# --- A folder of scores that others can write to.
+# --- A folder of scores that an attacker can write to.
 
 
 @pytest.fixture
 def precious(tmp_path: Path) -> Path:
-    """A file that the user of a cache can write and remove; nothing may happen to it."""
+    """Write a file of the user of a cache. No test may change or remove it."""
     path = tmp_path / "home" / "only one" / "precious.txt"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"precious")
@@ -83,7 +83,7 @@ CREATE TABLE Cache (rowid INTEGER PRIMARY KEY, key BLOB, raw INTEGER, store_time
 
 
 def test_a_planted_row_that_names_a_file_removes_no_file(tmp_path: Path, precious: Path) -> None:
-    """So it was while the folder was a database of diskcache: file and emptied parents were gone."""
+    """A folder of diskcache would remove the file and its empty parents here."""
     (tmp_path / "scores").mkdir()
     with sqlite3.connect(tmp_path / "scores" / "cache.db") as planted:
         planted.executescript(DISKCACHE)
@@ -98,7 +98,7 @@ def test_a_planted_row_that_names_a_file_removes_no_file(tmp_path: Path, preciou
 
 
 def plant_journal(database: Path, names: Path) -> None:
-    """Write a journal that SQLite takes for that of a transaction over several files, cut short."""
+    """Write a journal that SQLite reads as an interrupted transaction over several files."""
     magic = bytes([0xD9, 0xD5, 0x05, 0xF9, 0x20, 0xA1, 0x63, 0xD7])
     name = str(names).encode()
     header = magic + struct.pack(">5I", 0, 1, database.stat().st_size // 4096, 512, 4096)
@@ -119,7 +119,7 @@ def test_a_planted_journal_removes_no_file(tmp_path: Path, precious: Path) -> No
         FolderCache(database.parent)
     assert precious.read_bytes() == b"precious"
     sqlite3.connect(database).execute("SELECT * FROM scores")
-    assert not precious.exists()  # Else the lines above would show nothing.
+    assert not precious.exists()  # SQLite itself removes it, so the journal is a real attack.
 
 
 @pytest.mark.parametrize("contents", [b"precious", b""])
@@ -135,7 +135,7 @@ def test_a_planted_link_is_not_followed(
     assert precious.read_bytes() == contents
 
 
-def test_a_planted_pipe_stops_nothing(tmp_path: Path) -> None:
+def test_a_planted_pipe_is_refused_and_blocks_nothing(tmp_path: Path) -> None:
     (tmp_path / "scores").mkdir()
     os.mkfifo(tmp_path / "scores" / FILE)
     with pytest.raises(ConfigurationError, match="is no file of its own"):
@@ -186,7 +186,7 @@ def test_processes_that_are_killed_while_they_write_leave_no_wrong_score(tmp_pat
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_a_fork_while_threads_write_scores_in_the_child(tmp_path: Path) -> None:
+def test_a_child_that_was_forked_while_threads_write_scores(tmp_path: Path) -> None:
     cached = CachedScorer(Counted(float), FolderCache(tmp_path), ["m"])
     stopped = threading.Event()
 
@@ -210,11 +210,11 @@ def _forked(cached: CachedScorer) -> int:
     child = os.fork()
     if child:
         return child
-    signal.alarm(20)  # Else a child that hangs would outlive the test.
+    signal.alarm(20)  # Ends a child that hangs.
     os._exit(cached.score([("q", "7"), ("q", "1000")]) != [7.0, 1000.0])
 
 
-# --- Damaged models: each ends in an error of ours that names the model or the file, or scores.
+# --- Damaged models: each raises a `RerankError` that names the model or the file, or it scores.
 
 PAIRS = [("what causes tides", "The Moon."), ("q", "")]
 TORN = {
@@ -239,7 +239,7 @@ def flipped(data: bytes, seed: int) -> bytes:
 
 
 def retyped(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Give the object with each of its fields left out, or of another type."""
+    """Yield the object with one field set to None or to a value of another type."""
     fields = json.loads(data)
     for name in fields:
         yield f"no {name}", json.dumps({**fields, name: None}).encode()
@@ -250,7 +250,7 @@ def retyped(data: bytes) -> Iterator[tuple[str, bytes]]:
 def raw_exceptions(
     folder: Path, name: str, backend: str, damages: Iterable[tuple[str, bytes]]
 ) -> list[str]:
-    """Load and score a model for each damage to one of its files; return what was raised raw, or is no line of ours."""
+    """Damage a file of a model, load it and score, for each damage. Return the errors that users should not see."""
     raw = []
     whole = (folder / name).read_bytes()
     for what, data in damages:
@@ -262,7 +262,7 @@ def raw_exceptions(
             unnamed = str(folder) not in str(error) and not isinstance(error, ScoringError)
             if unnamed or "\n" in str(error):
                 raw.append(f"{what}: not one line with the folder's name: {error}")
-        except Exception as error:  # noqa: BLE001 - that is the question
+        except Exception as error:  # noqa: BLE001 - the test looks for any other error
             raw.append(f"{what}: {error!r:.200}")
     (folder / name).write_bytes(whole)
     return raw
@@ -277,7 +277,7 @@ def tiny_export(made_once: Once, tiny_reranker: Path) -> Path:
 
 @pytest.fixture
 def damaged(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A copy of a tiny model."""
+    """Return a copy of a tiny model."""
     folder: Path = request.getfixturevalue(request.param)
     return shutil.copytree(folder, tmp_path / "damaged")
 
@@ -297,7 +297,7 @@ of_each_file = pytest.mark.parametrize(
 
 
 @pytest.mark.parametrize("pad_token", [None, "x"])
-def test_a_tokenizer_that_does_not_fit_its_model_is_an_error_of_ours(
+def test_a_tokenizer_that_does_not_fit_its_model_raises_a_rerank_error(
     tiny_reranker: Path, tmp_path: Path, pad_token: str | None
 ) -> None:
     folder = shutil.copytree(tiny_reranker, tmp_path / "damaged")
@@ -307,8 +307,10 @@ def test_a_tokenizer_that_does_not_fit_its_model_is_an_error_of_ours(
 
 
 @of_each_file
-def test_a_torn_file_of_a_model_is_an_error_of_ours(damaged: Path, backend: str, name: str) -> None:
-    if name != "onnx/bge_rerank.json":  # which would tell of any damage
+def test_a_truncated_file_of_a_model_raises_a_rerank_error(
+    damaged: Path, backend: str, name: str
+) -> None:
+    if name != "onnx/bge_rerank.json":  # its checksums would reveal any damage
         (damaged / "onnx/bge_rerank.json").unlink(missing_ok=True)
     whole = (damaged / name).read_bytes()
     torn = [(what, tear(whole)) for what, tear in TORN.items()]
@@ -317,10 +319,10 @@ def test_a_torn_file_of_a_model_is_an_error_of_ours(damaged: Path, backend: str,
 
 @pytest.mark.long
 @of_each_file
-def test_a_changed_file_of_a_model_is_an_error_of_ours_or_scores(
+def test_a_changed_file_of_a_model_raises_a_rerank_error_or_scores(
     damaged: Path, backend: str, name: str
 ) -> None:
-    if name != "onnx/bge_rerank.json":  # which would tell of any damage
+    if name != "onnx/bge_rerank.json":  # its checksums would reveal any damage
         (damaged / "onnx/bge_rerank.json").unlink(missing_ok=True)
     whole = (damaged / name).read_bytes()
     damages = [(f"flipped {seed}", flipped(whole, seed)) for seed in range(30)]
@@ -347,7 +349,7 @@ anything = st.recursive(
 
 @st.composite
 def altered(draw: st.DrawFn, whole: Any) -> Any:
-    """A JSON value of which one part is another, or is left out."""
+    """Draw a JSON value with one part replaced or removed."""
     if not isinstance(whole, dict | list) or not whole or draw(st.integers(0, 4)) == 0:
         return draw(anything)
     copy: Any = whole.copy()
@@ -360,7 +362,7 @@ def altered(draw: st.DrawFn, whole: Any) -> Any:
 
 
 def file_fuzz(whole: Any) -> st.SearchStrategy[bytes]:
-    """Bytes of a file: another value, or damaged in the middle, or nothing like it."""
+    """Draw the bytes of a file: an altered value, damaged JSON, or arbitrary bytes."""
     text = json.dumps(whole).encode()
     cut = st.integers(0, len(text)).flatmap(
         lambda place: st.binary(max_size=9).map(lambda new: text[:place] + new + text[place + 2 :])
@@ -467,7 +469,7 @@ def test_the_largest_grade_is_measured() -> None:
     assert 0.0 < values["nDCG@10"] < 1.0
 
 
-# --- Texts that command the terminal that shows them.
+# --- Texts with control characters, which could send commands to the user's terminal.
 
 CLIPBOARD = "\x1b]52;c;cm0gLXJmIH4=\x07"
 COMMANDING = f"tides {CLIPBOARD}\x9b2J\r\x08\u202egnp.exe"
@@ -478,7 +480,7 @@ def commands_in(shown: str) -> set[str]:
     return set(COMMANDS) & set(shown)
 
 
-def test_a_ranking_commands_no_terminal() -> None:
+def test_a_shown_ranking_has_no_control_characters() -> None:
     console = Console(file=io.StringIO(), width=120)
     texts = [COMMANDING, f"Bread. {COMMANDING} Yeast."]
     ranked = [Ranked(0, 0.9, 2.2), Ranked(1, 0.1, -2.2, span=(7, 7 + len(COMMANDING)))]
@@ -488,7 +490,7 @@ def test_a_ranking_commands_no_terminal() -> None:
     assert not commands_in(shown)
 
 
-def test_an_evaluation_commands_no_terminal(
+def test_a_shown_evaluation_has_no_control_characters(
     tiny_reranker: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = [
@@ -510,13 +512,13 @@ def test_an_evaluation_commands_no_terminal(
     assert not commands_in(captured.out)
 
 
-def test_an_error_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_message_has_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["drift", f"/no/{COMMANDING}.json"]) == 1
     assert not commands_in(capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("to_terminal", [True, False])
-def test_a_ranked_line_commands_no_terminal_and_goes_through_a_pipe_as_it_is(
+def test_a_ranked_line_has_no_control_characters_in_a_terminal_and_all_of_them_in_a_pipe(
     tiny_reranker: Path,
     tmp_path: Path,
     capsysbinary: pytest.CaptureFixture[bytes],

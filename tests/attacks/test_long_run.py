@@ -1,4 +1,4 @@
-"""Memory above the weights is flat after the first calls, however many follow."""
+"""After the first calls, the memory above the weights stays flat over many calls."""
 
 import json
 import os
@@ -12,9 +12,9 @@ import small_calls
 from memory_slope import memory_slope
 
 WARM_UP = 0.3
-"""The share of the calls in which allocators, and what is kept for the shapes that were met, settle."""
+"""The share of the calls in which allocators and the caches of shapes still grow."""
 MOST_GROWTH = 32_000_000
-"""Bytes that all calls after the warm-up may add, by the upper end of the slope's interval."""
+"""The maximum growth in bytes after the warm-up, at the upper end of the slope's confidence interval."""
 BACKENDS = ("torch", "openvino", "onnx")
 CALLS = 100_000
 

@@ -1,4 +1,4 @@
-"""SIGTERM ends the server within the time of a request, whatever clients do."""
+"""After SIGTERM, the server ends within the maximum time of a request, whatever its clients do."""
 
 import signal
 import socket
@@ -11,13 +11,13 @@ from served import Served, served
 POST = b"POST /rerank HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{"
 BEGUN = (b"", b"GET / HTT", POST)
 UNREAD = b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n" * 1_000
-"""Its answers take 20 MB."""
+"""Requests whose answers take 20 MB."""
 LONGEST = 30
-"""Seconds after which a test gives up; the server is given 3."""
+"""The timeout of the test, in seconds. The server's own maximum is 3 seconds."""
 
 
 def ends(server: Served, dripping: list[socket.socket]) -> int | None:
-    """Return what the process ends with, while clients go on to send a byte at a time."""
+    """Return the exit code of the server, while clients keep sending single bytes."""
     for _ in range(LONGEST):
         for connection in dripping:
             with suppress(OSError):
@@ -27,7 +27,7 @@ def ends(server: Served, dripping: list[socket.socket]) -> int | None:
     return None
 
 
-def test_no_client_keeps_the_server_up() -> None:
+def test_no_client_keeps_the_server_from_ending() -> None:
     with ExitStack() as opened:
         server = opened.enter_context(served("--max-seconds", "3"))
         for each in (*BEGUN, UNREAD):

@@ -1,4 +1,4 @@
-"""Clients that open connections, or begin requests, and then do nothing: others are served."""
+"""Clients that open connections or start requests, and then stay silent, do not block other clients."""
 
 import socket
 import time
@@ -26,7 +26,7 @@ def is_well(server: Served) -> bool:
     return httpx.get(f"{server.url}/health", timeout=20).status_code == 200
 
 
-def test_more_silent_connections_than_files_leave_the_server_well_and_a_line_in_the_log(
+def test_more_silent_connections_than_files_leave_the_server_healthy_and_a_line_in_the_log(
     server: Served,
 ) -> None:
     with ExitStack() as opened:
@@ -40,11 +40,11 @@ def test_more_silent_connections_than_files_leave_the_server_well_and_a_line_in_
         assert sum("connections are open" in line for line in server.lines) == 1
 
 
-def test_half_sent_bodies_are_held_up_to_a_bound(server: Served) -> None:
+def test_half_sent_bodies_take_limited_memory(server: Served) -> None:
     before = psutil.Process(server.process.pid).memory_info().rss
 
     def send(connection: socket.socket) -> bool:
-        """Say whether the server took the body, without its end."""
+        """Return whether the server received the unfinished body."""
         try:
             connection.sendall(b"a" * 9_000_000)
             time.sleep(0.5)
@@ -63,7 +63,7 @@ def test_half_sent_bodies_are_held_up_to_a_bound(server: Served) -> None:
     assert psutil.Process(server.process.pid).memory_info().rss - before < 400_000_000
 
 
-def test_headers_without_end_are_cut_off_before_the_key_is_looked_at(server: Served) -> None:
+def test_endless_headers_end_the_connection_before_the_key_is_checked(server: Served) -> None:
     sent = 0
     with server.connected(b"POST /rerank HTTP/1.1\r\n") as connection:
         try:
@@ -77,7 +77,7 @@ def test_headers_without_end_are_cut_off_before_the_key_is_looked_at(server: Ser
 
 
 @pytest.mark.long
-def test_half_a_request_and_nothing_more_is_ended(server: Served) -> None:
+def test_a_connection_with_half_a_request_ends(server: Served) -> None:
     with ExitStack() as opened:
         begun = (b"", b"GET / HTT", POST, POST + b"{")
         connections = [opened.enter_context(server.connected(each)) for each in begun]

@@ -1,4 +1,4 @@
-"""One large call, or a client with long texts, does not hold up the others. Counted in batches, not in seconds."""
+"""A large call or a client with long texts does not hold up other calls. The tests count batches, not seconds."""
 
 import asyncio
 import threading
@@ -21,7 +21,7 @@ SMALL = [("what causes tides", "Bread rises."), ("what causes tides", "The Moon 
 
 
 class Batches:
-    """Counts the batches that a model has run, and tells when there were some."""
+    """A counter of the batches that a model has run. `some` waits for the first three."""
 
     def __init__(self) -> None:
         self.run = 0
@@ -38,7 +38,7 @@ class Batches:
 
 @pytest.fixture
 def lazy(tiny_reranker: Path) -> Iterator[Any]:
-    """A model of its own, on the CPU, with batches of about four long pairs."""
+    """Yield a small model on the CPU, with batches of about four long pairs."""
     yield load_scorer(
         str(tiny_reranker),
         "torch",
@@ -57,9 +57,7 @@ def batches(lazy: Any) -> Batches:
     return counted
 
 
-def test_a_large_call_that_is_cancelled_stops_and_the_loop_ends(
-    lazy: Any, batches: Batches
-) -> None:
+def test_a_cancelled_large_call_stops_and_the_event_loop_ends(lazy: Any, batches: Batches) -> None:
     async def cancel_it() -> int:
         large = asyncio.create_task(lazy.ascore(LARGE))
         await batches.some()
@@ -68,7 +66,7 @@ def test_a_large_call_that_is_cancelled_stops_and_the_loop_ends(
         return batches.run
 
     at_once = asyncio.run(cancel_it())
-    # `asyncio.run` has waited for the thread: what was handed over may have run, and no more.
+    # `asyncio.run` has waited for the thread. Only the batches that were handed over can have run.
     assert batches.run <= at_once + BATCHES_AHEAD + 1 < 20
     assert lazy.score(SMALL) == lazy.score(SMALL)
 
@@ -81,10 +79,10 @@ async def test_a_small_call_beside_a_large_one_waits_for_few_of_its_batches(
     small = await lazy.ascore(SMALL)
     meanwhile = batches.run
     scores = await large
-    # Of its hundred; a batch of so small a model may take less time than the two calls' meeting.
+    # The large call has a hundred batches. With so small a model, some of them run before the calls meet.
     assert meanwhile < batches.run / 2
     assert small == lazy.score(SMALL)
-    # Not one of the large call's batches is another than without the small one.
+    # The batches of the large call are the same as without the small call.
     assert scores == lazy.score(LARGE)
 
 
@@ -110,11 +108,11 @@ async def test_a_small_request_beside_many_large_ones_waits_for_few_batches(
     for call in large:
         call.cancel()
     await asyncio.gather(*large, return_exceptions=True)
-    # A round is a batch of each large request that is under way, of a thousand in all.
+    # In each round, every running large request gets one batch. All requests have a thousand batches.
     assert sorted(waited)[2] <= 20 * LARGE_AT_ONCE
 
 
-async def test_the_first_call_of_a_process_holds_up_nobody_either(lazy: Any) -> None:
+async def test_the_first_call_of_a_process_does_not_hold_up_others(lazy: Any) -> None:
     assert lazy.config not in loading._loaded
     large = asyncio.create_task(lazy.ascore(LARGE))
     await asyncio.sleep(0)
@@ -123,7 +121,7 @@ async def test_the_first_call_of_a_process_holds_up_nobody_either(lazy: Any) -> 
     await asyncio.gather(large, return_exceptions=True)
 
 
-def test_awaited_scores_are_those_of_a_call_that_waits_to_the_last_bit() -> None:
+def test_awaited_scores_equal_those_of_a_blocking_call_to_the_last_bit() -> None:
     scorer = load_scorer("mini", "torch", dtype="float32")
     pairs = [("what causes tides", f"{n} " + SENTENCE * (n % 9)) for n in range(128)]
     assert asyncio.run(scorer.ascore(pairs)) == scorer.score(pairs)

@@ -1,4 +1,4 @@
-"""The benchmark, on little: its rows, its files, and the processes that contenders live in."""
+"""A small benchmark: its rows, its files, and the processes of its contenders."""
 
 import json
 import os
@@ -34,12 +34,12 @@ TORCH = choose(OURS["cpu"], ["torch float32"])
 ABSENT = Contender("absent", loaders.ask_server, "float32", ("no_such_module",))
 SETTINGS = Settings("mini", None, max_length=128, rounds=1, threads=1, output=Path())
 BROKEN = Contender("broken", int, "float32")
-"""Its build function cannot be called so."""
+"""A contender whose build function fails."""
 
 
 @pytest.fixture(scope="module")
 def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder that a comparison of three contenders on four documents was written to."""
+    """Compare three contenders on four documents, and return the folder of the results."""
     folder = tmp_path_factory.mktemp("benchmarks")
     compare(replace(SETTINGS, output=folder), [*TORCH, ABSENT, BROKEN], [make_workload("mixed", 4)])
     return folder
@@ -63,16 +63,18 @@ def test_a_contender_has_figures(rows: dict[str, dict[str, Any]]) -> None:
     assert row["to_reference"] is row["to_fastest_peer"] is None
 
 
-def test_a_contender_that_is_not_there_says_so(rows: dict[str, dict[str, Any]]) -> None:
+def test_the_row_of_a_missing_contender_names_the_missing_module(
+    rows: dict[str, dict[str, Any]],
+) -> None:
     assert rows["absent"]["failure"] == "not installed: No module named 'no_such_module'"
     assert rows["absent"]["rate"] is None
 
 
-def test_a_contender_that_fails_says_why(rows: dict[str, dict[str, Any]]) -> None:
+def test_the_row_of_a_failed_contender_says_why(rows: dict[str, dict[str, Any]]) -> None:
     assert rows["broken"]["failure"].startswith("failed: TypeError: int()")
 
 
-def test_the_files_say_what_the_figures_stand_on(output: Path) -> None:
+def test_the_files_describe_machine_and_workload(output: Path) -> None:
     written = json.loads((output / "mini.json").read_text())
     assert written["max_length"] == 128
     assert written["machine"]["cores"] == usable_cores()
@@ -93,7 +95,7 @@ def test_growth_is_measured_at_each_size() -> None:
     assert grown.seconds > 0
 
 
-def test_a_geometry_is_a_reranker_on_which_backends_agree(tmp_path: Path) -> None:
+def test_backends_agree_on_a_random_model_of_a_geometry(tmp_path: Path) -> None:
     geometry = Geometry(layers=2, hidden=32, heads=4, intermediate=64, positions=64)
     make_random_reranker(geometry, tmp_path)
     pairs = [(QUERY, passage) for passage in PASSAGES]
@@ -107,7 +109,7 @@ def test_a_geometry_is_a_reranker_on_which_backends_agree(tmp_path: Path) -> Non
     assert (config["model_type"], config["vocab_size"]) == ("xlm-roberta", 250_002)
 
 
-def test_a_process_tells_what_is_missing_and_what_went_wrong() -> None:
+def test_errors_of_a_process_are_raised_in_its_parent() -> None:
     with pytest.raises(MissingDependencyError, match="no_such_module"):
         in_own_process(import_module, "no_such_module", threads=1)
     with pytest.raises(RerankError, match="ValueError: invalid literal"):
@@ -116,12 +118,12 @@ def test_a_process_tells_what_is_missing_and_what_went_wrong() -> None:
         in_own_process(os._exit, 3, threads=1)
 
 
-def test_a_process_has_the_threads_and_cores_that_it_was_given() -> None:
+def test_a_process_has_the_given_number_of_threads_and_cores() -> None:
     assert in_own_process(os.getenv, "OMP_NUM_THREADS", threads=1) == "1"
     assert in_own_process(usable_cores, threads=1) == 1
 
 
-def test_a_process_keeps_what_was_made_between_requests() -> None:
+def test_a_process_keeps_its_object_between_requests() -> None:
     with OwnProcess(list, "ab", threads=1) as process:
         process.ask("append", "c")
         assert process.ask("index", "c") == 2
@@ -135,7 +137,7 @@ def test_a_server_is_asked_for_logits_in_input_order(dialect: str) -> None:
     assert logits == pytest.approx([logit_of("q", text) for text in texts])
 
 
-def test_a_server_that_is_not_there_is_a_row_that_says_so() -> None:
+def test_the_row_of_an_unreachable_server_says_so() -> None:
     row = Row(server("http://127.0.0.1:9", "tei", "m"))
     row.take_turn(SETTINGS, MINI, make_workload("short", 2), 1, stays=False)
     [figures] = figures_of([row], flops=1, rates={})
@@ -144,7 +146,7 @@ def test_a_server_that_is_not_there_is_a_row_that_says_so() -> None:
     assert figures.failure.startswith("failed: ServerError: http://127.0.0.1:9/info")
 
 
-def test_another_device_has_other_contenders_and_files_of_its_own() -> None:
+def test_cuda_has_other_contenders_and_separate_files() -> None:
     names = [contender.name for contender in (*OURS["cuda"], *PEERS["cuda"])]
     assert "bge-rerank torch float16, padded" in names
     assert "bge-rerank openvino int8" not in names
@@ -157,16 +159,19 @@ def test_another_device_has_other_contenders_and_files_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--contenders", "nobody"], "no contender is named like 'nobody'"),
+        (["--contenders", "nobody"], "no contender's name contains 'nobody'"),
         (["--device", "tpu"], "device is 'tpu'; give cpu, cuda or cuda:N"),
-        (["--device", "cuda", "--contenders", "openvino"], "no contender is named like 'openvino'"),
+        (
+            ["--device", "cuda", "--contenders", "openvino"],
+            "no contender's name contains 'openvino'",
+        ),
         (["--rounds", "0"], "rounds is 0"),
         (["--threads", "0"], "threads is 0"),
         (["--model", "/no/such"], "there is no folder '/no/such'"),
         (["--max-length", "100000"], "max_length is 100000"),
     ],
 )
-def test_a_setting_that_cannot_work_is_one_line(
+def test_a_wrong_option_is_one_line_on_standard_error(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     assert main(["bench", "--output", str(tmp_path), *arguments]) == 1

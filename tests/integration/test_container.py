@@ -1,4 +1,4 @@
-"""The image and its Compose file: linted, the image's steps run in folders, and what they make served."""
+"""The image and its Compose file: linters find nothing, and the image's steps, run in folders, make a server."""
 
 import json
 import re
@@ -29,7 +29,7 @@ ARGUMENTS = dict(value.split("=", 1) for name, value in STEPS if name == "ARG")
 COMPOSE = (ROOT / "compose.yaml").read_text(encoding="utf-8")
 DOCUMENT = (ROOT / "docs" / "container.md").read_text(encoding="utf-8")
 VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
-"""What Compose takes from the environment, and its default."""
+"""A variable that Compose reads from the environment, and its default."""
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +38,14 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
 
 
 def service(environment: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return Compose's service, its variables filled in as Compose does."""
+    """Return Compose's service, with its variables replaced as Compose does."""
     given = environment or {}
     text = VARIABLE.sub(lambda found: given.get(found[1]) or found[2], COMPOSE)
     return yaml.safe_load(text)["services"]["rerank"]
 
 
 def findings(*command: str) -> str:
-    """Return what a linter prints where it finds something."""
+    """Run a linter, and return its output if it finds a fault."""
     program = Path(sys.executable).with_name(command[0])
     done = subprocess.run(
         [program, *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False
@@ -55,7 +55,7 @@ def findings(*command: str) -> str:
 
 @contextmanager
 def mounted(folder: Path, image: Image, path: str) -> Iterator[None]:
-    """Show a folder at the place of an empty one of the image, as a volume does."""
+    """Replace an empty folder of the image by another folder, as a volume does."""
     place = image.at(path)
     place.rmdir()
     place.symlink_to(folder)
@@ -94,9 +94,9 @@ def is_healthy(image: Image, port: int, **environment: str) -> bool:
 
 @contextmanager
 def running(image: Image, command: list[str], **environment: str) -> Iterator[int]:
-    """Yield the port of a container's server, when it is healthy; SIGTERM ends it."""
+    """Run a container's server during the block, and yield its port when it is healthy."""
     port = free_port()
-    # As conftest.py says: no test reaches the network.
+    # No test may use the network, as in conftest.py.
     environment = image.environment | {"HF_HUB_OFFLINE": "1"} | environment
     server = subprocess.Popen(
         here(command, image, port),
@@ -143,19 +143,17 @@ def answer(port: int, **headers: str) -> httpx.Response:
     ],
     ids=lambda linter: linter[0],
 )  # fmt: skip
-def test_linters_find_nothing(linter: tuple[str, ...]) -> None:
+def test_linters_find_no_fault(linter: tuple[str, ...]) -> None:
     assert findings(*linter) == ""
 
 
-def test_the_images_steps_make_a_server_for_a_mounted_export(
-    image: Image, exported_mini: Path
-) -> None:
+def test_the_image_serves_a_mounted_export(image: Image, exported_mini: Path) -> None:
     with mounted(exported_mini, image, "/model"), running(image, command_of(image)) as port:
         best = answer(port).json()[0]
     assert best["index"] == 1
 
 
-def test_the_server_writes_nothing_not_even_telemetry(image: Image, exported_mini: Path) -> None:
+def test_the_server_writes_no_files(image: Image, exported_mini: Path) -> None:
     assert service()["read_only"]
     with mounted(exported_mini, image, "/model"):
         before = files(image)
@@ -164,7 +162,9 @@ def test_the_server_writes_nothing_not_even_telemetry(image: Image, exported_min
         assert files(image) == before
 
 
-def test_composes_command_serves_and_asks_for_its_key(image: Image, exported_mini: Path) -> None:
+def test_the_command_of_compose_serves_and_requires_its_key(
+    image: Image, exported_mini: Path
+) -> None:
     composed = service({"BGE_RERANK_API_KEY": "k"})
     command = [*json.loads(image.recorded["ENTRYPOINT"]), *composed["command"]]
     environment = {name: value or "" for name, value in composed["environment"].items()}
@@ -190,16 +190,16 @@ def test_a_container_without_a_model_ends_with_one_line(image: Image) -> None:
     assert len(ended.stderr.strip().splitlines()) == 1
 
 
-def test_the_health_check_fails_where_nothing_serves(image: Image) -> None:
+def test_the_health_check_fails_without_a_server(image: Image) -> None:
     assert not is_healthy(image, free_port())
 
 
-def test_a_proxy_does_not_disturb_the_health_check(image: Image, exported_mini: Path) -> None:
+def test_the_health_check_ignores_proxies(image: Image, exported_mini: Path) -> None:
     with mounted(exported_mini, image, "/model"), running(image, command_of(image)) as port:
         assert is_healthy(image, port, http_proxy="http://127.0.0.1:9")
 
 
-def test_the_image_holds_no_torch_no_installer_no_telemetry_and_no_sources(image: Image) -> None:
+def test_the_image_has_no_torch_no_installer_no_telemetry_and_no_sources(image: Image) -> None:
     programs = {path.name for path in image.at("/opt/venv/bin").iterdir()}
     packages = {path.name for path in image.at("/opt/venv").glob("lib/python*/site-packages/*")}
     assert "bge-rerank" in programs
@@ -208,12 +208,12 @@ def test_the_image_holds_no_torch_no_installer_no_telemetry_and_no_sources(image
     assert {path.name for path in image.root.iterdir()} == {"opt", "cache", "model"}
 
 
-def test_any_user_can_read_what_is_in_the_image(image: Image) -> None:
+def test_any_user_can_read_the_files_of_the_image(image: Image) -> None:
     unreadable = [path for path in image.root.rglob("*") if not path.stat().st_mode & stat.S_IROTH]
     assert unreadable == []
 
 
-def test_the_server_listens_to_more_than_its_own_container(image: Image) -> None:
+def test_the_server_accepts_connections_from_outside_its_container(image: Image) -> None:
     entrypoint = json.loads(image.recorded["ENTRYPOINT"])
     assert entrypoint[entrypoint.index("--host") + 1] == "0.0.0.0"
 
@@ -224,12 +224,12 @@ def test_the_user_is_not_root(image: Image) -> None:
     assert any(name == "COPY" and value.endswith(cache) for name, value in STEPS)
 
 
-def test_nothing_declared_is_a_secret() -> None:
+def test_no_build_argument_or_variable_is_a_secret() -> None:
     declared = " ".join(value for name, value in STEPS if name in ("ARG", "ENV", "LABEL"))
     assert not re.search(r"key|token|secret|passw|credential", declared, re.IGNORECASE)
 
 
-def test_the_context_leaves_out_what_is_no_source(tmp_path: Path) -> None:
+def test_the_context_contains_only_sources(tmp_path: Path) -> None:
     wanted = {
         ".dockerignore",
         "Dockerfile",
@@ -254,7 +254,7 @@ def test_the_context_leaves_out_what_is_no_source(tmp_path: Path) -> None:
     assert context_files(tmp_path) == wanted
 
 
-def test_compose_asks_for_what_the_image_offers(image: Image) -> None:
+def test_the_settings_of_compose_match_the_image(image: Image) -> None:
     composed = service()
     command = json.loads(image.recorded["CMD"])
     assert composed["command"][: len(command)] == command
@@ -266,7 +266,7 @@ def test_compose_asks_for_what_the_image_offers(image: Image) -> None:
     assert targets == {"/model", "/cache"}
     assert all(image.at(target).is_dir() for target in targets)
     assert image.environment["HF_HOME"].startswith(str(image.at("/cache")))
-    # What is not said again is the image's own.
+    # Compose must not override these settings of the image.
     assert not composed.keys() & {"entrypoint", "healthcheck", "user"}
 
 
@@ -274,7 +274,7 @@ def test_compose_waits_longer_than_a_request_may_take() -> None:
     assert int(service()["stop_grace_period"].removesuffix("s")) > Limits().max_seconds
 
 
-def test_compose_computes_with_as_many_threads_as_it_grants_cores() -> None:
+def test_compose_uses_one_thread_for_each_core() -> None:
     composed = service({"BGE_RERANK_THREADS": "7"})
     assert composed["command"][-2:] == ["--threads", "7"]
     assert composed["cpus"] == 7
@@ -288,7 +288,7 @@ def test_the_documentation_names_every_setting() -> None:
 
 @pytest.mark.long
 def test_a_model_by_build_argument_is_in_the_image(tmp_path: Path) -> None:
-    # Without a backend named, torch comes from where `make` takes it.
+    # Without TORCH_BACKEND, torch is installed from the same index as with `make`.
     build_args = {"MODEL": "mini", "EXTRAS": "server,onnx", "TORCH_BACKEND": ""}
     image = build(ROOT, tmp_path, build_args)
     before = files(image)

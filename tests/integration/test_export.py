@@ -1,7 +1,8 @@
-"""`bge-rerank export`: what it writes, what it refuses, and what reads it."""
+"""`bge-rerank export`: the folder that it writes, its errors, and the backends that read the folder."""
 
 import json
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -91,8 +92,8 @@ def test_an_int8_export_leaves_attention_outliers_and_head_in_float(
     made_by = {output: node.op_type for node in nodes for output in node.output}
     products = [node for node in nodes if node.op_type in ("MatMul", "Gemm")]
     quantised = [node for node in products if made_by.get(node.input[1]) == "DequantizeLinear"]
-    # Of six layers, five have six products beside the outliers' two; of the first's one stays, and
-    # the last has keys and values alone.
+    # Five of the six layers have six products and the outliers' two. One product of the first layer stays
+    # in float. In the last layer, only keys and values are quantised.
     assert len(quantised) == 5 * 6 - 1 + 2
     assert all(made_by[node.input[0]] == "DequantizeLinear" for node in quantised)
 
@@ -138,30 +139,32 @@ def test_weights_past_the_limit_of_one_file_lie_beside_the_graph(
         "model.onnx",
         "model.onnx.data",
     }
-    # The hub's cache links each file into another folder.
+    # In the hub's cache, each file is a link to another folder.
     add_to_hub_cache(tmp_path / "hub", "acme/large", tmp_path / "tiny", REVISION)
     for runtime in RUNTIMES:
         of_hub = logits("acme/large", runtime, cache_dir=str(tmp_path / "hub"))
         assert of_hub == logits(tmp_path / "tiny", runtime)
 
 
-def test_the_manifest_says_what_it_was_made_of(exported_mini_int8: Path) -> None:
+def test_the_manifest_names_the_source_model_and_the_precision(exported_mini_int8: Path) -> None:
     manifest = json.loads((exported_mini_int8 / "onnx/bge_rerank.json").read_text())
     assert (manifest["source_model"], manifest["precision"]) == ("mini", "int8")
     assert manifest["max_length"] == 512
 
 
-def test_a_graph_that_is_not_its_model_is_not_kept(
+def test_a_graph_that_differs_from_its_model_is_not_written(
     tiny_reranker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Leave the mask out of attention, the fault that equal-length examples hide."""
+    """Leave the mask out of attention. Examples of equal length would hide this fault."""
 
     def attend(self: Any, query: Any, key: Any, value: Any) -> Any:
         weights = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5
         return weights.softmax(-1) @ value
 
     monkeypatch.setattr(EagerAttention, "_attend", attend)
-    with pytest.raises(ExportError, match="is not its model: .* nothing was written"):
+    with pytest.raises(
+        ExportError, match=r"differs too much from its model: .* Nothing was written"
+    ):
         export_model(str(tiny_reranker), tmp_path / "tiny")
     assert list(tmp_path.iterdir()) == []
 
@@ -180,9 +183,9 @@ def test_scores_that_differ_fail_the_check(shift: float) -> None:
         check_export(Lengths(shift), Lengths(0), PAIRS, "int8")
 
 
-def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_with_files_is_refused_and_not_changed(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("keep")
-    with pytest.raises(ConfigurationError, match="exists and is no empty folder"):
+    with pytest.raises(ConfigurationError, match="is not an empty folder; name a new one"):
         export_model("mini", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
@@ -195,7 +198,7 @@ def test_a_precision_that_does_not_exist_is_refused(tmp_path: Path) -> None:
 def test_another_architecture_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = make_tiny_reranker(tmp_path / "tiny")
     monkeypatch.setattr(graph_module.FirstTokenClassifier, "supports", lambda model: False)
-    with pytest.raises(UnsupportedModelError, match="export knows bert, camembert, roberta"):
+    with pytest.raises(UnsupportedModelError, match="export supports bert, camembert, roberta"):
         export_model(str(folder), tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
@@ -221,7 +224,7 @@ def drop_post_processor(tokenizer: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("change", [swap_words, drop_post_processor])
-def test_a_changed_tokenizer_is_refused_and_warned_of_without_its_checksum(
+def test_a_changed_tokenizer_is_refused_and_without_a_checksum_there_is_a_warning(
     exported_mini: Path,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
@@ -242,7 +245,7 @@ def test_a_changed_tokenizer_is_refused_and_warned_of_without_its_checksum(
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_a_graph_of_another_tool_is_read_and_one_that_is_none_is_our_error(
+def test_a_graph_of_another_tool_is_read_and_a_file_that_is_not_a_graph_is_refused(
     exported_mini: Path, tmp_path: Path, runtime: str
 ) -> None:
     folder = shutil.copytree(exported_mini, tmp_path / "foreign")
@@ -255,7 +258,7 @@ def test_a_graph_of_another_tool_is_read_and_one_that_is_none_is_our_error(
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_a_model_without_a_graph_says_how_to_make_one(runtime: str) -> None:
+def test_the_error_for_a_model_without_a_graph_says_how_to_export(runtime: str) -> None:
     with pytest.raises(ModelLoadError, match="bge-rerank export mini FOLDER"):
         logits("mini", runtime)
 
@@ -280,7 +283,7 @@ def test_options_that_do_not_fit_are_refused(
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_threads_are_what_was_asked_for(exported_mini: Path, runtime: str) -> None:
+def test_the_runtime_uses_the_given_number_of_threads(exported_mini: Path, runtime: str) -> None:
     scorer: Any = load_scorer(str(exported_mini), runtime, threads=1).loaded()
     assert scorer._pool.size == 1
     expected = logits(exported_mini, runtime)
@@ -305,7 +308,7 @@ def test_openvino_reads_the_keys_of_attention_in_rows(
     assert scores == pytest.approx(logits(exported_mini, "openvino"), abs=1e-5)
 
 
-def test_openvino_takes_the_bound_on_what_it_keeps_for_shapes(
+def test_openvino_accepts_the_limit_of_its_cache_of_shapes(
     exported_mini: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG, openvino_module.__name__):
@@ -313,7 +316,7 @@ def test_openvino_takes_the_bound_on_what_it_keeps_for_shapes(
     assert caplog.messages == []
 
 
-def test_an_openvino_without_that_bound_scores_all_the_same(
+def test_an_openvino_that_does_not_know_the_limit_still_scores(
     exported_mini: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(openvino_module, "RUNTIME_CACHE", {"NO_SUCH_PROPERTY": 1})
@@ -356,7 +359,20 @@ def test_a_runtime_scores_without_torch(exported_mini: Path, runtime: str) -> No
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
 
 
-def test_the_command_exports_with_pairs_of_the_users_own(
+def test_nncf_sends_no_reports(tmp_path: Path) -> None:
+    script = (
+        "import sys; import bge_rerank.export.quantise, nncf.telemetry; "
+        "print('openvino_telemetry' in sys.modules, type(nncf.telemetry.telemetry).__name__)"
+    )
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    answer = subprocess.run(
+        [sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True
+    )
+    assert answer.stdout.split() == ["False", "MagicMock"]
+    assert not (tmp_path / "intel").exists()
+
+
+def test_the_command_exports_with_samples_of_the_user_and_says_how_far_logits_differ(
     tiny_reranker: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = tmp_path / "pairs.jsonl"
@@ -364,13 +380,15 @@ def test_the_command_exports_with_pairs_of_the_users_own(
     data.write_text("\n".join(lines))
     command = ["export", str(tiny_reranker), str(tmp_path / "out")]
     assert main([*command, "--samples", str(data)]) == 0
-    assert "fp32, differs from torch float32 by" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.startswith(f"Wrote the fp32 export to {tmp_path / 'out'}. Its logits differ from ")
+    assert "% of their standard deviation" in said
     assert main([*command, "--samples", str(data)]) == 1
-    assert "exists and is no empty folder" in capsys.readouterr().err
+    assert "is not an empty folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["", "no json", '{"query": "q"}', '["q", "t"]'])
-def test_samples_of_another_kind_are_refused(tmp_path: Path, text: str) -> None:
+def test_a_file_that_does_not_hold_pairs_is_refused(tmp_path: Path, text: str) -> None:
     data = tmp_path / "pairs.jsonl"
     data.write_text(text)
     with pytest.raises(InvalidInputError, match=r"pairs\.jsonl"):

@@ -1,4 +1,4 @@
-"""Clients that others wrote work unchanged with our server, and show its errors."""
+"""Other packages' clients work unchanged with our server, and show its errors."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -14,12 +14,12 @@ from served import serving
 KEY = "the-key"
 WRONG_KEY = "another-key"
 REQUIREMENTS = {"CLIENTS": "clients", "LANGCHAIN_COMMUNITY": "langchain_community"}
-"""The groups of clients, and what their environments are made from."""
+"""The groups of clients, and the file of requirements of each group's environment."""
 NAMES = [client.__name__ for group in REQUIREMENTS for client in getattr(foreign_clients, group)]
 TAKES_NO_TOP_N = {"litellm_tei"}
-"""TEI's requests have no `top_n`, and this client does not cut its answers itself."""
+"""TEI's requests have no `top_n`, and this client does not shorten the answers itself."""
 READS_NO_ERRORS = {"llama_index_tei"}
-"""It takes an error for an answer and stumbles over it."""
+"""This client reads an error as a ranking, and then fails."""
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def answers(url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
-    """What each client said with the key, and with a wrong one."""
+    """Return the answer and the error of each client: with the right key, and with a wrong one."""
     folder = tmp_path_factory.mktemp("clients")
     lines: list[str] = []
     for group, name in REQUIREMENTS.items():
@@ -50,7 +50,7 @@ def ranked_here() -> Sequence[tuple[int, float]]:
 
 
 @pytest.mark.parametrize("client", NAMES)
-def test_a_client_gets_the_ranking_of_the_model_itself(
+def test_a_client_gets_the_same_ranking_as_in_process(
     answers: dict[str, list[Any]], client: str
 ) -> None:
     answer, _ = answers[client]
@@ -63,8 +63,8 @@ def test_a_client_gets_the_ranking_of_the_model_itself(
 
 
 @pytest.mark.parametrize("client", sorted(set(NAMES) - READS_NO_ERRORS))
-def test_a_client_shows_its_user_why_it_was_refused(
+def test_a_client_shows_the_servers_error_message(
     answers: dict[str, list[Any]], client: str
 ) -> None:
     _, error = answers[client]
-    assert "no or wrong bearer token" in error
+    assert "the API key is missing or wrong" in error

@@ -1,4 +1,4 @@
-"""`train.py` runs from the labelled collections to weights that our scorer loads."""
+"""`train.py` trains weights that our scorer loads, from the labelled collections."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ from conftest import PASSAGES, QUERY
 MINI = Path(__file__).parents[2] / "mini"
 
 
-def test_the_shipped_weights_are_half_precision_and_the_tokenizer_cuts_nothing() -> None:
+def test_the_shipped_weights_are_half_precision_and_the_tokenizer_does_not_truncate() -> None:
     weights = load_file(bge_rerank_mini.path() / "model.safetensors")
     assert {weight.dtype for weight in weights.values()} == {torch.float16}
     tokenizer = Tokenizer.from_file(str(bge_rerank_mini.path() / "tokenizer.json"))

@@ -1,4 +1,4 @@
-"""The server does what its OpenAPI page says, whatever it is sent."""
+"""The server answers every request as its OpenAPI page says."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from bge_rerank.server.options import ServerOptions
 
 
 class LoadedWhenAsked:
-    """The weights of `mini`, not loaded while tests are collected."""
+    """A scorer that loads `mini` on first use, not while tests are collected."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(load_scorer("mini", "torch").loaded(), name)
@@ -27,11 +27,11 @@ SCHEMA = schemathesis.openapi.from_asgi(
 
 @pytest.fixture(scope="module", autouse=True)
 def loaded(mini: Path) -> None:
-    """Load before the first request, which waits no longer than 10 seconds."""
+    """Load the model before the first request, whose timeout is 10 seconds."""
     load_scorer("mini", "torch").loaded().score([("q", "a")])
 
 
 @SCHEMA.parametrize()
 @settings(max_examples=25, deadline=None, derandomize=True)
-def test_no_request_makes_it_fail_or_answer_otherwise_than_it_says(case: Case) -> None:
+def test_every_answer_matches_the_openapi_page(case: Case) -> None:
     case.call_and_validate()

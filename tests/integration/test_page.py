@@ -1,4 +1,4 @@
-"""The server's page in a browser, used as a person would."""
+"""The server's page, used in a browser as a person uses it."""
 
 import re
 from collections.abc import Iterator
@@ -25,14 +25,14 @@ def mini() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def lengths() -> Iterator[str]:
-    """A server whose logits are the lengths of the passages."""
+    """Serve a scorer whose logits are the lengths of the passages."""
     with serving(Counted(), limits={"max_texts": 5, "max_characters": 10_000}) as url:
         yield url
 
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page that has asked nobody but its own server, kept its policy and raised nothing."""
+    """Open a page. At its end, check that it asked its own server only, kept its policy and raised no error."""
     page = browser.new_page()
     asked: set[str] = set()
     complaints: list[str] = []
@@ -43,7 +43,7 @@ def page(browser: Browser) -> Iterator[Page]:
     own = urlsplit(page.url).netloc
     page.close()
     assert asked == {own}
-    # Chromium notes each answer that is an error; these are asked for here.
+    # Chromium logs each answer with an error status. The tests cause these on purpose.
     assert not [text for text in complaints if not text.startswith("Failed to load resource")]
 
 
@@ -102,7 +102,7 @@ def test_enter_in_the_query_ranks(page: Page, lengths: str) -> None:
     ranked(page)
 
 
-def test_a_row_shows_its_rank_how_it_moved_its_score_and_which_passage_it_was(
+def test_a_row_shows_rank_change_of_rank_score_and_number_of_the_passage(
     page: Page, lengths: str
 ) -> None:
     page.goto(lengths)
@@ -112,12 +112,12 @@ def test_a_row_shows_its_rank_how_it_moved_its_score_and_which_passage_it_was(
         ["3", "▲ 1", "dd", "score 0.8808", "logit 2.00", "passage 4"],
         ["4", "▼ 3", "a", "score 0.7311", "logit 1.00", "passage 1"],
     ]
-    expect(rows(page).first.get_by_role("img", name="up 1")).to_be_visible()
-    expect(rows(page).last.get_by_role("img", name="down 3")).to_be_visible()
+    expect(rows(page).first.get_by_role("img", name="up 1 from your list")).to_be_visible()
+    expect(rows(page).last.get_by_role("img", name="down 3 from your list")).to_be_visible()
     assert rank(page, "q", "bb\na")[0][1] == "="
 
 
-def test_a_bar_is_as_long_as_the_score_is_high(page: Page) -> None:
+def test_the_length_of_a_bar_is_the_score(page: Page) -> None:
     with serving(Counted(score_of=lambda passage: -float(len(passage)))) as url:
         page.goto(url)
         rank(page, "q", "a")
@@ -137,7 +137,7 @@ def test_a_bar_is_as_long_as_the_score_is_high(page: Page) -> None:
         ("one", ["one"]),
     ],
 )
-def test_passages_are_lines_or_what_stands_between_empty_lines(
+def test_passages_are_lines_or_are_divided_by_empty_lines(
     page: Page, lengths: str, pasted: str, passages: list[str]
 ) -> None:
     page.goto(lengths)
@@ -149,7 +149,7 @@ def test_passages_are_lines_or_what_stands_between_empty_lines(
     assert rows(page).locator(".text").all_inner_texts() == passages
 
 
-def test_tab_reaches_everything_once_and_the_focus_is_seen(page: Page, lengths: str) -> None:
+def test_tab_reaches_each_control_once_and_the_focus_is_visible(page: Page, lengths: str) -> None:
     page.goto(lengths)
     page.keyboard.press("Control+Enter")
     ranked(page)
@@ -165,7 +165,7 @@ def test_tab_reaches_everything_once_and_the_focus_is_seen(page: Page, lengths: 
     expect(page.locator(":focus")).to_have_count(0)
 
 
-def test_arrows_walk_through_the_ranking_and_escape_leaves_it(page: Page, lengths: str) -> None:
+def test_arrow_keys_move_through_the_ranking_and_escape_leaves_it(page: Page, lengths: str) -> None:
     page.goto(lengths)
     rank(page, "q", "ccc\nbb\na")
     page.keyboard.press("Tab")
@@ -187,9 +187,7 @@ def test_arrows_walk_through_the_ranking_and_escape_leaves_it(page: Page, length
     expect(page.get_by_label("Query")).to_be_focused()
 
 
-def test_ranking_anew_from_within_the_ranking_keeps_the_focus_there(
-    page: Page, lengths: str
-) -> None:
+def test_ranking_again_from_the_ranking_keeps_the_focus_there(page: Page, lengths: str) -> None:
     page.goto(lengths)
     rank(page, "q", "bb\na")
     rows(page).last.focus()
@@ -199,20 +197,25 @@ def test_ranking_anew_from_within_the_ranking_keeps_the_focus_there(
     page.get_by_label("Passages").fill("")
     rows(page).last.focus()
     page.keyboard.press("Control+Enter")
-    failed(page, "there is no passage.")
+    failed(page, "enter at least one passage.")
     expect(page.get_by_label("Query")).to_be_focused()
 
 
-def test_a_wrong_key_leads_to_the_key_and_the_right_one_ranks(page: Page) -> None:
+def test_a_missing_or_wrong_key_focuses_the_field_for_the_key_and_the_right_key_ranks(
+    page: Page,
+) -> None:
     with serving(Counted(), api_key="right") as url:
         page.goto(url)
-        expect(page.get_by_label("Bearer token")).to_be_hidden()
-        for wrong in ("", "wrong"):
+        expect(page.get_by_label("API key")).to_be_hidden()
+        for wrong, message in (
+            ("", "this server requires an API key."),
+            ("wrong", "the API key is wrong."),
+        ):
             page.keyboard.type(wrong)
             page.keyboard.press("Control+Enter")
-            failed(page, "no or wrong bearer token")
-            expect(page.get_by_label("Bearer token")).to_be_focused()
-        page.get_by_label("Bearer token").fill("right")
+            failed(page, message)
+            expect(page.get_by_label("API key")).to_be_focused()
+        page.get_by_label("API key").fill("right")
         page.keyboard.press("Enter")
         ranked(page)
 
@@ -220,13 +223,13 @@ def test_a_wrong_key_leads_to_the_key_and_the_right_one_ranks(page: Page) -> Non
 @pytest.mark.parametrize(
     ("query", "passages", "message"),
     [
-        ("q", "a\n" * 6, "batch size 6 > maximum allowed batch size 5"),
+        ("q", "a\n" * 6, "the request has 6 texts; send 5 or fewer"),
         (" ", "a", "the query is empty: ' '; give the words to rank by"),
-        ("q", "", "there is no passage."),
-        ("q", " \n\n\t\n", "there is no passage."),
+        ("q", "", "enter at least one passage."),
+        ("q", " \n\n\t\n", "enter at least one passage."),
     ],
 )
-def test_a_refusal_is_told_in_words_and_takes_the_old_ranking_away(
+def test_an_error_is_shown_and_removes_the_old_ranking(
     page: Page, lengths: str, query: str, passages: str, message: str
 ) -> None:
     page.goto(lengths)
@@ -237,15 +240,15 @@ def test_a_refusal_is_told_in_words_and_takes_the_old_ranking_away(
     rank(page, "q", "a")
 
 
-def test_a_server_that_is_gone_is_told_in_words(page: Page) -> None:
+def test_a_stopped_server_is_shown_as_an_error(page: Page) -> None:
     with serving(Counted()) as url:
         page.goto(url)
     page.keyboard.press("Control+Enter")
-    failed(page, "the server cannot be reached (Failed to fetch).")
+    failed(page, "the server does not answer (Failed to fetch).")
 
 
 @pytest.mark.parametrize(("status", "body"), [(200, "<p>hello"), (200, "{}"), (502, "<p>hello")])
-def test_an_answer_from_something_else_than_the_server_is_told_in_words(
+def test_an_answer_of_a_proxy_is_shown_as_an_error(
     page: Page, lengths: str, status: int, body: str
 ) -> None:
     page.route("**/rerank", lambda route: route.fulfill(status=status, body=body))
@@ -286,7 +289,9 @@ def test_markup_in_passages_is_shown_as_text(page: Page, lengths: str) -> None:
     assert page.title() == "bge-rerank"
 
 
-def test_the_policy_stops_what_does_not_stand_in_the_page(browser: Browser, lengths: str) -> None:
+def test_the_policy_blocks_everything_that_is_not_part_of_the_page(
+    browser: Browser, lengths: str
+) -> None:
     policy = httpx.get(lengths).headers["Content-Security-Policy"]
     assert "unsafe" not in policy
     assert httpx.get(lengths).headers["X-Content-Type-Options"] == "nosniff"
@@ -308,7 +313,7 @@ def test_the_policy_stops_what_does_not_stand_in_the_page(browser: Browser, leng
             }""",
             elsewhere,
         )
-        # The policy stops what `wait_for_function` evaluates where it has to look twice.
+        # The policy blocks `wait_for_function`, so the test polls by itself.
         for _ in range(100):
             if page.evaluate("blocked.size") == 5:
                 break
@@ -325,22 +330,22 @@ def test_the_policy_stops_what_does_not_stand_in_the_page(browser: Browser, leng
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_axe_finds_nothing_to_complain_about(page: Page, lengths: str, scheme: str) -> None:
+def test_axe_finds_no_accessibility_fault(page: Page, lengths: str, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)
     page.goto(lengths)
     rank(page, "q", "a\nbbbb\ncc\nd\nb\n")
-    page.get_by_text("Key", exact=True).click()
+    page.get_by_text("API key (only if this server requires one)").click()
     complaints = Axe().run(page)
     assert not complaints.response["violations"], complaints.generate_report()
     fill(page, "q", "")
     page.keyboard.press("Control+Enter")
-    failed(page, "there is no passage.")
+    failed(page, "enter at least one passage.")
     complaints = Axe().run(page)
     assert not complaints.response["violations"], complaints.generate_report()
 
 
 @pytest.mark.parametrize("width", [320, 1000, 1600])
-def test_nothing_is_wider_than_the_window_and_the_best_is_seen(
+def test_nothing_is_wider_than_the_window_and_the_best_passage_is_visible(
     page: Page, lengths: str, width: int
 ) -> None:
     page.set_viewport_size({"width": width, "height": 500})
@@ -367,7 +372,7 @@ def test_a_long_passage_is_shown_in_full_while_it_is_focused(page: Page, lengths
     assert long.evaluate(clipped)
 
 
-def test_the_routes_are_described_without_a_key_and_by_no_other_host(page: Page) -> None:
+def test_the_routes_are_described_without_a_key_and_without_another_host(page: Page) -> None:
     with serving(Counted(), api_key="right") as url:
         page.goto(f"{url}/docs")
         page.get_by_role("button", name="POST /v2/rerank Cohere").click()

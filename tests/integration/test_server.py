@@ -1,4 +1,4 @@
-"""The server: every dialect, its errors and limits, shared passes, fairness, clients that go away."""
+"""The server: wire formats, errors, limits, shared passes, fairness and disconnects."""
 
 import asyncio
 import json
@@ -22,14 +22,14 @@ from bge_rerank.logits import sigmoid
 from bge_rerank.server.options import Limits
 from conftest import PASSAGES, QUERY
 from counted_scorer import Counted, Pairs
-from served import serving
+from served import served, serving
 
 TEXTS = ["a", "bbb", "cc"]
-"""The counting scorer's logits are their lengths."""
+"""Texts for the counting scorer, whose logits are the lengths of the texts."""
 
 
 class Held(Counted):
-    """Waits with each pass until it is let go."""
+    """A scorer whose passes wait until `let_go` is set."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ def post(url: str, path: str, /, **body: Any) -> httpx.Response:
 
 
 def wait_until_waiting(url: str, texts: int) -> None:
-    """Return when so many texts wait for their scores."""
+    """Wait until this number of texts is in the queue."""
     for _ in range(500):
         if f"te_queue_size {texts}.0" in httpx.get(f"{url}/metrics").text:
             return
@@ -65,7 +65,7 @@ def wait_until_waiting(url: str, texts: int) -> None:
     raise AssertionError(httpx.get(f"{url}/metrics").text)
 
 
-def test_tei_gets_sigmoids_best_first(url: str) -> None:
+def test_tei_gets_scores_from_0_to_1_best_first(url: str) -> None:
     assert post(url, "/rerank", query="q", texts=TEXTS).json() == [
         {"index": 1, "score": sigmoid(3)},
         {"index": 2, "score": sigmoid(2)},
@@ -73,7 +73,7 @@ def test_tei_gets_sigmoids_best_first(url: str) -> None:
     ]
 
 
-def test_tei_gets_logits_and_texts_where_it_asks_for_them(url: str) -> None:
+def test_tei_gets_logits_and_texts_on_request(url: str) -> None:
     answer = post(url, "/rerank", query="q", texts=TEXTS, raw_scores=True, return_text=True)
     assert answer.json()[0] == {"index": 1, "score": 3.0, "text": "bbb"}
 
@@ -90,7 +90,7 @@ def test_cohere_and_jina_get_results(url: str, path: str) -> None:
     assert "document" not in answer["results"][0]
 
 
-def test_cohere_gets_documents_back_where_it_asks_for_them(url: str) -> None:
+def test_cohere_gets_documents_on_request(url: str) -> None:
     documents = [{"text": "a"}, "bbb"]
     answer = post(url, "/v1/rerank", query="q", documents=documents, return_documents=True).json()
     assert [result["document"] for result in answer["results"]] == [{"text": "bbb"}, {"text": "a"}]
@@ -104,7 +104,7 @@ def test_infinity_gets_results_on_the_path_that_tei_uses(url: str) -> None:
     assert (result["index"], result["document"]) == (1, "bbb")
 
 
-def test_documents_alone_get_pairs_of_score_and_document(url: str) -> None:
+def test_a_request_with_documents_alone_gets_scores_and_documents(url: str) -> None:
     answer = post(url, "/rerank", query="q", documents=TEXTS, top_n=2).json()
     assert answer == [
         {"score": sigmoid(3), "document": "bbb"},
@@ -112,7 +112,7 @@ def test_documents_alone_get_pairs_of_score_and_document(url: str) -> None:
     ]
 
 
-def test_info_tells_clients_the_limit(url: str) -> None:
+def test_info_has_the_limit_of_texts(url: str) -> None:
     info = httpx.get(f"{url}/info").json()
     assert info["max_client_batch_size"] == 50
     assert "reranker" in info["model_type"]
@@ -136,7 +136,7 @@ def test_metrics_count_requests_under_teis_names() -> None:
 
 @dataclass(frozen=True)
 class Form:
-    """A request without its query, and where its dialect puts an error's message."""
+    """A request without its query, and a function that reads the message of an error in its wire format."""
 
     path: str
     body: dict[str, Any]
@@ -159,10 +159,10 @@ FORMS = [
         ({"query": " "}, "the query is empty"),
         ({"query": 7}, "query: Input should be a valid string"),
         ({}, "query: Field required"),
-        ({"query": "q" * 1_001}, "query has 1001 characters; send 1000 at most"),
+        ({"query": "q" * 1_001}, "the query has 1001 characters; send 1000 or fewer"),
     ],
 )
-def test_errors_are_in_the_words_of_the_dialect(
+def test_errors_have_the_wire_format_of_the_request(
     url: str, form: Form, wrong: dict[str, Any], message: str
 ) -> None:
     answer = post(url, form.path, **form.body, **wrong)
@@ -170,7 +170,7 @@ def test_errors_are_in_the_words_of_the_dialect(
     assert form.message(answer.json()).startswith(message)
 
 
-def test_a_text_that_would_be_cut_is_refused_where_tei_is_asked_not_to_cut(url: str) -> None:
+def test_a_text_that_is_too_long_is_refused_if_truncate_is_false(url: str) -> None:
     texts = ["The Moon raises the tides.", "tide " * 600]
     with serving(load_scorer("mini", "torch").loaded()) as mini:
         cut = post(mini, "/rerank", query=QUERY, texts=texts)
@@ -180,14 +180,14 @@ def test_a_text_that_would_be_cut_is_refused_where_tei_is_asked_not_to_cut(url: 
     assert (cut.status_code, whole.status_code) == (200, 200)
     assert (refused.status_code, unknown.status_code) == (422, 422)
     assert "the query and text 1 are " in refused.json()["error"]
-    assert "cannot tell what it would cut" in unknown.json()["error"]
+    assert "cannot tell which texts are too long" in unknown.json()["error"]
 
 
-def test_too_many_texts_are_refused_with_teis_words(url: str) -> None:
+def test_too_many_texts_are_refused(url: str) -> None:
     answer = post(url, "/rerank", query="q", texts=["a"] * 51)
     assert answer.status_code == 422
     assert answer.json() == {
-        "error": "batch size 51 > maximum allowed batch size 50",
+        "error": "the request has 51 texts; send 50 or fewer",
         "error_type": "Validation",
     }
 
@@ -207,14 +207,14 @@ def test_too_many_texts_are_refused_with_teis_words(url: str) -> None:
     ],
     ids=lambda content: content[:40].decode(errors="replace"),
 )
-def test_a_body_that_is_no_request_is_refused(url: str, content: bytes) -> None:
+def test_a_body_that_is_not_a_request_is_refused(url: str, content: bytes) -> None:
     headers = {"content-type": "application/json"}
     answer = httpx.post(f"{url}/rerank", content=content, headers=headers)
     assert answer.status_code == 422
     assert answer.json()["error_type"] == "Validation"
 
 
-def test_a_large_body_is_refused_whether_announced_or_not() -> None:
+def test_a_large_body_is_refused_with_and_without_its_length_in_the_header() -> None:
     with serving(Counted(), limits={"max_body_bytes": 1_000}) as url:
 
         def chunks() -> Iterator[bytes]:
@@ -225,7 +225,7 @@ def test_a_large_body_is_refused_whether_announced_or_not() -> None:
         assert httpx.post(f"{url}/rerank", content=chunks()).status_code == 413
 
 
-def test_a_key_is_asked_for_everywhere_but_at_the_door() -> None:
+def test_all_paths_except_open_ones_require_the_key() -> None:
     with serving(Counted(), api_key="right") as url:
         for headers, status in (
             ({}, 401),
@@ -239,7 +239,7 @@ def test_a_key_is_asked_for_everywhere_but_at_the_door() -> None:
         assert load_scorer("m", "tei", base_url=url, api_key="right").score([("q", "a")]) == [1.0]
 
 
-def test_a_model_that_fails_is_an_error_without_a_trace() -> None:
+def test_the_error_of_a_failed_model_has_no_traceback() -> None:
     with serving(Broken()) as url:
         answer = post(url, "/rerank", query="q", texts=TEXTS)
     assert (answer.status_code, answer.json()["error_type"]) == (424, "Backend")
@@ -292,7 +292,7 @@ def test_a_full_queue_answers_429_and_then_takes_requests_again() -> None:
         assert post(url, "/rerank", query="q", texts=TEXTS).status_code == 200
 
 
-def test_a_client_that_went_away_costs_nothing_more() -> None:
+def test_requests_of_disconnected_clients_are_not_scored() -> None:
     scorer = Held()
     with serving(scorer, pass_pairs=10) as url, ThreadPoolExecutor(1) as threads:
         first = threads.submit(post, url, "/rerank", query="stays", texts=TEXTS)
@@ -306,7 +306,7 @@ def test_a_client_that_went_away_costs_nothing_more() -> None:
     assert {query for pairs in scorer.passes for query, _ in pairs} == {"stays", "next"}
 
 
-def test_a_request_that_takes_too_long_is_told_so() -> None:
+def test_a_request_that_takes_too_long_gets_status_503() -> None:
     scorer = Held()
     with serving(scorer, limits={"max_seconds": 0.2}) as url:
         answer = post(url, "/rerank", query="q", texts=TEXTS)
@@ -336,7 +336,7 @@ def test_limits_that_cannot_work_are_refused() -> None:
         Limits(max_seconds=0)
 
 
-def test_the_command_serves_and_sigterm_ends_what_is_running() -> None:
+def test_the_command_serves_and_finishes_running_requests_after_sigterm() -> None:
     command = [sys.executable, "-m", "bge_rerank.cli", "serve", "--model", "mini", "--port", "0"]
     server = subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env=os.environ | {"BGE_RERANK_API_KEY": "k"}
@@ -361,6 +361,18 @@ def test_the_command_serves_and_sigterm_ends_what_is_running() -> None:
         server.wait()
 
 
+def test_the_log_starts_with_model_backend_precision_device_address_and_need_of_a_key() -> None:
+    flags = ("--backend", "torch", "--dtype", "float32", "--device", "cpu")
+    with served(*flags) as server:
+        log = "".join(server.lines)
+    assert "model mini, backend torch, precision float32, device cpu\n" in log
+    assert "address 127.0.0.1, port any free port, API key not required\n" in log
+    with served(*flags, BGE_RERANK_API_KEY="s3cret") as server:
+        log = "".join(server.lines)
+    assert "API key required (BGE_RERANK_API_KEY)\n" in log
+    assert "s3cret" not in log
+
+
 def test_a_server_that_cannot_load_its_model_ends_with_one_line() -> None:
     command = [sys.executable, "-m", "bge_rerank.cli", "serve", "--model", "/no/such/folder"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
@@ -368,7 +380,7 @@ def test_a_server_that_cannot_load_its_model_ends_with_one_line() -> None:
     assert len(ended.stderr.strip().splitlines()) == 1
 
 
-def test_answers_are_json_that_any_client_reads(url: str) -> None:
+def test_answers_to_requests_with_unusual_characters_are_valid_json(url: str) -> None:
     answer = post(
         url,
         "/rerank",

@@ -1,4 +1,4 @@
-"""Many clients for a while, cancellations, a restart: no answer is lost, crossed or wrong, and memory stays."""
+"""Under many clients, cancellations and a restart, all answers are right, and the memory stays flat."""
 
 import asyncio
 import random
@@ -28,7 +28,7 @@ CLIENTS = 32
 SIZES = (1, 5, 5, 5, 20, 60)
 SHARE_CANCELLED = 0.1
 MOST_GROWTH = 64_000_000
-"""Bytes: that of allocators settling; a leak of answers' size would pass it within a minute."""
+"""The maximum growth in bytes: allocators take this much. A leak of the answers would exceed it within a minute."""
 
 WARM_UP_SECONDS, MINUTES = 120, 30
 
@@ -38,10 +38,10 @@ Logits = dict[tuple[str, str], float]
 
 @pytest.fixture(scope="module")
 def logits() -> Logits:
-    """The pairs that are asked for, and what they score."""
+    """Return the pairs that clients ask for, and their logits."""
     collection = demo_collection()
     questions = list(collection.questions.values())[:4]
-    # Short, so that most of the time goes into what is tested, which is not the model.
+    # Short passages, so that the model takes little of the time.
     passages = [passage.text[:80] for passage in collection.passages[:80]]
     pairs = list(product(questions, passages))
     scorer = load_scorer("mini", "torch", dtype="float32")
@@ -50,7 +50,7 @@ def logits() -> Logits:
 
 @contextmanager
 def server(port: int, log: Path) -> Iterator[psutil.Process]:
-    """Run the command for the length of a block, and end it as a container is stopped."""
+    """Run the command, and end it after the block with SIGTERM, as a container is stopped."""
     command = [sys.executable, "-m", "bge_rerank.cli", "serve", "--model", "mini"]
     options = ["--backend", "torch", "--dtype", "float32", "--port", str(port)]
     with log.open("w") as stderr:
@@ -97,7 +97,7 @@ async def ask_until(
 
 
 async def ask_all(end: threading.Event, port: int, logits: Logits) -> Counter[str]:
-    """Let all clients ask until the end, and return what they saw."""
+    """Let all clients ask until the end, and return the counts of their results."""
     scorer = load_scorer("m", "tei", base_url=f"http://127.0.0.1:{port}").loaded()
     seen = await asyncio.gather(
         *(ask_until(end, scorer, logits, random.Random(seed)) for seed in range(CLIENTS))
@@ -106,7 +106,7 @@ async def ask_all(end: threading.Event, port: int, logits: Logits) -> Counter[st
 
 
 def wait_for(port: int, answers: int, seconds: float) -> None:
-    """Return when the server has given so many answers and so much time has passed."""
+    """Wait until the server has given `answers` answers, and at least `seconds`."""
     soonest = time.monotonic() + seconds
     while time.monotonic() < soonest or answered(port) < answers:
         assert time.monotonic() < soonest + 300
@@ -124,7 +124,7 @@ def memory(*processes: psutil.Process) -> list[int]:
 
 
 @pytest.mark.parametrize("seconds", [2, pytest.param(20, marks=pytest.mark.long)])
-def test_every_answer_is_right_or_a_clear_error_through_a_restart_and_memory_stays(
+def test_during_a_restart_every_answer_is_right_or_an_error_and_memory_stays_flat(
     seconds: float, logits: Logits, tmp_path: Path
 ) -> None:
     port = free_port()
@@ -135,7 +135,7 @@ def test_every_answer_is_right_or_a_clear_error_through_a_restart_and_memory_sta
             wait_for(port, CLIENTS, seconds)
         with server(port, tmp_path / "second") as second:
             processes = second, psutil.Process()
-            # Allocators settle first: what the first answers take is no growth.
+            # The first answers are not counted, because allocators still grow.
             wait_for(port, 3 * CLIENTS, seconds)
             before = memory(*processes)
             wait_for(port, 4 * CLIENTS, seconds)
@@ -154,7 +154,7 @@ def test_every_answer_is_right_or_a_clear_error_through_a_restart_and_memory_sta
 
 
 @pytest.mark.long
-def test_the_servers_memory_is_flat_through_half_an_hour(logits: Logits, tmp_path: Path) -> None:
+def test_the_servers_memory_stays_flat_for_half_an_hour(logits: Logits, tmp_path: Path) -> None:
     port, end = free_port(), threading.Event()
     answers: list[float] = []
     held: list[int] = []

@@ -1,4 +1,4 @@
-"""Rows of the benchmark as if they had been measured."""
+"""Rows of the benchmark with invented measurements."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +23,7 @@ def measured_row(
     ours: bool = False,
     scale: Literal["logit", "sigmoid"] = "logit",
 ) -> Row:
-    """Return a row with a call for each of the seconds."""
+    """Return a row with one call for each number of seconds."""
     contender = Contender(name, build, "float32", scale=scale, is_ours=ours)
     runs = [
         Run(taken, given)

@@ -1,4 +1,4 @@
-"""Calibrations made by hand, for tests of what applies them."""
+"""A hand-made calibration, for tests of the code that applies calibrations."""
 
 from bge_rerank.calibration.calibration import Calibration, Estimate, Step
 from bge_rerank.calibration.mapping import Isotonic
@@ -8,7 +8,10 @@ MINI = ScoredBy("mini", "main", "float32", 512)
 
 
 def calibration(made_for: ScoredBy = MINI) -> Calibration:
-    """Return one whose probability rises from 0.1 at logit -1 to 0.9 at 1; 0.9 asks for logit 0.5, or 0.25 by estimate."""
+    """Return a calibration whose probability rises from 0.1 at logit -1 to 0.9 at logit 1.
+
+    The threshold for a precision of 0.9 is the logit 0.5 by the lower bound, and 0.25 by the estimate.
+    """
     return Calibration(
         made_for,
         Isotonic(((-1.0, 0.1), (1.0, 0.9))),

@@ -1,4 +1,4 @@
-"""Debian's Chromium without a window, driven by Playwright."""
+"""Debian's Chromium, headless and driven by Playwright."""
 
 import shutil
 from collections.abc import Iterator
@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from playwright.sync_api import Browser, sync_playwright
 
 PATH = shutil.which("chromium")
-"""`None` where it is not installed. Playwright is never let download a browser of its own."""
+"""The path of Chromium, or `None` if it is not installed. Playwright never downloads a browser in the tests."""
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Yield the browser; it has ended when the block has."""
-    assert PATH is not None, "there is no `chromium` (apt-get install chromium)"
+    """Run the browser during the block."""
+    assert PATH is not None, "`chromium` is not installed; apt-get install chromium"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=PATH)
         try:

@@ -1,4 +1,4 @@
-"""A rerank server on loopback that speaks each dialect, and does wrong when it is told to."""
+"""A rerank server on loopback for all wire formats, whose faults tests can choose."""
 
 import json
 import ssl
@@ -19,13 +19,13 @@ Fault = Callable[[BaseHTTPRequestHandler], None]
 
 
 def logit_of(query: str, text: str) -> float:
-    """The logit of a pair: its own, whichever request it comes in."""
+    """Return the logit of a pair, which is the same in every request."""
     return (zlib.crc32(f"{query}\0{text}".encode()) % 1_000) / 100 - 5
 
 
 @dataclass
 class FakeServer:
-    """What was asked, and what goes wrong: each fault is for one request, in turn."""
+    """The requests so far, and the faults to come. Each fault is for one request, in order."""
 
     dialect: str
     info: dict[str, Any] | Fault | None = None
@@ -96,17 +96,17 @@ def send(
 
 
 def status(code: int, body: Any = None, **headers: str) -> Fault:
-    """A fault: another status."""
+    """Return a fault: another status."""
     return lambda handler: send(handler, code, body or {"error": f"status {code}"}, **headers)
 
 
 def says(body: Any, content_type: str = "application/json") -> Fault:
-    """A fault: status 200 with another body."""
+    """Return a fault: status 200 with another body."""
     return lambda handler: send(handler, 200, body, content_type)
 
 
 def cut_body(handler: BaseHTTPRequestHandler) -> None:
-    """A fault: the connection ends in the middle of the body."""
+    """Act as a fault: end the connection in the middle of the body."""
     handler.send_response(200)
     handler.send_header("Content-Length", "1000")
     handler.end_headers()
@@ -115,12 +115,12 @@ def cut_body(handler: BaseHTTPRequestHandler) -> None:
 
 
 def hang_up(handler: BaseHTTPRequestHandler) -> None:
-    """A fault: the connection ends without an answer."""
+    """Act as a fault: end the connection without an answer."""
     handler.close_connection = True
 
 
 def pours(chunk: bytes, sent: list[int]) -> Fault:
-    """A fault: a body that does not end; the bytes of each chunk that was sent stand in `sent`."""
+    """Return a fault: an endless body. `sent` gets the number of bytes of each chunk."""
 
     def pour(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
@@ -134,7 +134,7 @@ def pours(chunk: bytes, sent: list[int]) -> Fault:
 
 
 def trickles(handler: BaseHTTPRequestHandler) -> None:
-    """A fault: a body of which a byte comes now and then."""
+    """Act as a fault: send the body slowly, byte by byte."""
     handler.send_response(200)
     handler.send_header("Content-Length", "1000000")
     handler.end_headers()
@@ -145,7 +145,7 @@ def trickles(handler: BaseHTTPRequestHandler) -> None:
 
 
 def silent_for(seconds: float) -> Fault:
-    """A fault: nothing for a while, then the connection ends."""
+    """Return a fault: silence for some seconds, then the end of the connection."""
 
     def wait(handler: BaseHTTPRequestHandler) -> None:
         threading.Event().wait(seconds)
@@ -183,14 +183,14 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
                     send(self, *server.answer(body))
                 else:
                     fault(self)
-            except ConnectionError:  # the client had enough
+            except ConnectionError:  # the client disconnected
                 self.close_connection = True
             finally:
                 with server.lock:
                     server.running -= 1
 
         def log_message(self, *arguments: Any) -> None:
-            """Keep quiet."""
+            """Log nothing."""
 
     return Handler
 

@@ -1,7 +1,7 @@
-"""Clients of rerank servers that others wrote, called as their documentation shows.
+"""Clients of rerank servers from other packages, called as their documentation shows.
 
-A script for environments of its own: `foreign_clients.py GROUP URL KEY ...` prints a line for each client
-of a group: its name, and for each key what it answered as `[[index, score], ...]`, or its error.
+This is a script for separate environments: `foreign_clients.py GROUP URL KEY ...`. It prints a line for each
+client of a group: its name, and for each key its ranking as `[[index, score], ...]`, or its error.
 """
 
 import json
@@ -86,7 +86,7 @@ def litellm_tei(url: str, key: str) -> Answer:
 
 
 def litellm_vllm(url: str, key: str) -> Answer:
-    # It asks as Infinity's clients do and expects documents as vLLM gives them, so it can get none.
+    # It sends Infinity's format but expects documents in vLLM's format, so it must not ask for documents.
     return _litellm("hosted_vllm/m", url, key, return_documents=False)
 
 
@@ -132,7 +132,7 @@ def langchain_community_infinity(url: str, key: str) -> Answer:
 def langchain_community_jina(url: str, key: str) -> Answer:
     from langchain_community.document_compressors import JinaRerank, jina_rerank
 
-    # The address is a constant of the module: there is no other way to another server.
+    # The address is a constant of the module, and the only way to choose a server.
     jina_rerank.JINA_API_URL = f"{url}/v1/rerank"
     return _of_documents(JinaRerank(model="m", jina_api_key=key, top_n=TOP_N))
 
@@ -180,7 +180,7 @@ LANGCHAIN_COMMUNITY: Sequence[Client] = (
 def said(client: Client, url: str, key: str) -> Answer | str:
     try:
         return client(url, key)
-    except Exception as error:  # noqa: BLE001 - what a client raises is what its user sees
+    except Exception as error:  # noqa: BLE001 - the test looks at every error of a client
         return f"{type(error).__name__}: {error}"
 
 

@@ -1,4 +1,4 @@
-"""Rerank servers that others wrote, each a process of its own, and the pairs that they score."""
+"""Run rerank servers of other projects, each in a separate process. The pairs that they score are here too."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ from tiny_encoders import SENTENCES
 
 SECONDS_TO_START, SECONDS_TO_END = 120, 30
 LONGER_THAN_MINI = PASSAGES[1] * 60
-"""More than the 512 tokens of `mini`."""
+"""A text beyond the maximum length of `mini`, 512 tokens."""
 TEXTS = [
     *PASSAGES,
     *SENTENCES.values(),
@@ -27,12 +27,12 @@ PAIRS = [
     *((QUERY, text) for text in TEXTS),
     *(("Wie entstehen Gezeiten?", text) for text in SENTENCES.values()),
 ]
-"""Short and long, empty, and in many scripts; all within 512 tokens."""
+"""Short, long and empty texts, in many scripts. All pairs are within 512 tokens."""
 
 
 @contextmanager
 def serving(*command: str | Path, log: Path, **variables: str) -> Iterator[str]:
-    """Run a server on loopback, and yield its URL once it is healthy; it ends with the block."""
+    """Run a server on loopback during the block, and yield its URL when it is healthy."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with (

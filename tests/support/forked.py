@@ -1,7 +1,7 @@
 """A process that scores, forks, and scores again in its children: `python forked.py BACKEND FOLDER`.
 
-Prints a line of JSON: the name of each way to fork, and how its child ended: "as the parent" or what else.
-A child that hangs is ended by an alarm.
+It prints a line of JSON: for each way to fork, "as the parent" if the child's scores are right, or its fault.
+An alarm ends a child that hangs.
 """
 
 import asyncio
@@ -16,18 +16,18 @@ from collections.abc import Callable
 from bge_rerank import load_scorer
 
 SECONDS = 60
-"""Until a child counts as hanging; it takes one or two."""
+"""The time until a child counts as hanging. Normally it needs one or two seconds."""
 PAIRS = [
     ("what causes tides", f"{n} The Moon raises the tides. " * (1 + 5 * n % 7)) for n in range(12)
 ]
 _, BACKEND, FOLDER = sys.argv if __name__ == "__main__" else ("", "torch", "mini")
 SCORER = load_scorer(FOLDER, BACKEND, max_length=96)
 OTHER = load_scorer(FOLDER, BACKEND, max_length=64)
-"""Another model, for all that loading knows: the parent has not loaded it."""
+"""Another configuration, which the parent has not loaded."""
 
 
 def forked(holds: Callable[[], bool]) -> str:
-    """Return how a child ended that had to find something true."""
+    """Check a condition in a child, and return how the child ended."""
     child = os.fork()
     if child == 0:
         signal.alarm(SECONDS)

@@ -1,4 +1,4 @@
-"""Make docs/page.png, the server's page after a ranking: `.venv/bin/python tests/support/page_picture.py`."""
+"""Write docs/page.png, a picture of the server's page: `.venv/bin/python tests/support/page_picture.py`."""
 
 from pathlib import Path
 
@@ -11,9 +11,9 @@ PICTURE = Path(__file__).parents[2] / "docs" / "page.png"
 
 def main() -> None:
     with serving(load_scorer("mini").loaded()) as url, chromium() as browser:
-        page = browser.new_page(viewport={"width": 1000, "height": 620}, color_scheme="light")
+        page = browser.new_page(viewport={"width": 1000, "height": 660}, color_scheme="light")
         page.goto(url)
-        for _ in range(3):  # the first ranking takes longer than those after it
+        for _ in range(3):  # the first ranking is slower than the next ones
             page.keyboard.press("Control+Enter")
             page.get_by_text(" ms").wait_for()
         page.screenshot(path=PICTURE)

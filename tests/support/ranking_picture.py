@@ -1,4 +1,4 @@
-"""Make docs/ranking.png, a ranking as a notebook shows it: `.venv/bin/python tests/support/ranking_picture.py`."""
+"""Write docs/ranking.png, a ranking in a notebook: `.venv/bin/python tests/support/ranking_picture.py`."""
 
 from pathlib import Path
 

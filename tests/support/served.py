@@ -1,4 +1,4 @@
-"""Our own server on loopback, for the length of a block: in a thread, or as the command in a process."""
+"""Run our own server on loopback during a block: in a thread, or as the command in a process."""
 
 import os
 import re
@@ -20,7 +20,7 @@ from bge_rerank.server.options import Limits, ServerOptions
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listens at."""
+    """Return a free port of loopback."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         return free.getsockname()[1]
 
@@ -29,7 +29,7 @@ def free_port() -> int:
 def serving(
     scorer: Scorer, *, limits: dict[str, Any] | None = None, **options: Any
 ) -> Iterator[str]:
-    """Yield the URL of a server in a thread; it has ended when the block has."""
+    """Run a server in a thread during the block, and yield its URL."""
     bounded = Limits(**(limits or {}))
     app = create_app(scorer, ServerOptions(**{"model_name": "m", **options}, limits=bounded))
     config = uvicorn.Config(
@@ -49,10 +49,10 @@ def serving(
 
 @dataclass
 class Served:
-    """The command in a process of its own.
+    """The command in a separate process.
 
     Attributes:
-        lines: What it has written to its log.
+        lines: The lines of its log so far.
     """
 
     process: subprocess.Popen[str]
@@ -65,7 +65,7 @@ class Served:
         return host, int(port)
 
     def connected(self, sent: bytes = b"") -> socket.socket:
-        """Return a connection that has sent some bytes."""
+        """Open a connection, send some bytes, and return it."""
         connection = socket.create_connection(self.address, timeout=20)
         connection.sendall(sent)
         return connection
@@ -80,7 +80,7 @@ class Served:
 
 @contextmanager
 def served(*flags: str, files: int | None = None, **environment: str) -> Iterator[Served]:
-    """Yield `bge-rerank serve` with the model `mini`; `files` is the most that it may open."""
+    """Run `bge-rerank serve` with the model `mini`. `files` limits its open files."""
     command = [sys.executable, "-m", "bge_rerank.cli", "serve", "--model", "mini", "--port", "0"]
     limited = [] if files is None else ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh"]
     process = subprocess.Popen(

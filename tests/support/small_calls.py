@@ -1,4 +1,4 @@
-"""A script: score many small calls, and print how much memory is held after each part of them."""
+"""A script that scores many small calls, and prints the memory in use after each part of them."""
 
 import gc
 import json
@@ -14,7 +14,7 @@ PARTS = 100
 
 
 def main(model: str, backend: str, calls: int) -> None:
-    """Score calls of one to four passages of any length with a question."""
+    """Score calls of a question with one to four passages of random lengths."""
     collection = demo_collection()
     questions = list(collection.questions.values())
     words = " ".join(passage.text for passage in collection.passages).split()

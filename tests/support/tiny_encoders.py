@@ -1,7 +1,7 @@
-"""Tiny encoder model folders with random weights: the architecture of BGE's encoders in miniature.
+"""Make tiny encoder models with random weights and the architecture of BGE's encoders.
 
-The tokenizer is a Unigram one with XLM-RoBERTa's special tokens and pair template, trained on
-sentences of ours in eleven languages. The scores mean nothing; they are spread enough to compare.
+The tokenizer is a Unigram model with XLM-RoBERTa's special tokens and pair template, trained on our own
+sentences in eleven languages. The scores are meaningless, but they differ enough to compare.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ SENTENCES = {
     "Chinese": "月球的引力使海水在地球两侧隆起,形成潮汐。",
     "Japanese": "月の引力が海の水を持ち上げ、潮の満ち引きを起こします。",
 }
-"""One sentence a language, written for these tests."""
+"""One sentence for each language, written for these tests."""
 
 
 def make_tiny_reranker(folder: Path, *, positions: int = 128, labels: int = 1) -> Path:
-    """Make an XLM-RoBERTa reranker that takes sequences of up to `positions` tokens."""
+    """Make an XLM-RoBERTa reranker for sequences of up to `positions` tokens."""
     torch.manual_seed(7)
     model = XLMRobertaForSequenceClassification(_config(positions, labels))
     return _save(model, folder)
@@ -58,9 +58,9 @@ def make_tiny_embedder(folder: Path) -> Path:
 
 
 def make_tiny_m3(folder: Path, texts: Sequence[str]) -> Path:
-    """Make an embedder with BGE-M3's two linear layers, whose tokens are the words of some texts.
+    """Make an embedder with BGE-M3's two linear layers. Its tokens are the words of `texts`.
 
-    A word weighs about 2, so that texts which share more words score higher.
+    Each word has a weight of about 2, so texts that share more words get higher scores.
     """
     torch.manual_seed(7)
     _save(XLMRobertaModel(_config(positions=128, labels=1)), folder, _of_words(texts))
@@ -102,7 +102,7 @@ def _save(model: torch.nn.Module, folder: Path, its_tokenizer: Tokenizer | None 
 
 
 def tokenizer() -> Tokenizer:
-    """Train the tokenizer; the same each time."""
+    """Train the tokenizer. The result is the same each time."""
     unigram = Tokenizer(models.Unigram())
     unigram.normalizer = normalizers.NFKC()
     unigram.pre_tokenizer = pre_tokenizers.Metaspace()

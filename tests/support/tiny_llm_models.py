@@ -1,7 +1,7 @@
-"""Tiny random-weight model folders for FlagEmbedding's three LLM-based rerankers.
+"""Make tiny models with random weights for FlagEmbedding's three LLM-based rerankers.
 
-One function per kind, each of which fills a folder with ``config.json``,
-``model.safetensors`` and a fast tokenizer, and returns the folder:
+There is one function for each kind. It writes ``config.json``, ``model.safetensors``
+and a fast tokenizer to a folder, and returns the folder:
 
 * :func:`make_tiny_gemma` - ``GemmaForCausalLM`` (``FlagLLMReranker``);
 * :func:`make_tiny_layerwise` - ``LayerWiseMiniCPMForCausalLM``
@@ -9,10 +9,9 @@ One function per kind, each of which fills a folder with ``config.json``,
 * :func:`make_tiny_lightweight` - ``CostWiseGemmaForCausalLM``
   (``LightWeightFlagLLMReranker``), heads for layers 1 to 4.
 
-The weights are written by name, so no model class is instantiated: the folders
-come out the same under every version of ``transformers``, which is not imported.
-Needs ``numpy``, ``safetensors`` and ``tokenizers``. The scores such a model gives
-mean nothing; they only are the same from run to run.
+The weights are written by name, without a model class. So the folders are the same
+with every version of ``transformers``, which is not imported. The scores of these
+models are meaningless, but they are the same from run to run.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ START_LAYER = 1
 
 PAD, EOS, BOS, UNK = "<pad>", "<eos>", "<bos>", "<unk>"
 SPECIAL_TOKENS = (PAD, EOS, BOS, UNK)
-"""In the order of their ids: 0, 1, 2, 3 (Gemma's order)."""
+"""The special tokens in the order of their ids 0 to 3, as in Gemma."""
 
 SENTENCES = (
     "Yes, the passage contains an answer to the query.",
@@ -57,7 +56,7 @@ def make_tiny_gemma(folder: str | Path, *, seed: int = 0, **config: Any) -> Path
     """Make a plain Gemma causal language model (for ``FlagLLMReranker``).
 
     Args:
-        folder: Where to write; made when missing, its files replaced.
+        folder: The folder to write. It is made if missing, and its files are replaced.
         seed: Seed of the random weights.
         config: Keys of ``config.json`` to add or replace.
     """
@@ -81,11 +80,11 @@ def make_tiny_layerwise(
     """Make a layerwise MiniCPM reranker (for ``LayerWiseFlagLLMReranker``).
 
     It has one head for each ``cutoff_layers`` value from ``start_layer`` to
-    :data:`LAYERS`. ``auto_map`` names the hub repository's own code, as in a
-    downloaded copy; that code is not in the folder.
+    :data:`LAYERS`. ``auto_map`` names the code of the hub repository, as in a
+    downloaded copy. The folder does not contain that code.
 
     Args:
-        folder: Where to write; made when missing, its files replaced.
+        folder: The folder to write. It is made if missing, and its files are replaced.
         seed: Seed of the random weights.
         start_layer: First layer with a score head.
         config: Keys of ``config.json`` to add or replace.
@@ -126,11 +125,11 @@ def make_tiny_lightweight(
     """Make a cost-wise Gemma 2 reranker (for ``LightWeightFlagLLMReranker``).
 
     It has one head for each ``cutoff_layers`` value in
-    ``range(start_layer, LAYERS + 1, layer_sep)``. ``auto_map`` names the hub
-    repository's own code, as in a downloaded copy; that code is not in the folder.
+    ``range(start_layer, LAYERS + 1, layer_sep)``. ``auto_map`` names the code of the
+    hub repository, as in a downloaded copy. The folder does not contain that code.
 
     Args:
-        folder: Where to write; made when missing, its files replaced.
+        folder: The folder to write. It is made if missing, and its files are replaced.
         seed: Seed of the random weights.
         start_layer: First layer with a score head.
         layer_sep: Distance between two layers with a score head.
@@ -171,7 +170,7 @@ def make_tiny_lightweight(
 
 
 def _decoder_shapes(norms: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
-    """Name and shape of each weight of a decoder whose layers have these norms."""
+    """Return the name and shape of each weight of a decoder whose layers have these norms."""
     shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (VOCAB, HIDDEN)}
     for i in range(LAYERS):
         at = f"model.layers.{i}"
@@ -190,14 +189,14 @@ def _decoder_shapes(norms: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
 
 
 def _head_shapes(layers: range) -> dict[str, tuple[int, ...]]:
-    """Name and shape of one score head for each of these layers."""
+    """Return the name and shape of the score head of each of these layers."""
     return {f"lm_head.{i}.linear_head.weight": (1, HIDDEN) for i in range(len(layers))}
 
 
 def _weights(
     shapes: Mapping[str, tuple[int, ...]], seed: int, *, norm_at: float
 ) -> dict[str, NDArray[np.float32]]:
-    """Random weights of these shapes; a norm's (one dimension) lie about ``norm_at``."""
+    """Draw random weights of these shapes. Those of norms (one dimension) are near ``norm_at``."""
     draw = np.random.default_rng(seed)
     weights = {}
     for name, shape in shapes.items():
@@ -207,12 +206,12 @@ def _weights(
 
 
 def _tokenizer() -> Tokenizer:
-    """A byte-level BPE tokenizer of :data:`VOCAB` ids at most, trained on :data:`SENTENCES`."""
+    """Train a byte-level BPE tokenizer of at most :data:`VOCAB` ids on :data:`SENTENCES`."""
     tokenizer = Tokenizer(models.BPE(unk_token=UNK))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=VOCAB - 1,  # one left for "Yes", added below
+        vocab_size=VOCAB - 1,  # "Yes" is added below
         special_tokens=list(SPECIAL_TOKENS),
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,

@@ -1,4 +1,4 @@
-"""A scorer inside wrappers, in every order."""
+"""Put a scorer into wrappers, in every order."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import permutations
@@ -14,7 +14,7 @@ Pairs = Sequence[tuple[str, str]]
 
 
 class Watcher(Wrapper):
-    """Notes how many pairs pass through it."""
+    """A wrapper that counts the pairs it passes on."""
 
     def __init__(self, scorer: Scorer) -> None:
         super().__init__(scorer)
@@ -26,7 +26,7 @@ class Watcher(Wrapper):
 
 
 class ForeignWatcher:
-    """A wrapper of somebody else, which passes on what it lacks, as `Wrapper` does."""
+    """A wrapper from another package. It passes on missing attributes, as `Wrapper` does."""
 
     def __init__(self, scorer: Scorer) -> None:
         self.scorer = scorer
@@ -56,7 +56,7 @@ WRAPPERS: list[Callable[[Any], Scorer]] = [cached, gathered, in_pieces, Watcher]
 
 
 def every_order(scorer: Scorer) -> Iterator[Scorer]:
-    """Give the scorer inside all wrappers, once for each order, and inside a foreign one too."""
+    """Yield the scorer inside all wrappers, once for each order, and inside a foreign wrapper."""
     for order in permutations(WRAPPERS):
         wrapped = scorer
         for wrap in order:

@@ -1,4 +1,4 @@
-"""`bge-rerank bench`: this package beside others on the same weights, pairs and cores.
+"""`bge-rerank bench`: compare this package with others on the same weights, pairs and cores.
 
 May import `server`, `evaluation.report`, `langchain_bge_rerank`, `llamaindex_bge_rerank` and every
 room below them.

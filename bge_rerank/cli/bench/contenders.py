@@ -1,4 +1,4 @@
-"""The contenders of the benchmark, in one table: what each is called, and what it needs."""
+"""The table of the contenders: their names, loaders and requirements."""
 
 from __future__ import annotations
 
@@ -27,14 +27,13 @@ class Contender:
         build: Loads the contender from a folder, for a longest sequence in tokens, onto a device.
             Returns `rank(query, documents)`, which gives scores in input order. With `batch_sizes`,
             `rank` takes `batch_size=` too.
-        precision: The precision that it computes in, to compare with the machine's matrix-multiply
-            rate; `None` if unknown.
-        modules: The modules that it imports. If a module is missing, the row says so.
-        export: The name of the export that it reads (`bge_rerank.cli.bench.exports`); `None` reads
-            the weights themselves.
-        batch_sizes: The benchmark tries these and takes the fastest; empty leaves the package's
-            own default.
-        is_server: Whether it is a server, whose memory is not seen.
+        precision: The precision of its numbers, to compare with the machine's matrix-multiply rate.
+            `None` if unknown.
+        modules: The modules that it imports. If one is missing, the row says so.
+        export: The name of the export that it reads (`bge_rerank.cli.bench.exports`). `None` reads
+            the weights.
+        batch_sizes: The batch sizes to try; the fastest is measured. Empty keeps the package's default.
+        is_server: Whether it is a server. The memory of servers is not measured.
     """
 
     name: str
@@ -83,7 +82,7 @@ OURS = {
         _ours("flag", "float16"),
     ),
 }
-"""This package, by the kind of device: its backends in every precision. The padded row shows the gain of packing."""
+"""This package's backends in every precision, by the kind of device. The padded row shows the gain of packing."""
 
 
 def _flag(precision: Literal["float32", "float16"], batch_sizes: tuple[int, ...] = ()) -> Contender:
@@ -168,24 +167,24 @@ PEERS = {
         *_ON_ANY_DEVICE,
     ),
 }
-"""Other packages, by the kind of device, with their default batch size unless the name says otherwise.
+"""Other packages, by the kind of device. Unless the name says otherwise, they use their default batch size.
 
-On a CPU with bfloat16 instructions, OpenVINO computes float32 models in bfloat16 by default. Its users
-see the rate of the bfloat16 row there.
+On a CPU with bfloat16 instructions, OpenVINO computes float32 models in bfloat16 by default, so its users
+get the rate of the bfloat16 row.
 """
 
 
 def server(url: str, dialect: str, model_name: str) -> Contender:
-    """Return the contender that asks a running server through the backend of its dialect."""
+    """Return the contender that asks a running server. `dialect` names the backend for its wire format."""
     build = partial(loaders.ask_server, dialect, url, model_name)
     return Contender(f"{dialect} at {url}", build, None, ("httpx", "stamina"), is_server=True)
 
 
 def choose(contenders: Sequence[Contender], parts: Iterable[str]) -> list[Contender]:
-    """Return the contenders whose names contain one of the parts, in any case; without parts, all.
+    """Return the contenders whose names contain one of the parts, ignoring case. Without parts, return all.
 
     Raises:
-        ConfigurationError: No name contains a part.
+        ConfigurationError: A part occurs in none of the names.
 
     >>> [contender.name for contender in choose(OURS["cpu"], ["openvino int8", "flag"])]
     ['bge-rerank openvino int8', 'bge-rerank flag float32']
@@ -194,7 +193,7 @@ def choose(contenders: Sequence[Contender], parts: Iterable[str]) -> list[Conten
     for part in wanted:
         if not any(part in contender.name.lower() for contender in contenders):
             names = "; ".join(contender.name for contender in contenders)
-            raise ConfigurationError(f"no contender is named like {part!r}; there are {names}")
+            raise ConfigurationError(f"no contender's name contains {part!r}; choose from: {names}")
     return [
         contender
         for contender in contenders

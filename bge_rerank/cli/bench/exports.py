@@ -1,4 +1,4 @@
-"""The exports that contenders read. Each is made once a run, before anything is timed."""
+"""The exports that contenders read. Each is made once per run, before the timed calls."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from bge_rerank.models.files import model_folder
 from bge_rerank.models.manifest import Precision
 
 CALIBRATION_PAIRS = 128
-"""Optimum's default."""
+"""The number of pairs for calibration: Optimum's default."""
 CALIBRATION_TOKENS = 384
-"""Sentence Transformers pads its calibration to this length."""
+"""The length to which Sentence Transformers pads its calibration pairs."""
 
 
 def write_float32(model_name: str, folder: Path) -> None:
     """Write a model's weights in float32, so that every contender reads the same weights.
 
-    Some contenders would compute half-precision weights in half precision.
+    With half-precision weights, some contenders would compute in half precision.
     """
     from transformers import AutoTokenizer
 
@@ -42,8 +42,8 @@ def _ours(precision: Precision, weights: Path, folder: Path) -> None:
 
 
 def _cross_encoder_onnx(weights: Path, folder: Path) -> None:
-    """Export and quantise by Sentence Transformers, as its documentation says."""
-    import optimum.onnxruntime  # noqa: F401 - if it is missing, the error here is clearer
+    """Export and quantise with Sentence Transformers, as its documentation says."""
+    import optimum.onnxruntime  # noqa: F401 - if it is missing, the error is clearer here
     from sentence_transformers import export_dynamic_quantized_onnx_model
 
     model = _saved_cross_encoder("onnx", weights, folder)
@@ -59,7 +59,7 @@ def _cross_encoder_openvino(weights: Path, folder: Path) -> None:
 def _cross_encoder_openvino_int8(weights: Path, folder: Path) -> None:
     """Quantise with the settings of Sentence Transformers' documentation, and our calibration pairs.
 
-    Its own function calibrates with a dataset of the hub.
+    The function of Sentence Transformers would download its calibration pairs from the hub.
     """
     from datasets import Dataset
     from optimum.intel.openvino import OVConfig, OVQuantizationConfig, OVQuantizer
@@ -81,7 +81,7 @@ def _cross_encoder_openvino_int8(weights: Path, folder: Path) -> None:
 
 
 def _instructions() -> str:
-    """Return the instruction set to quantise ONNX models for, by Optimum's name."""
+    """Return Optimum's name of the instruction set to quantise ONNX models for."""
     if platform.machine() in ("arm64", "aarch64"):
         return "arm64"
     return "avx512_vnni" if "avx512_vnni" in cpu_flags() else "avx2"
@@ -102,4 +102,4 @@ EXPORTS: dict[str, Callable[[Path, Path], None]] = {
     "CrossEncoder openvino": _cross_encoder_openvino,
     "CrossEncoder openvino int8": _cross_encoder_openvino_int8,
 }
-"""By name: the function that exports the weights in one folder to another folder."""
+"""For each name, the function that exports the weights in one folder to another folder."""

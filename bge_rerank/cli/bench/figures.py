@@ -1,4 +1,4 @@
-"""The figures of a table, from the timed calls: rates, ratios, shares, and agreement with the reference."""
+"""Compute the figures of a table from the timed calls: rates, ratios, and agreement with the reference."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from bge_rerank.cli.bench.rows import Row
 from bge_rerank.logits import to_logit
 
 REFERENCES = (REFERENCE, "bge-rerank torch float32")
-"""The first of these that was measured is the reference for all other scores."""
+"""The scores of the first of these contenders that was measured are the reference for all other scores."""
 HIGHEST = 30.0
-"""In float32, the sigmoid of every logit above about 17 is 1.0. A logit of 30 stands for all of them."""
+"""The logit for a score of 1.0. In float32, every logit above about 17 has this score."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One row of the table: a contender. `None` stands for a figure that is missing.
+    """The figures of one contender. A missing figure is `None`.
 
     Attributes:
         failure: Why it was not measured: "not installed: …" or "failed: …".
-        batch_size: The best batch size, where it was searched for.
+        batch_size: The best batch size, if several were tried.
         seconds: The time of every timed call.
-        rate: Pairs a second: the median.
-        slowest: Pairs a second: the slowest call.
-        fastest: Pairs a second: the fastest call.
+        rate: Pairs per second: the median of the calls.
+        slowest: Pairs per second of the slowest call.
+        fastest: Pairs per second of the fastest call.
         to_reference: The rate divided by the rate of `FlagReranker`.
         to_fastest_peer: The rate divided by the rate of the fastest other package, in any precision.
-        matmul_share: The operations of the forward pass a second, divided by the machine's
+        matmul_share: The operations per second of the forward pass, divided by the machine's
             matrix-multiply rate in the same precision (0..1).
-        peak_bytes: The most memory of its process; unknown for a server.
-        above_weights_bytes: The most memory that calls took above what the process held before.
+        peak_bytes: The maximum memory of its process. Unknown for a server.
+        above_weights_bytes: The maximum memory during calls, minus the memory before the first call.
         cold_start: Seconds from importing its libraries to the first answer.
-        difference: The largest difference of a logit from the reference's, in any call.
-        tau: Kendall's tau of its order and the reference's: the lowest of any call.
+        difference: The largest difference of a logit from the reference, in any call.
+        tau: Kendall's tau between its order and the reference's order: the lowest of all calls.
     """
 
     name: str
@@ -64,7 +64,7 @@ def figures_of(rows: Sequence[Row], flops: int, rates: Mapping[str, float]) -> l
     Args:
         rows: The measured rows.
         flops: The operations of a forward pass over the workload.
-        rates: The machine's operations a second, by precision.
+        rates: The machine's operations per second, by precision.
     """
     measured = {row.contender.name: row for row in rows if not row.failure}
     reference = next(
@@ -86,7 +86,7 @@ def figures_of(rows: Sequence[Row], flops: int, rates: Mapping[str, float]) -> l
 
 
 def logits_of(scores: Sequence[float], scale: str) -> list[float]:
-    """Return the logits of scores, whose scale is `"logit"` or `"sigmoid"`.
+    """Return the logits of scores on the scale `"logit"` or `"sigmoid"`.
 
     >>> logits_of([0.5, 1.0], "sigmoid")
     [0.0, 30.0]
@@ -102,7 +102,7 @@ def largest_difference(logits: Sequence[float], reference: Sequence[float]) -> f
 
 
 def kendall(scores: Sequence[float], reference: Sequence[float]) -> float | None:
-    """Return Kendall's tau of two orders: 1 is the same order, -1 the opposite. Equal scores give `None`.
+    """Return Kendall's tau of two orders: 1 for the same order, -1 for the opposite, `None` if all scores are equal.
 
     >>> kendall([3.0, 2.0, 1.0], [0.9, 0.5, 0.1])
     1.0

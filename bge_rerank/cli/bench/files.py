@@ -22,9 +22,9 @@ from bge_rerank.models.files import choose_max_length, read_config
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The model in each form that a contender reads: the folders of its float32 weights and exports.
+    """The folders that contenders read: the model's float32 weights and its exports.
 
-    `failures` says, by name, why an export is missing. Sequences have at most `max_length` tokens.
+    `failures` says why an export is missing, by its name. `max_length` is the maximum length of a pair in tokens.
     """
 
     weights: Path
@@ -76,12 +76,12 @@ def failure_of(error: RerankError) -> str:
 
 
 def _write_weights(settings: Settings, folder: Path) -> int:
-    """Write the weights, and return the longest sequence."""
+    """Write the weights, and return the maximum length of a pair."""
     if settings.geometry:
         geometry = GEOMETRIES[settings.geometry]
         in_own_process(make_random_reranker, geometry, folder, threads=settings.threads)
         return _max_length(settings, str(folder))
-    # First, so that a wrong name or length fails before anything is loaded.
+    # Checked first, so that a wrong name or length fails before anything is loaded.
     max_length = _max_length(settings, settings.model_name)
     in_own_process(
         write_float32, settings.model_name, folder, threads=settings.threads, offline=False

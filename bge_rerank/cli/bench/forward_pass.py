@@ -28,8 +28,8 @@ def forward_flops(config: Mapping[str, Any], lengths: Iterable[int]) -> int:
     """Return the operations of an encoder's matrix products over sequences without padding.
 
     A multiplication and its addition count as two operations. The count is the same for every
-    contender: it leaves padding out, and it keeps the tokens of the last layer that no head reads,
-    which some backends skip.
+    contender. It excludes padding. It includes all tokens of the last layer, although the head reads
+    only one and some backends skip the others.
 
     Args:
         config: The model's `config.json`: `hidden_size`, `intermediate_size`, `num_hidden_layers`.
@@ -45,7 +45,7 @@ def forward_flops(config: Mapping[str, Any], lengths: Iterable[int]) -> int:
     head = hidden * hidden + hidden
 
     def products(length: int) -> int:
-        # The scores of each query with each key, and their sum over the values.
+        # The products of queries and keys, and the weighted sums of the values.
         attention = 2 * length * hidden
         return layers * length * (projections + feed_forward + attention) + head
 
@@ -56,8 +56,8 @@ def outside_forward_pass(weights: Path, max_length: int, workload: Workload) -> 
     """Time the parts of a call of `BGERerankerCompressor` that do not depend on the backend.
 
     Returns:
-        Median seconds: `"adapter"` (LangChain's documents, checks, order), `"tokenise"` and
-        `"batch"` (order by length, padding).
+        Median seconds of `"adapter"` (LangChain documents, checks and sorting), `"tokenise"`, and
+        `"batch"` (ordering by length, and padding).
     """
     from langchain_core.documents import Document
 

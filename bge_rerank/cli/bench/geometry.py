@@ -1,4 +1,4 @@
-"""Models of a known architecture with random weights. Speed and memory are the same, without a download."""
+"""Models with a known architecture and random weights, which have the speed and memory of the real model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OTHER_BRANCHES = 0.03
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """The sizes of an XLM-RoBERTa classifier; the defaults are those of `BAAI/bge-reranker-v2-m3`."""
+    """The sizes of an XLM-RoBERTa classifier. The defaults are those of `BAAI/bge-reranker-v2-m3`."""
 
     layers: int = 24
     hidden: int = 1_024
@@ -30,8 +30,8 @@ GEOMETRIES = {"v2-m3": Geometry()}
 def make_random_reranker(geometry: Geometry, folder: Path) -> None:
     """Write a reranker with random float32 weights in transformers' layout.
 
-    The tokenizer is that of `mini`, so English text has about as many tokens as usual. There is one
-    segment, as in XLM-RoBERTa. The scores mean nothing.
+    The tokenizer is that of `mini`, so English text has a usual number of tokens. There is one segment, as
+    in XLM-RoBERTa. The scores are meaningless.
     """
     import torch
     from transformers import XLMRobertaConfig, XLMRobertaForSequenceClassification
@@ -56,11 +56,11 @@ def make_random_reranker(geometry: Geometry, folder: Path) -> None:
 
 
 def _calm(model: Any) -> None:
-    """Scale weights so that scores depend on the texts more than on rounding, as trained weights do.
+    """Scale the weights so that scores depend more on the texts than on rounding, as with trained weights.
 
-    With the usual random weights, the rounding error grows from layer to layer, and a sound int8
-    export looks like a broken one. Here the first layer mixes the texts into the first token, and
-    the other layers add little.
+    With unscaled random weights, the rounding error grows from layer to layer, and a correct int8 export
+    looks broken. With these, the first layer mixes the texts into the first token, and the other layers
+    add little.
     """
     for name, weights in model.named_parameters():
         if not name.endswith((".value.weight", "output.dense.weight")):

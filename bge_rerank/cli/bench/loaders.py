@@ -1,7 +1,7 @@
-"""How each contender is loaded and called: as its own documentation shows.
+"""Load each contender as its documentation shows.
 
 Each function loads a model from a folder onto a device and returns a function that ranks. All models read
-the same float32 weights and have the same longest sequence. Scores come back in input order.
+the same float32 weights and have the same maximum length. Scores are returned in input order.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def cross_encoder(
 def langchain(folder: Path, max_length: int, device: str) -> Rank:
     """Load LangChain's `CrossEncoderReranker` with a `HuggingFaceCrossEncoder`.
 
-    The compressor drops the scores. A class between the two keeps them.
+    The compressor drops the scores, so a class between the two records them.
     """
     from langchain_classic.retrievers.document_compressors import CrossEncoderReranker
     from langchain_community.cross_encoders import HuggingFaceCrossEncoder
@@ -105,12 +105,12 @@ def langchain(folder: Path, max_length: int, device: str) -> Rank:
 
 
 def llamaindex(folder: Path, max_length: int, device: str) -> Rank:
-    """Load LlamaIndex's `SentenceTransformerRerank`, with `max_length` in place of its fixed 512 tokens."""
+    """Load LlamaIndex's `SentenceTransformerRerank`, with `max_length` instead of its fixed 512 tokens."""
     from llama_index.core.postprocessor import SentenceTransformerRerank
     from llama_index.core.schema import NodeWithScore, TextNode
 
     postprocessor = SentenceTransformerRerank(model=str(folder), device=device)
-    postprocessor._model.max_length = max_length  # noqa: SLF001 - there is no public way
+    postprocessor._model.max_length = max_length  # noqa: SLF001 - it has no public option
 
     def rank(query: str, documents: Sequence[str]) -> list[float]:
         postprocessor.top_n = len(documents)
@@ -122,7 +122,7 @@ def llamaindex(folder: Path, max_length: int, device: str) -> Rank:
 
 
 def rerankers(folder: Path, max_length: int, device: str) -> Rank:
-    """Load a cross-encoder by the package `rerankers`."""
+    """Load a cross-encoder with the package `rerankers`."""
     from rerankers import Reranker
 
     ranker = Reranker(str(folder), model_type="cross-encoder", device=device, verbose=0)

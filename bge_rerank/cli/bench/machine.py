@@ -1,4 +1,4 @@
-"""The machine that the figures were measured on, the versions of packages, and the command."""
+"""Describe the machine of a measurement, the versions of packages, and the command."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PACKAGES = (
     "torch",
     "transformers",
 )
-"""The packages whose versions change a row."""
+"""The packages whose versions can change a result."""
 
 _CPU_INFO = Path("/proc/cpuinfo")
 
@@ -40,7 +40,7 @@ _CPU_INFO = Path("/proc/cpuinfo")
 def describe_machine(device: str) -> dict[str, Any]:
     """Return the machine, the packages' versions and the command line, for JSON.
 
-    On another device than the CPU, it includes the name of the GPU.
+    Includes the name of the GPU if the device is not the CPU.
     """
     return {
         "cpu": _cpu_info("model name") or platform.processor() or platform.machine(),
@@ -55,7 +55,7 @@ def describe_machine(device: str) -> dict[str, Any]:
 
 
 def cpu_flags() -> frozenset[str]:
-    """Return the CPU's instruction sets by Linux's names. Other systems give none."""
+    """Return Linux's names of the CPU's instruction sets. On other systems, return none."""
     return frozenset(_cpu_info("flags").split())
 
 
@@ -68,7 +68,7 @@ def _gpu_name(device: str) -> str:
 
 
 def _cpu_info(field: str) -> str:
-    # psutil knows neither the model nor the instruction sets.
+    # psutil does not know the CPU's model and instruction sets.
     if not _CPU_INFO.exists():
         return ""
     found = re.search(rf"^{field}\s*:\s*(.*)$", _CPU_INFO.read_text(encoding="utf-8"), re.MULTILINE)

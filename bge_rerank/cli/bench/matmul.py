@@ -1,4 +1,4 @@
-"""The machine's matrix-multiply rate, to compare a forward pass with."""
+"""Measure the machine's matrix-multiply rate, the upper limit for a forward pass."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Callable
 import torch
 
 TOKENS = {"cpu": (512, 2_048), "cuda": (8_192, 32_768)}
-"""Rows of the products, by the kind of device: about the tokens of a small and of a large batch."""
+"""The rows of the products, by the kind of device: about the tokens of a small and of a large batch."""
 CALLS = {"cpu": 1, "cuda": 20}
-"""Products timed together. On a GPU they end later than their calls and take less than a millisecond."""
+"""The number of products that are timed together. A single product on a GPU is too short to time."""
 REPETITIONS = 5
 PRECISIONS = {"cpu": ("float32", "bfloat16", "int8"), "cuda": ("float32", "bfloat16", "float16")}
 """The precisions that contenders compute in, by the kind of device."""
 
 
 class MatmulRates:
-    """Times products of the size of a model's widest layer: tokens x hidden times hidden x intermediate."""
+    """A timer of matrix products of the size of a model's widest layer: tokens x hidden times hidden x intermediate."""
 
     def __init__(self, hidden: int, intermediate: int, device: str) -> None:
-        """Take the model's widths and the device, and prepare the products."""
+        """Prepare the products for a model's widths and a device."""
         self._device = torch.device(device)
         with self._device:
             self._products = {
@@ -35,9 +35,9 @@ class MatmulRates:
             }
 
     def measure(self) -> dict[str, float]:
-        """Return the best rate of each precision, in operations a second.
+        """Return the best rate of each precision, in operations per second.
 
-        Precisions that torch cannot multiply on this machine are left out.
+        Precisions that torch cannot multiply on this machine are missing.
         """
         rates = {}
         for precision, products in self._products.items():
@@ -48,7 +48,7 @@ class MatmulRates:
         return rates
 
     def _seconds(self, call: Callable[[], object]) -> float:
-        """Return the seconds of a call: the minimum of some repetitions."""
+        """Return the seconds of a call: the minimum of several repetitions."""
         calls = CALLS[self._device.type]
 
         def run() -> None:

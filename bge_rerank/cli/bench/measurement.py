@@ -1,4 +1,4 @@
-"""What the two benchmarks measure: contenders on one workload, and how one grows with the pairs."""
+"""The two measurements: contenders on one workload, and time and memory by the number of pairs."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from bge_rerank.cli.bench.settings import Settings
 from bge_rerank.cli.bench.workload import Workload, make_workload
 
 SIZES = (10, 100, 1_000, 10_000)
-"""The numbers of pairs that growth is measured at by default."""
+"""The default numbers of pairs for the measurement of growth."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One workload, measured, with one row for each contender.
+    """The measurement of one workload, with one row for each contender.
 
     Attributes:
         length: A name of `LENGTHS`.
         depth: The number of documents.
-        tokens: The tokens of all pairs, cut to the longest sequence.
+        tokens: The tokens of all pairs, after truncation.
         flops: The operations of one forward pass over all pairs.
-        matmul: The machine's operations a second by precision: medians over the run.
+        matmul: The machine's operations per second, by precision: medians over the run.
         outside: The seconds of a call outside the forward pass, by part.
     """
 
@@ -43,13 +43,13 @@ class Measurement:
 
     @property
     def name(self) -> str:
-        """Return what was ranked, as a heading."""
+        """Return the number and length of the documents, as a heading."""
         return f"{self.depth:,} {self.length} documents"
 
     def outside_share(self) -> float | None:
         """Return the share (0..1) of our fastest call that is spent outside the forward pass.
 
-        The call is that of LangChain's adapter: the timed call plus the time of the adapter.
+        The call goes through LangChain's adapter: the timed call, plus the time of the adapter.
         """
         rates = [row.rate for row in self.rows if row.is_ours and row.rate]
         if not rates:
@@ -69,7 +69,7 @@ def measure(
     files: Files,
     measure_rates: Callable[[], Mapping[str, float]],
 ) -> Measurement:
-    """Measure all contenders on a workload, and the rates and times to compare them with."""
+    """Measure all contenders on a workload, the machine's rates, and the time outside the forward pass."""
     lengths = token_counts(files.weights, files.max_length, workload)
     flops = forward_flops(files.config, lengths)
     outside = in_own_process(
@@ -89,10 +89,10 @@ def measure(
 
 @dataclass(frozen=True, slots=True)
 class Grown:
-    """One call of one contender at one number of pairs; `failure` says why it was not measured.
+    """One call of one contender with one number of pairs. `failure` says why it was not measured.
 
-    `above_weights_bytes` is the most memory that the call took above what the process held before.
-    Without a measurement, both figures are 0.
+    `above_weights_bytes` is the maximum memory during the call, minus the memory before it. If the
+    measurement failed, both figures are 0.
     """
 
     name: str

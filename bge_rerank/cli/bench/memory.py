@@ -1,4 +1,4 @@
-"""The memory that this process holds, and held at most, in bytes: on the machine or on a CUDA device."""
+"""The current and the peak memory of this process in bytes, on the host or on a CUDA device."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ class HostMemory:
     """The machine's memory."""
 
     def held(self) -> int:
-        """Return the memory that is resident now."""
+        """Return the resident memory."""
         return int(psutil.Process().memory_info().rss)
 
     def peak(self) -> int:
-        """Return the most memory that was resident at a time, since the start or `forget_peak`."""
-        # psutil tells the peak on Windows only.
+        """Return the peak of the resident memory since the start, or since `forget_peak`."""
+        # psutil has the peak on Windows only.
         if sys.platform == "win32":
             return int(psutil.Process().memory_info().peak_wset)
         return _linux_peak() or _peak_by_getrusage()
 
     def forget_peak(self) -> None:
-        """Let the peak start anew from what is held now. Only Linux can."""
-        # Some containers refuse. The peak is then that since the start.
+        """Reset the peak to the current memory. This works on Linux only."""
+        # Some containers refuse it. `peak` is then the peak since the start.
         with suppress(OSError):
             _FORGET.write_text(_FORGET_PEAK, encoding="ascii")
 
 
 class CudaMemory:
-    """A CUDA device's memory, as torch has allocated it: every contender computes by torch there."""
+    """A CUDA device's memory, as torch allocates it. All contenders on CUDA use torch."""
 
     def __init__(self, device: str) -> None:
         """Take the device's name."""
@@ -45,20 +45,20 @@ class CudaMemory:
         self._cuda, self._device = torch.cuda, device
 
     def held(self) -> int:
-        """Return the memory that tensors hold now."""
+        """Return the memory of the current tensors."""
         return self._cuda.memory_allocated(self._device)
 
     def peak(self) -> int:
-        """Return the most memory that tensors held at a time, since the start or `forget_peak`."""
+        """Return the peak of the tensors' memory since the start, or since `forget_peak`."""
         return self._cuda.max_memory_allocated(self._device)
 
     def forget_peak(self) -> None:
-        """Let the peak start anew from what is held now."""
+        """Reset the peak to the current memory."""
         self._cuda.reset_peak_memory_stats(self._device)
 
 
 def memory_of(device: str) -> HostMemory | CudaMemory:
-    """Return the memory in which a contender on this device keeps its weights.
+    """Return the memory that holds the weights of a contender on this device.
 
     >>> memory = memory_of("cpu")
     >>> 0 < memory.held() <= memory.peak() * 1.1
@@ -68,7 +68,7 @@ def memory_of(device: str) -> HostMemory | CudaMemory:
 
 
 def _linux_peak() -> int:
-    """Return the peak of the program alone; 0 where the system does not tell."""
+    """Return the peak of this program alone, or 0 if the system does not say."""
     if not _STATUS.exists():
         return 0
     found = re.search(r"^VmHWM:\s+(\d+) kB$", _STATUS.read_text("ascii"), re.MULTILINE)
@@ -76,7 +76,7 @@ def _linux_peak() -> int:
 
 
 def _peak_by_getrusage() -> int:
-    """Return the peak. On Linux it includes what the parent held."""
+    """Return the peak. On Linux it includes the parent's memory."""
     import resource
 
     unit = 1 if sys.platform == "darwin" else 1024

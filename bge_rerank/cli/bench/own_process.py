@@ -1,4 +1,4 @@
-"""`OwnProcess`: an object in a separate process, with its own cores, threads and memory."""
+"""`OwnProcess` holds an object in a separate process, with separate cores, threads and memory."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _SECONDS_TO_END = 10
 
 
 class OwnProcess:
-    """An object that a function makes in a separate process.
+    """An object in a separate process.
 
-    The process starts empty and prints nothing. By default it sees no GPU and asks no hub. Between
-    requests it is idle.
+    The process is spawned, so it shares no state with this process, and it prints nothing. By default it
+    cannot use GPUs or the hub. Between requests it is idle.
     """
 
     def __init__(
@@ -43,15 +43,15 @@ class OwnProcess:
         """Start the process and make the object there.
 
         Args:
-            make: A function or class of a module. It and its arguments are pickled.
+            make: The function or class that makes the object. It is pickled, with its arguments.
             arguments: The arguments of `make`.
-            threads: The cores that the process may run on, and its threads.
+            threads: The number of the process's cores and threads.
             offline: Keep the hub's client from asking the hub.
-            sees_gpus: Let the process see the machine's GPUs.
+            sees_gpus: Let the process use the machine's GPUs.
 
         Raises:
             MissingDependencyError: A module was not found.
-            RerankError: Anything else went wrong there.
+            RerankError: Any other error in the process.
         """
         environment = dict.fromkeys(_THREADS, str(threads))
         if offline:
@@ -68,13 +68,13 @@ class OwnProcess:
         self.ask(make, *arguments)
 
     def ask(self, called: str | Callable[..., object], *arguments: object) -> Any:
-        """Call a method of the object, by its name, and return its result.
+        """Call a method of the object by its name, and return its result.
 
-        As long as there is no object, give the function that makes it.
+        The first call must pass the function that makes the object.
 
         Raises:
             MissingDependencyError: A module was not found.
-            RerankError: Anything else went wrong there.
+            RerankError: Any other error in the process.
         """
         try:
             self._connection.send((called, arguments))
@@ -82,8 +82,8 @@ class OwnProcess:
         except (EOFError, ConnectionError):
             self._process.join(_SECONDS_TO_END)
             raise RerankError(
-                f"its process ended with exit code {self._process.exitcode}; "
-                "-9 is a lack of memory as a rule"
+                f"the process ended with exit code {self._process.exitcode}; "
+                "-9 usually means that memory ran out"
             ) from None
         if status == "done":
             return value
@@ -114,7 +114,7 @@ def in_own_process(
     """Call a function in a separate process and return its result.
 
     Raises:
-        As `OwnProcess` does.
+        RerankError: As `OwnProcess` does.
 
     >>> in_own_process(max, 1, 2, threads=1)
     2
@@ -126,12 +126,12 @@ def in_own_process(
 
 
 def _serve(connection: Connection, threads: int, environment: dict[str, str]) -> None:
-    # Before the first request, whose unpickling may import libraries that read these.
+    # Set before the first request, because unpickling it can import libraries that read these variables.
     os.environ.update(environment)
     _keep_to_cores(threads)
     _keep_silent()
     made: list[Any] = []
-    # The other side closes the connection when it has no more to ask.
+    # The parent closes the connection after its last request.
     with suppress(EOFError, BrokenPipeError):
         make, arguments = connection.recv()
         reply = _attempt(lambda: made.append(make(*arguments)))
@@ -146,7 +146,7 @@ def _attempt(call: Callable[[], Any]) -> Reply:
         return "done", call()
     except ImportError as error:
         return "missing", _one_line(error)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other side is told
+    except Exception as error:  # noqa: BLE001 - every error is sent to the parent
         return "failed", f"{type(error).__name__}: {_one_line(error)}"
 
 
@@ -156,12 +156,12 @@ def _one_line(error: Exception) -> str:
 
 def _keep_to_cores(count: int) -> None:
     process = psutil.Process()
-    if hasattr(process, "cpu_affinity"):  # macOS has none.
+    if hasattr(process, "cpu_affinity"):  # missing on macOS
         process.cpu_affinity(process.cpu_affinity()[:count])
 
 
 def _keep_silent() -> None:
-    """Discard the bars and warnings that libraries print."""
+    """Discard the progress bars and warnings of libraries."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(nowhere, stream)

@@ -1,4 +1,4 @@
-"""The benchmark's results for a reader: tables for the terminal, pictures for a folder."""
+"""Show the benchmark's results: tables for the terminal, and pictures for a folder."""
 
 from __future__ import annotations
 
@@ -15,27 +15,36 @@ from bge_rerank.cli.bench.figures import Figures
 from bge_rerank.cli.bench.measurement import Grown, Measurement
 
 LONGEST_REASON = 80
-"""Characters of the reason why a row was not measured. The JSON holds the whole reason."""
+"""The maximum number of characters of a failure in the table. The JSON has the whole text."""
 OURS, PEER = "#1f77b4", "#b0b0b0"
-"""The colours of bars."""
+"""The colours of the bars."""
 INCHES_A_ROW = 0.28
 
 _HEADINGS = (
     "pairs/s",
-    "min to max",
-    "x FlagReranker",
-    "x fastest peer",
-    "of matmul",
-    "peak MB",
-    "above weights",
-    "start s",
-    "max diff",
-    "tau",
+    "slowest to\nfastest",
+    "speed ÷\nFlag-\nReranker",
+    "speed ÷\nbest other\npackage",
+    "% of\nmatmul\nrate",
+    "memory\n(MB)",
+    "above\nweights\n(MB)",
+    "first\nanswer\n(s)",
+    "largest\nlogit\ndifference",
+    "rank\ncorre-\nlation",
 )
+
+_NOTES = """\
+pairs/s: the median of the rounds. Speed ÷: pairs/s, divided by those of FlagReranker or of the fastest other package.
+% of matmul rate: the model's operations per second, in % of this machine's rate of matrix products (below).
+Memory: the peak of the process. Above weights: the peak during calls, minus the memory before the first call.
+First answer: the seconds from the import to the first answer.
+Largest logit difference, rank correlation (Kendall's tau): against FlagReranker, or our torch float32 without it.
+"""
+"""The explanation of the columns, under each table."""
 
 
 def comparison_table(title: str, rows: Sequence[Figures]) -> Table:
-    """Return the table of one workload, one line for each contender. A line without figures says why."""
+    """Return the table of one workload, with one line for each contender. A line without figures says why."""
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("", overflow="fold")
     for heading in _HEADINGS:
@@ -52,25 +61,24 @@ def comparison_table(title: str, rows: Sequence[Figures]) -> Table:
 
 
 def footnote(measurement: Measurement) -> str:
-    """Return the rates and times that the table's figures are compared with, in words."""
+    """Return the explanation of the columns, the machine's rates, and the time outside the model."""
     rates = ", ".join(f"{rate / 1e9:,.0f} {name}" for name, rate in measurement.matmul.items())
-    parts = ", ".join(f"{1e3 * value:.1f} ms {name}" for name, value in measurement.outside.items())
+    parts = ", ".join(f"{name} {1e3 * value:.1f} ms" for name, value in measurement.outside.items())
     share = measurement.outside_share()
     lines = [
-        f"{measurement.tokens:,} tokens, {measurement.flops / 1e9:,.0f} GFLOP without padding.",
-        f"Matrix products on this machine, in GFLOP/s: {rates}.",
-        f"Outside the forward pass, through LangChain: {parts}"
-        + ("." if share is None else f"; {share:.1%} of our fastest call."),
-        "min to max: of all rounds; max diff: of a logit from the reference's; tau: of its order.",
+        f"Rate of matrix products on this machine, in GFLOP/s: {rates}.",
+        f"Workload: {measurement.tokens:,} tokens, {measurement.flops / 1e9:,.0f} GFLOP without padding.",
+        f"Time outside the model in a call through LangChain: {parts}."
+        + ("" if share is None else f" Together: {100 * share:.1f} % of our fastest call."),
     ]
-    return "\n".join(lines) + "\n"
+    return _NOTES + "\n".join(lines) + "\n"
 
 
 def growth_table(title: str, rows: Sequence[Grown]) -> Table:
     """Return the table of seconds and memory by the number of pairs."""
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("")
-    for heading in ("pairs", "seconds", "pairs/s", "MB above weights"):
+    for heading in ("pairs", "seconds", "pairs/s", "memory above weights (MB)"):
         table.add_column(heading, justify="right")
     for row in rows:
         if row.failure:
@@ -85,19 +93,19 @@ def growth_table(title: str, rows: Sequence[Grown]) -> Table:
 
 
 def draw_comparison(title: str, workloads: Mapping[str, Sequence[Figures]], path: Path) -> None:
-    """Draw the pairs a second of all contenders, one panel for each workload. Whiskers show slowest and fastest."""
+    """Draw the pairs per second of all contenders, one panel per workload. Whiskers show slowest and fastest call."""
     rows = max(map(len, workloads.values()))
     figure = Figure(figsize=(10, len(workloads) * (rows * INCHES_A_ROW + 1)), layout="constrained")
     figure.suptitle(title)
     panels = figure.subplots(len(workloads), squeeze=False)[:, 0]
     for panel, (name, figures) in zip(panels, workloads.items(), strict=True):
         _draw_bars(panel, figures)
-        panel.set(title=name, xlabel="pairs a second")
+        panel.set(title=name, xlabel="pairs per second (line: slowest to fastest call)")
     figure.savefig(path, dpi=120)
 
 
 def draw_growth(title: str, rows: Sequence[Grown], path: Path) -> None:
-    """Draw seconds and memory above the weights by the number of pairs, one line for each contender."""
+    """Draw seconds and memory above the weights by the number of pairs, with one line for each contender."""
     figure = Figure(figsize=(10, 4), layout="constrained")
     figure.suptitle(title)
     seconds, above = figure.subplots(1, 2)
@@ -108,7 +116,7 @@ def draw_growth(title: str, rows: Sequence[Grown], path: Path) -> None:
         seconds.plot(pairs, [row.seconds for row in line], marker="o", label=name)
         above.plot(pairs, [row.above_weights_bytes / 1e6 for row in line], marker="o", label=name)
     seconds.set(xscale="log", yscale="log", xlabel="pairs", ylabel="seconds")
-    above.set(xscale="log", ylim=(0, None), xlabel="pairs", ylabel="MB above the weights")
+    above.set(xscale="log", ylim=(0, None), xlabel="pairs", ylabel="memory above weights (MB)")
     seconds.legend(fontsize="small")
     figure.savefig(path, dpi=120)
 
@@ -124,7 +132,7 @@ def _cells(row: Figures) -> tuple[str, ...]:
         f"{_number(row.slowest, '.1f')} to {_number(row.fastest, '.1f')}",
         _number(row.to_reference, ".2f"),
         _number(row.to_fastest_peer, ".2f"),
-        _number(row.matmul_share, ".0%"),
+        _number(row.matmul_share and 100 * row.matmul_share, ".0f"),
         _megabytes(row.peak_bytes),
         _megabytes(row.above_weights_bytes),
         _number(row.cold_start, ".1f"),

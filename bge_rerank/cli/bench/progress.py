@@ -1,4 +1,4 @@
-"""A progress bar on standard error. It disappears at the end."""
+"""A progress bar on standard error, which disappears at the end."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 @contextmanager
 def progress(steps: int) -> Iterator[Callable[[str], None]]:
-    """Show a bar for the block. Call the function that it yields with a name before each step."""
+    """Show a bar during the block. Call the yielded function with a name before each step."""
     columns = (
         MofNCompleteColumn(),
         BarColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.description}"),
     )
-    # Once a second, so that drawing does not slow the timed calls.
+    # One refresh per second, so that drawing does not slow the timed calls.
     with Progress(
         *columns, console=Console(stderr=True), transient=True, refresh_per_second=1
     ) as bar:

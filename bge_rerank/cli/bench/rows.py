@@ -19,9 +19,9 @@ from bge_rerank.cli.bench.workload import Workload
 from bge_rerank.errors import RerankError
 
 PROCESS_BYTES = 400 * 2**20
-"""The rough memory of a process without weights."""
+"""The approximate memory of a process without weights."""
 WEIGHTS_A_PROCESS = 2
-"""The rough number of copies of the weights in a process: while it loads, or packed for its kernels."""
+"""The approximate number of copies of the weights in a process: a second one for loading or for its kernels."""
 SHARE_OF_MEMORY = 0.6
 
 
@@ -29,8 +29,8 @@ SHARE_OF_MEMORY = 0.6
 class Row:
     """The measurements of one contender on one workload.
 
-    `failure` says why not everything was measured. `batch_size` is the best batch size, where it was
-    searched for. There is one cold start, in seconds, for each process, and one peak for each turn.
+    `failure` says why the measurement is incomplete. `batch_size` is the best batch size, if several were
+    tried. `cold_starts` has the seconds of each process, and `peaks` the memory of each turn.
     """
 
     contender: Contender
@@ -44,7 +44,7 @@ class Row:
     def take_turn(
         self, settings: Settings, files: Files, workload: Workload, timings: int, *, stays: bool
     ) -> None:
-        """Time some calls in the running process or in a new one. Note the error if there is one."""
+        """Time some calls in the running process or in a new one. Record the error if one occurs."""
         if self.failure:
             return
         try:
@@ -77,7 +77,7 @@ class Row:
             )
 
         if self.contender.batch_sizes and self.batch_size is None:
-            # In a process of its own: memory left by large batches would hide the memory of later calls.
+            # In a separate process, because memory of large batches would hide the memory of later calls.
             with subject() as tried:
                 self.batch_size = tried.ask("best_batch_size", self.contender.batch_sizes)
         process = subject(self.batch_size)
@@ -92,14 +92,14 @@ def measure_rows(
     files: Files,
     measure_rates: Callable[[], Mapping[str, float]],
 ) -> tuple[list[Row], dict[str, float]]:
-    """Let all contenders take turns, every second time in the opposite order.
+    """Let all contenders take turns, in alternating order.
 
-    If memory holds all their processes, these stay for all rounds. Otherwise each contender starts
-    a new process for each half of the rounds. `measure_rates` is called after each pass over all
-    contenders.
+    If all processes fit into memory together, they stay for all rounds. Otherwise each contender starts
+    a new process for each half of the rounds. After each pass over all contenders, `measure_rates` is
+    called.
 
     Returns:
-        One row for each contender, in order, and the median matrix-multiply rate by precision.
+        One row for each contender, in order, and the median matrix-multiply rate of each precision.
     """
     rows = [Row(contender, files.failures.get(contender.export)) for contender in contenders]
     stays = fit_together(len(rows), files)
@@ -130,7 +130,7 @@ def timings_by_pass(rounds: int, *, stays: bool) -> list[int]:
 
 
 def fit_together(processes: int, files: Files) -> bool:
-    """Return whether the machine's memory holds all contenders at once."""
+    """Return whether all contenders fit into the machine's memory together."""
     needed = processes * (PROCESS_BYTES + WEIGHTS_A_PROCESS * files.bytes_of_weights)
     return needed <= SHARE_OF_MEMORY * int(psutil.virtual_memory().total)
 

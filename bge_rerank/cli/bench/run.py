@@ -1,4 +1,4 @@
-"""The two benchmarks: contenders side by side, and time and memory by the number of pairs."""
+"""Run the two benchmarks: contenders side by side, and time and memory by the number of pairs."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ COLUMNS = 170
 def compare(
     settings: Settings, contenders: Sequence[Contender], workloads: Sequence[Workload]
 ) -> list[Measurement]:
-    """Measure contenders side by side, print a table for each workload, write `<name>.json` and `.png`.
+    """Measure contenders side by side, print a table for each workload, and write `<name>.json` and `.png`.
 
-    The files are written after each workload, so that an interrupted run keeps its finished workloads.
+    The files are written after each workload, so an interrupted run keeps the finished workloads.
 
     Raises:
         RerankError: The model could not be found, read or built.
@@ -62,7 +62,7 @@ def compare(
 def grow(
     settings: Settings, contenders: Sequence[Contender], length: str, sizes: Sequence[int]
 ) -> None:
-    """Measure time and memory by the number of pairs, print a table, write `<name>-growth.json` and `.png`.
+    """Measure time and memory by the number of pairs, print a table, and write `<name>-growth.json` and `.png`.
 
     Raises:
         RerankError: The model could not be found, read or built.

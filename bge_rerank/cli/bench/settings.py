@@ -1,4 +1,4 @@
-"""The settings of a run."""
+"""The settings of a benchmark run."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The model, the machine's part in a run, and the folder for results.
+    """The model, the resources of a run, and the folder for its results.
 
     Attributes:
-        model_name: A hub name, a folder or `"mini"`. Ignored with a geometry.
-        geometry: A name of `GEOMETRIES`, to build with random weights instead of the model.
-        max_length: The longest sequence in tokens. `None` takes the model's, 1,024 at most.
+        model_name: A hub repository, a folder or `"mini"`. Ignored with a geometry.
+        geometry: A name of `GEOMETRIES`, to measure random weights instead of the model.
+        max_length: The maximum length of a pair in tokens. `None` takes the model's, but at most 1,024.
         rounds: The number of timed calls of each contender on each workload.
         threads: The number of cores and threads of each contender.
-        device: The device of the contenders, by torch's name: `"cpu"`, `"cuda"`, `"cuda:1"`.
+        device: Torch's name of the contenders' device: `"cpu"`, `"cuda"`, `"cuda:1"`.
     """
 
     model_name: str

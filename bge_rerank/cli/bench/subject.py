@@ -1,4 +1,4 @@
-"""A contender that is loaded, warmed up and timed, in its separate process."""
+"""A contender that is loaded, warmed up and timed, in a separate process."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from bge_rerank.cli.bench.workload import Workload
 
 WARM_UP_DOCUMENTS = 8
 TRIES = {"cpu": 1, "cuda": 2}
-"""Calls of each batch size, by the kind of device. The fastest counts: on CUDA the first call of a size
-allocates memory and loads kernels."""
+"""The number of calls with each batch size, by the kind of device. The fastest call counts. On CUDA the first
+call with a size is slow, because it allocates memory and loads kernels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ class Peak:
     """The memory of a contender in bytes, on the device where it computes.
 
     Attributes:
-        total: The most memory at a time, loading included.
-        above_weights: The most memory during calls, less the memory after the first answer, which
-            holds weights and libraries.
+        total: The peak, loading included.
+        above_weights: The peak during calls, minus the memory after the first answer (weights and
+            libraries).
     """
 
     total: int
@@ -53,10 +53,15 @@ class Subject:
         *,
         batch_size: int | None = None,
     ) -> None:
-        """Load the contender, answer once, warm up.
+        """Load the contender, answer once, and warm up.
 
-        The folder has the weights, or the export that the contender reads. Sequences are at most
-        `max_length` tokens long. Without a batch size, the contender takes its own default.
+        Args:
+            contender: The contender.
+            folder: The folder of the weights, or of the export that the contender reads.
+            max_length: The maximum length of a pair in tokens.
+            workload: The texts to rank.
+            device: Torch's name of the device.
+            batch_size: The batch size. `None` takes the contender's default.
 
         Raises:
             ImportError: A module that it needs is missing.
@@ -81,9 +86,9 @@ class Subject:
         return self._cold_start
 
     def best_batch_size(self, batch_sizes: Sequence[int]) -> int:
-        """Return the fastest batch size on the first documents, which fill the largest batch twice.
+        """Return the fastest batch size. Each ranks the documents of two batches of the largest size.
 
-        Do not measure memory after this.
+        The memory measured after this is wrong.
         """
 
         def seconds(batch_size: int) -> float:
@@ -93,7 +98,7 @@ class Subject:
         return min(batch_sizes, key=seconds)
 
     def run(self, count: int | None = None) -> Run:
-        """Rank the first `count` documents once, or all of them."""
+        """Rank the first `count` documents once, or all documents."""
         documents = self._workload.documents[:count]
         started = time.perf_counter()
         scores = self._rank(self._workload.query, documents, **self._options)

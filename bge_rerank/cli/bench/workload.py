@@ -1,4 +1,4 @@
-"""The texts to rank: one query and documents of a given length, from the demo collection's words."""
+"""The texts to rank: one query, and documents of a given length made from the demo collection."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from bge_rerank.data.demo import demo_collection
 from bge_rerank.errors import ConfigurationError
 
 LENGTHS = {"short": (10, 60), "mixed": (10, 450), "long": (300, 450)}
-"""The number of words of the shortest and of the longest document."""
+"""The minimum and maximum number of words of a document."""
 
 SEED = 20
-"""It differs from the seed of the calibration pairs of int8 exports."""
+"""Not the seed of the calibration pairs of int8 exports, so that the texts differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One call to a reranker. `length` is a name of `LENGTHS`; no two documents are equal."""
+    """The texts of one call to a reranker. `length` is a name of `LENGTHS`. All documents differ."""
 
     length: str
     query: str
@@ -30,9 +30,9 @@ class Workload:
 
 
 def make_workload(length: str, depth: int) -> Workload:
-    """Draw documents: running words of the demo collection's passages, lengths even on a log scale.
+    """Draw documents: consecutive words of the demo collection, with lengths even on a logarithmic scale.
 
-    The documents are the same each time. A lower depth gives the first documents of a greater one.
+    Every call draws the same documents. A smaller depth returns the first documents of a larger depth.
 
     Raises:
         ConfigurationError: The length is unknown, or the depth is below 1.
@@ -42,14 +42,14 @@ def make_workload(length: str, depth: int) -> Workload:
     ('20 short documents', 20)
     """
     if length not in LENGTHS:
-        raise ConfigurationError(f"unknown length {length!r}; choose one of {', '.join(LENGTHS)}")
+        raise ConfigurationError(f"length is {length!r}; choose one of {', '.join(LENGTHS)}")
     if depth < 1:
         raise ConfigurationError(f"depth is {depth}; give 1 or more documents")
     collection = demo_collection()
     words = " ".join(passage.text for passage in collection.passages).split()
     draw = random.Random(SEED)  # noqa: S311 - samples, no secrets
     documents: dict[str, None] = {}
-    # Some contenders score equal documents once, others twice.
+    # All documents must differ, because some contenders score equal documents only once.
     while len(documents) < depth:
         documents[_running_words(words, *LENGTHS[length], draw)] = None
     return Workload(length, next(iter(collection.questions.values())), tuple(documents))

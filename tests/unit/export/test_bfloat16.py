@@ -1,4 +1,4 @@
-"""Norms without gain and shift: the same logits, and the model that they are made of is as it was."""
+"""The rewritten models compute the same logits, and the original model does not change."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ MASK[1, 13:] = 0
 
 @pytest.fixture(params=["BERT", "XLM-RoBERTa"])
 def model(request: pytest.FixtureRequest, tiny_reranker: Path) -> Any:
-    """A classifier of each family, its norms' gains and shifts unlike 1 and 0."""
+    """Return a classifier of each family, with norms whose gains and shifts are not 1 and 0."""
     name = "mini" if request.param == "BERT" else str(tiny_reranker)
     classifier = TorchScorer(ScorerConfig(name, "torch", device="cpu", dtype="float32")).model
     torch.manual_seed(1)
@@ -39,7 +39,7 @@ def logits(classifier: Any) -> list[float]:
 
 
 @pytest.mark.parametrize("rewrite", [with_norms_folded, with_logit_as_sum])
-def test_a_rewritten_model_computes_the_same_and_the_model_stays_as_it_was(
+def test_a_rewritten_model_computes_the_same_and_the_original_does_not_change(
     model: Any, rewrite: Any
 ) -> None:
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
@@ -59,7 +59,7 @@ def test_no_norm_has_gain_or_shift_and_keys_and_values_no_bias(model: Any) -> No
         assert not layer.attention.self.value.bias.any()
 
 
-def test_the_logit_is_no_matrix_product(model: Any) -> None:
+def test_the_last_matrix_product_is_replaced(model: Any) -> None:
     def products(classifier: Any) -> int:
         return sum(isinstance(module, torch.nn.Linear) for module in classifier.modules())
 

@@ -25,7 +25,7 @@ def graph_of_two_lookups() -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
 
 
-def test_a_lookup_gives_its_rows_as_float16_rounds_them_and_others_stay() -> None:
+def test_only_the_named_lookup_returns_rows_rounded_to_float16() -> None:
     model = graph_of_two_lookups()
     with_table_in_half(model, "words")
     onnx.checker.check_model(model, full_check=True)

@@ -42,7 +42,7 @@ def mini() -> TorchScorer:
     return torch_scorer("mini")
 
 
-def test_a_model_with_its_outliers_apart_computes_the_same(mini: TorchScorer) -> None:
+def test_a_model_with_separate_outliers_computes_the_same(mini: TorchScorer) -> None:
     before = logits(mini.model)
     divided = with_outliers_apart(mini.model, samples(mini))
     assert logits(divided) == pytest.approx(before, abs=1e-5)
@@ -52,14 +52,14 @@ def test_a_model_with_its_outliers_apart_computes_the_same(mini: TorchScorer) ->
     ]
 
 
-def test_the_model_itself_stays_whole(mini: TorchScorer) -> None:
+def test_the_original_model_does_not_change(mini: TorchScorer) -> None:
     before = logits(mini.model)
     with_outliers_apart(mini.model, samples(mini)[:1])
     assert logits(mini.model) == before
     assert [widths(layer) for layer in mini.model.base_model.encoder.layer] == [[1536]] * 6
 
 
-def test_a_narrow_feed_forward_is_divided_in_halves_at_most(tiny_reranker: Path) -> None:
+def test_at_most_half_of_a_narrow_feed_forward_are_outliers(tiny_reranker: Path) -> None:
     scorer = torch_scorer(tiny_reranker)
     neurons = scorer.model.config.intermediate_size
     divided = with_outliers_apart(scorer.model, samples(scorer))
@@ -69,7 +69,7 @@ def test_a_narrow_feed_forward_is_divided_in_halves_at_most(tiny_reranker: Path)
     assert widths(first) == sorted([apart, neurons - apart])
 
 
-def test_the_neurons_that_fire_most_are_the_ones_apart(tiny_reranker: Path) -> None:
+def test_the_neurons_with_the_largest_activations_are_the_outliers(tiny_reranker: Path) -> None:
     scorer = torch_scorer(tiny_reranker)
     dense = scorer.model.base_model.encoder.layer[0].intermediate.dense
     with torch.no_grad():
@@ -82,8 +82,7 @@ def test_the_neurons_that_fire_most_are_the_ones_apart(tiny_reranker: Path) -> N
     assert (apart.bias == 40.0).sum() == 2
 
 
-def test_extremes_of_all_samples_count(mini: TorchScorer) -> None:
-    """Those of several samples are the further ones of each alone."""
+def test_the_extremes_of_several_samples_are_the_extremes_of_all(mini: TorchScorer) -> None:
     product = mini.model.base_model.encoder.layer[0].output.dense
     one, other, *_ = samples(mini)
     [both], [first], [second] = (

@@ -1,4 +1,4 @@
-"""Rounding with feedback: 8 bits hold the weights, and products change less than by the nearest number."""
+"""Rounding with feedback gives weights that 8 bits hold, and smaller errors than rounding to the nearest number."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from bge_rerank.export.rounding import LARGEST, rounded
 
 
 def activations(channels: int, seed: int) -> torch.Tensor:
-    """Rows whose channels rise and fall together, of unequal size."""
+    """Draw rows whose channels are correlated and differ in size."""
     draw = torch.Generator().manual_seed(seed)
     causes = torch.randn(400, 4, generator=draw) @ torch.randn(4, channels, generator=draw)
     return causes + 0.1 * torch.randn(400, channels, generator=draw)
@@ -43,7 +43,7 @@ def test_products_change_less_than_with_the_nearest_numbers(channels: int) -> No
     assert error(rounded(weight, rows.T.cov())) < 0.5 * error(nearest)
 
 
-def test_channels_that_have_nothing_to_do_with_each_other_are_rounded_to_the_nearest() -> None:
+def test_uncorrelated_channels_are_rounded_to_the_nearest_number() -> None:
     weight = torch.randn(5, 40, generator=torch.Generator().manual_seed(3))
     nearest = (weight / steps(weight)).round() * steps(weight)
     assert torch.allclose(rounded(weight, torch.eye(40)), nearest, atol=1e-6)

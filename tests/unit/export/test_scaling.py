@@ -1,4 +1,4 @@
-"""Products made ready for 8 bits: nearly the same logits, evenly used ranges, and the model as it was."""
+"""Models that are prepared for 8 bits compute nearly the same logits, and the original model does not change."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +29,7 @@ def logits(model: Any) -> list[float]:
 
 @pytest.fixture(scope="module", params=["BERT", "XLM-RoBERTa"])
 def divided(request: pytest.FixtureRequest, tiny_reranker: Path) -> tuple[Any, list[EncodedPair]]:
-    """A model of each family with its outliers apart, and samples."""
+    """Return a model of each family with separate outliers, and samples."""
     name = "mini" if request.param == "BERT" else str(tiny_reranker)
     scorer = TorchScorer(ScorerConfig(name, "torch", device="cpu", dtype="float32"))
     samples = PairEncoder(scorer.tokenizer.backend_tokenizer, scorer.max_length).encode(PAIRS)
@@ -38,7 +38,7 @@ def divided(request: pytest.FixtureRequest, tiny_reranker: Path) -> tuple[Any, l
 
 @pytest.fixture(scope="module")
 def scaled(divided: tuple[Any, list[EncodedPair]]) -> Any:
-    """The same model with its products scaled."""
+    """Return the same model with scaled products."""
     return with_products_scaled(*divided)
 
 
@@ -46,7 +46,7 @@ def scaled_products(model: Any) -> list[ScaledLinear]:
     return [module for module in model.modules() if isinstance(module, ScaledLinear)]
 
 
-def test_but_for_the_rounding_it_computes_the_same(
+def test_without_the_rounding_a_scaled_model_computes_the_same(
     divided: tuple[Any, Sequence[EncodedPair]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, samples = divided
@@ -54,35 +54,35 @@ def test_but_for_the_rounding_it_computes_the_same(
     assert logits(with_products_scaled(model, samples)) == pytest.approx(logits(model), abs=1e-4)
 
 
-def test_the_rounding_changes_little_and_the_model_itself_nothing(
+def test_the_rounding_changes_logits_little_and_the_original_model_not_at_all(
     divided: tuple[Any, Sequence[EncodedPair]],
 ) -> None:
     model, samples = divided
     before = logits(model)
     scaled = logits(with_products_scaled(model, samples))
     assert scaled != before
-    # A single row of the tiny model, whose random weights are large, moves by chance up to 1.
+    # The tiny model has large random weights, so a single logit can change by up to 1.
     assert (torch.tensor(scaled) - torch.tensor(before)).abs().median() < 0.15
     assert logits(model) == before
     assert scaled_products(model) == []
 
 
 @pytest.mark.parametrize("divided", ["BERT"], indirect=True)
-def test_the_rounding_moves_no_logit_of_a_trained_model_far(
+def test_the_rounding_changes_every_logit_of_a_trained_model_little(
     divided: tuple[Any, Sequence[EncodedPair]], scaled: Any
 ) -> None:
     model, _ = divided
     assert logits(scaled) == pytest.approx(logits(model), abs=0.2)
 
 
-def test_every_layer_s_products_are_scaled_but_the_first_feed_forward_s_and_the_last_token_s(
+def test_all_products_are_scaled_except_those_that_stay_in_float(
     divided: tuple[Any, Sequence[EncodedPair]], scaled: Any
 ) -> None:
     layers = len(divided[0].base_model.encoder.layer)
     assert len(scaled_products(scaled)) == 6 * (layers - 1) - 1 + 2
 
 
-def test_what_reads_the_same_input_scales_it_alike(scaled: Any) -> None:
+def test_products_with_the_same_input_share_scale_and_shift(scaled: Any) -> None:
     first, *_ = scaled.base_model.encoder.layer
     query, key = first.attention.self.query, first.attention.self.key
     assert torch.equal(query._factor, key._factor)
@@ -99,7 +99,7 @@ def test_each_channel_is_centred() -> None:
     assert torch.allclose(ends[0], -ends[1], atol=1e-5)
 
 
-def test_in_the_mean_rounded_weights_give_what_the_exact_ones_gave() -> None:
+def test_rounded_weights_keep_the_mean_of_the_product() -> None:
     torch.manual_seed(5)
     rows = torch.randn(500, 24) * torch.linspace(0.1, 9, 24) + 3
     linear = torch.nn.Linear(24, 7)
@@ -111,7 +111,7 @@ def test_in_the_mean_rounded_weights_give_what_the_exact_ones_gave() -> None:
         assert not torch.allclose(product(rows), linear(rows), atol=1e-4)
 
 
-def test_a_channel_that_never_moves_does_no_harm() -> None:
+def test_a_constant_channel_causes_no_error() -> None:
     rows = torch.zeros(10, 4)
     linear = torch.nn.Linear(4, 2)
     seen = Activations()
@@ -120,7 +120,7 @@ def test_a_channel_that_never_moves_does_no_harm() -> None:
     assert torch.allclose(product(rows), linear(rows), atol=1e-5)
 
 
-def test_statistics_of_parts_are_those_of_the_whole() -> None:
+def test_statistics_do_not_depend_on_the_division_into_parts() -> None:
     rows = torch.randn(90, 5, generator=torch.Generator().manual_seed(4))
     seen = Activations()
     for part in rows.split(40):
@@ -131,14 +131,14 @@ def test_statistics_of_parts_are_those_of_the_whole() -> None:
     assert torch.allclose(seen.covariance, rows.T.cov(correction=0), atol=1e-5)
 
 
-def test_a_channel_far_from_zero_keeps_its_variance() -> None:
+def test_the_variance_of_a_channel_far_from_zero_is_exact() -> None:
     rows = torch.randn(5_000, 3, generator=torch.Generator().manual_seed(8)) * 0.01 + 100
     seen = Activations()
     seen.add(rows)
     assert torch.allclose(seen.covariance, rows.double().T.cov(correction=0).float(), rtol=1e-3)
 
 
-def test_nothing_watches_the_products_afterwards(
+def test_observing_leaves_no_hooks_behind(
     divided: tuple[Any, Sequence[EncodedPair]],
 ) -> None:
     model, samples = divided
@@ -148,8 +148,8 @@ def test_nothing_watches_the_products_afterwards(
     assert not key._forward_pre_hooks
 
 
-def test_what_is_rounded_is_rounded_again_to_itself() -> None:
-    """So that whoever takes 8 bits of the weights afterwards finds these ones."""
+def test_rounding_rounded_weights_changes_nothing() -> None:
+    """NNCF rounds the weights once more, and must get the same numbers."""
     weight = torch.randn(6, 30, generator=torch.Generator().manual_seed(6))
     once = rounded(weight, torch.eye(30))
     assert torch.allclose(rounded(once, torch.eye(30)), once, atol=1e-6)

@@ -1,4 +1,4 @@
-"""The application names no host that a request names."""
+"""The application never redirects to a host that a request names."""
 
 import httpx
 import pytest
@@ -9,7 +9,7 @@ from counted_scorer import Counted
 
 
 @pytest.mark.parametrize("path", ["/health/", "/rerank/", "/static-offline-docs"])
-async def test_a_path_with_another_slash_is_not_redirected_to_the_host_of_the_request(
+async def test_a_path_with_a_wrong_slash_is_not_redirected_to_the_host_of_the_request(
     path: str,
 ) -> None:
     transport = httpx.ASGITransport(create_app(Counted(), ServerOptions(model_name="m")))

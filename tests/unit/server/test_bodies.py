@@ -1,4 +1,4 @@
-"""Bodies are bounded in bytes and in time, one by one and all together; what has left is not held."""
+"""The size and time of each body are limited, and the size of all bodies together."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -17,7 +17,7 @@ WHOLE = [b"a" * LARGEST]
 
 
 class Client:
-    """Sends parts of a body, and then leaves or stays without a word."""
+    """A client that sends parts of a body, and then disconnects or stays silent."""
 
     def __init__(self, parts: Sequence[bytes], *, whole: bool = True, leaves: bool = False) -> None:
         self.parts = list(parts)
@@ -41,7 +41,7 @@ def received() -> Bodies:
 
 @asynccontextmanager
 async def half_sent(received: Bodies, count: int) -> AsyncIterator[None]:
-    """Hold bodies that have come but for their ends."""
+    """Start some bodies, and never send their ends."""
 
     async def receive() -> None:
         async with received.received(Client(WHOLE, whole=False)):
@@ -55,13 +55,13 @@ async def half_sent(received: Bodies, count: int) -> AsyncIterator[None]:
     await asyncio.gather(*running, return_exceptions=True)
 
 
-async def test_a_body_is_held_while_it_is_worked_on(received: Bodies) -> None:
+async def test_a_body_counts_until_its_request_is_answered(received: Bodies) -> None:
     async with received.received(Client([b"abc", b"", b"de"])) as body:
         assert (body, received.held) == (b"abcde", 5)
     assert received.held == 0
 
 
-async def test_large_bodies_beyond_ten_are_refused_and_small_ones_still_taken(
+async def test_an_eleventh_large_body_is_refused_and_a_small_one_is_received(
     received: Bodies,
 ) -> None:
     async with half_sent(received, 10):
@@ -78,14 +78,14 @@ async def test_large_bodies_beyond_ten_are_refused_and_small_ones_still_taken(
         assert len(body) == LARGEST
 
 
-async def test_a_body_whose_client_left_is_not_handed_on(received: Bodies) -> None:
+async def test_a_body_whose_client_disconnected_is_not_passed_on(received: Bodies) -> None:
     with pytest.raises(RefusedError) as refused:
         async with received.received(Client([b"{}"], whole=False, leaves=True)):
-            pytest.fail("handed on")
+            pytest.fail("passed on")
     assert (refused.value.kind, received.held) == ("Gone", 0)
 
 
-async def test_a_body_that_stands_still_is_given_up(
+async def test_a_body_that_stops_arriving_is_refused(
     received: Bodies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bodies, "STALL_SECONDS", 0.05)
@@ -95,7 +95,7 @@ async def test_a_body_that_stands_still_is_given_up(
     assert (refused.value.kind, received.held) == ("Timeout", 0)
 
 
-async def test_a_body_that_drips_is_given_up_when_the_time_of_a_request_is_over() -> None:
+async def test_a_slow_body_is_refused_after_the_maximum_time_of_a_request() -> None:
     received = Bodies(Limits(max_seconds=0.2))
 
     async def drip() -> Any:

@@ -1,4 +1,4 @@
-"""Connections that wait, send too much of a head, or take no answer are ended; others are served."""
+"""Connections end if they stay silent, send too large a head, or do not read their answers."""
 
 import asyncio
 import socket
@@ -15,12 +15,12 @@ from bge_rerank.server.options import Limits
 
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n"
 SLOW = 20.0
-"""Seconds after which a test gives up."""
+"""The timeout of a test, in seconds."""
 LARGE = 20_000_000
 
 
 class App:
-    """Answers with as many bytes as it is told, and notes the paths asked for."""
+    """An application that answers with `size` bytes, and records the requested paths."""
 
     def __init__(self, size: int = 0) -> None:
         self.size = size
@@ -36,7 +36,7 @@ class App:
 
 
 async def until(happened: Callable[[], bool]) -> None:
-    """Wait for what uvicorn shows by its state alone."""
+    """Poll a condition, because uvicorn signals no events."""
     async with asyncio.timeout(SLOW):
         while not happened():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -47,7 +47,7 @@ Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWrite
 
 @asynccontextmanager
 async def serving(app: App) -> AsyncIterator[tuple[uvicorn.Server, Connect]]:
-    """Yield a server on this loop, and what connects to it."""
+    """Yield a server on this loop, and a function that connects to it."""
     config = uvicorn.Config(
         app, "127.0.0.1", 0, log_level="critical", lifespan="off", **bounds(Limits(max_seconds=1))
     )
@@ -78,12 +78,12 @@ def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def answer(reader: asyncio.StreamReader) -> bytes:
-    """Return all that comes until the connection ends."""
+    """Return all bytes until the connection ends."""
     return await asyncio.wait_for(reader.read(), SLOW)
 
 
 @pytest.mark.parametrize("sent", [b"", b"\r\n", GET], ids=["nothing", "an empty line", "half"])
-async def test_a_head_that_does_not_come_ends_the_connection(
+async def test_a_connection_without_a_complete_head_ends(
     monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.1)
@@ -93,7 +93,7 @@ async def test_a_head_that_does_not_come_ends_the_connection(
         assert (await answer(reader)).startswith(b"HTTP/1.1 408 ")
 
 
-async def test_a_head_that_drips_ends_the_connection_after_an_answer_too(
+async def test_a_connection_with_a_slow_second_head_ends_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.3)
@@ -105,7 +105,7 @@ async def test_a_head_that_drips_ends_the_connection_after_an_answer_too(
         while not ended.done():
             writer.write(b"\r\n")
             await asyncio.sleep(0.01)
-        # What was written to an ended connection resets it, before the answer is read or after.
+        # A write to an ended connection resets it, sometimes before the answer is read.
         with suppress(ConnectionResetError):
             assert (await ended).startswith(b"HTTP/1.1 408 ")
 
@@ -115,7 +115,7 @@ async def test_a_head_that_drips_ends_the_connection_after_an_answer_too(
     [GET + b"a: ", GET, b"GET /", b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n"],
     ids=["a value", "headers", "a path", "trailers"],
 )
-async def test_a_head_without_end_is_cut_off(start: bytes) -> None:
+async def test_a_connection_with_an_endless_head_ends(start: bytes) -> None:
     async with serving(App()) as (_, connect):
         reader, writer = await connect()
         writer.write(start)
@@ -129,7 +129,7 @@ async def test_a_head_without_end_is_cut_off(start: bytes) -> None:
         ended.cancel()
 
 
-async def test_a_large_body_is_not_taken_for_a_head() -> None:
+async def test_a_large_body_does_not_count_as_a_head() -> None:
     async with serving(App()) as (_, connect):
         reader, writer = await connect()
         writer.write(b"POST / HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % LARGE + b"a" * LARGE)
@@ -144,7 +144,9 @@ async def test_pipelined_requests_are_all_answered() -> None:
         assert (await answer(reader)).count(b"200 OK") == 5_001
 
 
-async def test_an_answer_that_nobody_takes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_connection_whose_client_does_not_read_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(connections, "UNSENT_SECONDS", 0.1)
     async with serving(App(LARGE)) as (server, connect):
         _, writer = await connect()
@@ -156,7 +158,7 @@ async def test_an_answer_that_nobody_takes_is_given_up(monkeypatch: pytest.Monke
         await until(lambda: not server.server_state.connections)
 
 
-async def test_the_connection_that_waits_longest_makes_room(
+async def test_beyond_the_maximum_the_longest_waiting_connection_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(connections, "most_connections", lambda: 3)
@@ -175,7 +177,7 @@ async def test_the_connection_that_waits_longest_makes_room(
 @pytest.mark.parametrize(
     ("files", "most"), [(-1, 1_000), (20_000, 1_000), (1_024, 924), (256, 156), (64, 32)]
 )
-def test_connections_leave_files_for_the_rest(
+def test_the_maximum_of_connections_leaves_open_files_for_the_rest_of_the_process(
     monkeypatch: pytest.MonkeyPatch, files: int, most: int
 ) -> None:
     monkeypatch.setattr("resource.getrlimit", lambda _: (files, files))

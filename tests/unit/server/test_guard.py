@@ -1,4 +1,4 @@
-"""The guard refuses before anything behind it is asked, and lets a body through unchanged."""
+"""The guard refuses requests before the application sees them, and passes on bodies unchanged."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ LIMITS = Limits(max_body_bytes=10)
 
 
 class Behind:
-    """An application that notes the bodies it got, and waits for what comes after them."""
+    """An application that records the bodies that it receives, and the messages after them."""
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
@@ -37,7 +37,7 @@ def answer(
     api_key: str | None = None,
     limits: Limits = LIMITS,
 ) -> list[dict[str, Any]]:
-    """Return the messages of an answer; the client goes away after its request."""
+    """Return the messages of an answer. The client disconnects after its request."""
     coming = [
         {"type": "http.request", "body": chunk, "more_body": number < len(chunks) - 1}
         for number, chunk in enumerate(chunks)
@@ -62,7 +62,7 @@ def ask(behind: Behind, chunks: Sequence[bytes], *rest: Any, **more: Any) -> tup
     return start["status"], body["body"]
 
 
-def test_a_body_in_chunks_comes_through_whole_and_the_client_is_still_heard() -> None:
+def test_a_body_in_chunks_arrives_whole_and_a_later_disconnect_is_seen() -> None:
     behind = Behind()
     assert ask(behind, [b"abc", b"", b"defg"])[0] == 200
     assert behind.bodies == [b"abcdefg"]
@@ -79,23 +79,25 @@ def test_a_body_in_chunks_comes_through_whole_and_the_client_is_still_heard() ->
         ([b"1"], {"content-length": "1" * 5_000}),
     ],
 )
-def test_a_body_that_is_too_large_reaches_nobody(
+def test_a_body_that_is_too_large_does_not_reach_the_application(
     chunks: list[bytes], headers: dict[str, str]
 ) -> None:
     behind = Behind()
     status, body = ask(behind, chunks, headers)
     assert (status, behind.bodies) == (413, [])
-    assert json.loads(body)["error"] == "the body is larger than 10 bytes"
+    assert json.loads(body)["error"] == (
+        "the body is larger than 10 bytes; send fewer or shorter texts"
+    )
 
 
 @pytest.mark.parametrize(
     "sent", ["", "right", "Bearer", "Bearer wrong", "bearer right", "Bearer rightt"]
 )
-def test_without_the_key_nobody_is_reached(sent: str) -> None:
+def test_a_request_without_the_right_key_does_not_reach_the_application(sent: str) -> None:
     behind = Behind()
     status, body = ask(behind, [b"1"], {"authorization": sent}, path="/v1/rerank", api_key="right")
     assert (status, behind.bodies) == (401, [])
-    assert "bearer token" in json.loads(body)["message"]
+    assert "API key is missing or wrong" in json.loads(body)["message"]
 
 
 @pytest.mark.parametrize(
@@ -108,11 +110,11 @@ def test_without_the_key_nobody_is_reached(sent: str) -> None:
         ("/static-offline-docs", 401),
     ],
 )
-def test_the_door_is_open_without_a_key(path: str, status: int) -> None:
+def test_only_open_paths_need_no_key(path: str, status: int) -> None:
     assert ask(Behind(), [b""], path=path, api_key="right")[0] == status
 
 
-def test_what_is_refused_for_want_of_room_may_be_sent_again_in_a_second(
+def test_a_429_asks_the_client_to_retry_after_a_second(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(bodies, "BODIES_AT_ONCE", 0)
@@ -122,12 +124,12 @@ def test_what_is_refused_for_want_of_room_may_be_sent_again_in_a_second(
     assert (b"retry-after", b"1") in start["headers"]
 
 
-def test_who_has_no_key_is_told_how_it_is_sent() -> None:
+def test_a_401_names_the_scheme_of_the_key() -> None:
     start, _ = answer(Behind(), [b"1"], path="/info", api_key="right")
     assert (b"www-authenticate", b"Bearer") in start["headers"]
 
 
-def test_an_open_page_gets_no_body_read_for_it() -> None:
+def test_the_guard_does_not_read_the_bodies_of_open_paths() -> None:
     behind = Behind()
     assert ask(behind, [b"1" * 11, b"2"], path="/health", api_key="right")[0] == 200
     assert behind.bodies == [b"1" * 11]

@@ -1,4 +1,4 @@
-"""A body is parsed once, off the event loop if it is large, and refused before its items are checked."""
+"""A body is parsed once, a large one in a thread, and its texts are counted before they are checked."""
 
 import asyncio
 import gc
@@ -25,7 +25,7 @@ JSON = {"content-type": "application/json"}
 
 
 class Parsing:
-    """Notes each parse: its thread, and how many ran at once."""
+    """A recorder of parses: their threads, and how many ran at the same time."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.threads: list[int] = []
@@ -51,7 +51,7 @@ def parsing(monkeypatch: pytest.MonkeyPatch) -> Parsing:
 
 
 async def post(*bodies: Any, path: str = "/rerank", max_texts: int = 3) -> list[httpx.Response]:
-    """Return the answers to bodies, which are sent at the same time."""
+    """Send bodies at the same time, and return their answers."""
     options = ServerOptions(model_name="m", limits=Limits(max_texts=max_texts))
     transport = httpx.ASGITransport(create_app(Counted(), options))
     async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
@@ -79,7 +79,7 @@ async def test_large_bodies_are_parsed_off_the_event_loop_one_at_a_time(parsing:
 async def test_texts_are_counted_before_they_are_checked(path: str) -> None:
     [answer] = await post({"query": 7, "documents": [1, 2, 3, 4]}, path=path)
     assert answer.status_code == 422
-    assert "batch size 4 > maximum allowed batch size 3" in answer.text
+    assert "the request has 4 texts; send 3 or fewer" in answer.text
 
 
 @pytest.mark.parametrize("request_type", REQUESTS)
@@ -101,20 +101,20 @@ def test_the_first_bad_text_ends_the_check(request_type: type[BaseModel]) -> Non
         (b'{"query": "q", "texts": ["half a pair: \\ud800"]}', "hex escape"),
     ],
 )
-async def test_what_is_not_json_is_told_why(content: bytes, message: str) -> None:
+async def test_the_error_for_a_body_that_is_not_json_says_why(content: bytes, message: str) -> None:
     [answer] = await post(content)
     assert (answer.status_code, answer.json()["error_type"]) == (422, "Validation")
-    assert answer.json()["error"].startswith("the body cannot be read as JSON: ")
+    assert answer.json()["error"].startswith("the body is not JSON: ")
     assert message in answer.json()["error"]
 
 
-async def test_a_byte_order_mark_is_left_out() -> None:
+async def test_a_byte_order_mark_is_ignored() -> None:
     [answer] = await post(b"\xef\xbb\xbf" + b'{"query": "q", "texts": ["a"]}')
     assert answer.status_code == 200
 
 
 def request_of(body: Any, *after: str) -> JsonRequest:
-    """Return a request whose body has come; then come messages of some types."""
+    """Return a request with a body, followed by messages of the types in `after`."""
     parts = [{"type": "http.request", "body": json.dumps(body).encode(), "more_body": False}]
     coming = [*parts, *({"type": kind} for kind in after)]
     state = SimpleNamespace(max_texts=3, parsing=asyncio.Lock())
@@ -126,20 +126,20 @@ def request_of(body: Any, *after: str) -> JsonRequest:
     return JsonRequest({"type": "http", "path": "/rerank", "headers": [], "app": app}, receive)
 
 
-async def test_a_large_body_whose_client_has_gone_is_not_parsed(parsing: Parsing) -> None:
-    with pytest.raises(RefusedError, match="gone"):
+async def test_a_large_body_whose_client_disconnected_is_not_parsed(parsing: Parsing) -> None:
+    with pytest.raises(RefusedError, match="disconnected"):
         await request_of({"texts": [LARGE]}, "http.disconnect").json()
     assert parsing.threads == []
 
 
-async def test_what_no_dialect_reads_is_not_kept() -> None:
+async def test_unknown_fields_are_dropped() -> None:
     document = {"text": "a", "other": [[]] * 9}
     request = request_of({"query": "q", "documents": [document, "b", {}], "other": [[]] * 9})
     assert await request.json() == {"query": "q", "documents": [{"text": "a"}, "b", {}]}
 
 
 @pytest.mark.parametrize("collects", [True, False])
-def test_garbage_is_collected_after_a_parse_as_before(collects: bool) -> None:
+def test_garbage_collection_is_as_before_after_a_parse(collects: bool) -> None:
     (gc.enable if collects else gc.disable)()
     try:
         json_bodies.parsed_json(b"[]")

@@ -1,4 +1,4 @@
-"""The metrics count each pass over the model, with its pairs."""
+"""The metrics count each pass over the model, and its pairs."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ async def stays() -> None:
     await asyncio.Event().wait()
 
 
-async def test_each_pass_over_the_model_is_counted_with_its_pairs() -> None:
+async def test_the_metrics_count_passes_and_pairs() -> None:
     scorer = Counted()
     service = RankingService(scorer, Limits(), pass_pairs=4, wait_ms=1.0)
     await service.rank("q", ["a" * (1 + place) for place in range(10)], stays)

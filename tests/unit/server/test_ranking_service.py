@@ -1,4 +1,4 @@
-"""Counting tokens, which `truncate: false` asks for, is bounded as ranking is."""
+"""The count of tokens for `truncate: false` has the same limits as ranking."""
 
 import asyncio
 import threading
@@ -14,7 +14,7 @@ from counted_scorer import Counted, Pairs
 
 
 class Counting(Counted):
-    """Tells what it would cut: nothing, but of texts with an `x`."""
+    """A scorer that would truncate one token for each `x` of a text."""
 
     def __init__(self, begin: Callable[[], object] = lambda: None) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranking_service, "COUNTED_CHARACTERS", 10)
 
 
-async def test_tokens_are_counted_a_few_characters_at_a_time() -> None:
+async def test_tokens_are_counted_in_pieces_of_limited_size() -> None:
     scorer = Counting()
     texts = ["aaaa", "bbbb", "c" * 50, "d", "e"]
     ranking = await service_of(scorer).rank("q", texts, stays, truncate=False)
@@ -52,7 +52,7 @@ async def test_tokens_are_counted_a_few_characters_at_a_time() -> None:
     assert scorer.counted == [2, 1, 2]
 
 
-async def test_a_text_that_would_be_cut_is_named_by_its_place_and_ends_the_count() -> None:
+async def test_the_first_text_that_is_too_long_is_named_and_ends_the_count() -> None:
     scorer = Counting()
     with pytest.raises(RefusedError, match="text 3 are 2 tokens too long"):
         await service_of(scorer).rank(
@@ -61,7 +61,7 @@ async def test_a_text_that_would_be_cut_is_named_by_its_place_and_ends_the_count
     assert scorer.counted == [2, 2]
 
 
-async def test_a_client_that_leaves_ends_the_count_and_waits_no_more() -> None:
+async def test_a_disconnect_ends_the_count_and_empties_the_queue() -> None:
     began, let_go = threading.Event(), threading.Event()
 
     def begin() -> None:
@@ -73,7 +73,7 @@ async def test_a_client_that_leaves_ends_the_count_and_waits_no_more() -> None:
 
     scorer = Counting(begin)
     service = service_of(scorer)
-    with pytest.raises(RefusedError, match="gone"):
+    with pytest.raises(RefusedError, match="disconnected"):
         await service.rank("q", ["aaaaaaaa"] * 9, leaves, truncate=False)
     assert "te_queue_size 0.0" in service.metrics.text().decode()
     let_go.set()
@@ -81,7 +81,7 @@ async def test_a_client_that_leaves_ends_the_count_and_waits_no_more() -> None:
     assert scorer.counted == [1, 1]
 
 
-async def test_a_count_is_within_the_time_of_a_request() -> None:
+async def test_a_count_that_takes_too_long_is_refused() -> None:
     let_go = threading.Event()
     scorer = Counting(lambda: let_go.wait(20))
     try:
@@ -94,10 +94,15 @@ async def test_a_count_is_within_the_time_of_a_request() -> None:
     assert scorer.counted == [1]
 
 
-async def test_one_request_at_a_time_has_its_tokens_counted() -> None:
+async def test_tokens_are_counted_for_one_request_at_a_time() -> None:
     scorer = Counting(lambda: threading.Event().wait(0.01))
     service = service_of(scorer)
     await asyncio.gather(
         *(service.rank(f"q{n}", ["aaaaaaaa"] * 2, stays, truncate=False) for n in range(5))
     )
     assert (scorer.counted, scorer.most) == ([1] * 10, 1)
+
+
+async def test_a_text_with_too_many_characters_is_named() -> None:
+    with pytest.raises(RefusedError, match="text 1 has 9 characters; send 8 or fewer"):
+        await service_of(Counting(), max_characters=8).rank("q", ["a", "a" * 9], stays)

@@ -1,4 +1,4 @@
-"""From timed calls to figures: ratios, shares, and how far scores are from the reference's."""
+"""The figures of timed calls: rates, ratios, shares, and differences from the reference."""
 
 import math
 
@@ -19,7 +19,7 @@ def figures(*rows: Row, flops: int = 0) -> dict[str, Figures]:
     return {row.name: row for row in figures_of(rows, flops, {"float32": 10.0})}
 
 
-def test_a_rate_is_of_the_median_call_and_the_spread_of_all() -> None:
+def test_the_rate_is_that_of_the_median_call_and_the_range_covers_all_calls() -> None:
     found = figures(measured_row("FlagReranker", [4.0, 1.0, 2.0]))["FlagReranker"]
     assert (found.rate, found.slowest, found.fastest) == (2.0, 1.0, 4.0)
     assert found.seconds == (4.0, 1.0, 2.0)
@@ -35,13 +35,13 @@ def test_ratios_are_to_the_reference_and_to_the_fastest_other_package() -> None:
     assert (found["FlagReranker"].to_reference, found["FlagReranker"].to_fastest_peer) == (1.0, 0.5)
 
 
-def test_the_share_is_of_the_rate_of_the_same_precision() -> None:
+def test_the_matmul_share_uses_the_rate_of_the_same_precision() -> None:
     assert (
         figures(measured_row("FlagReranker", [4.0]), flops=20)["FlagReranker"].matmul_share == 0.5
     )
 
 
-def test_the_largest_difference_is_of_any_call_and_not_of_the_last_alone() -> None:
+def test_the_largest_difference_is_that_of_all_calls() -> None:
     wrong = [2.0, 0.0, -1.0, 4.0]
     found = figures(
         measured_row("FlagReranker", [1.0]),
@@ -66,12 +66,12 @@ def test_without_the_reference_there_is_no_ratio_to_it() -> None:
     assert (found.difference, found.tau) == (None, None)
 
 
-def test_memory_is_the_most_of_all_turns() -> None:
+def test_memory_is_the_maximum_of_all_turns() -> None:
     found = figures(measured_row("FlagReranker", [1.0]))["FlagReranker"]
     assert (found.peak_bytes, found.above_weights_bytes) == (300, 150)
 
 
-def test_a_row_that_failed_has_its_reason_and_spoils_no_ratio() -> None:
+def test_a_failed_row_has_its_reason_and_does_not_change_the_ratios() -> None:
     broken = failed_row("broken", "not installed: nothing")
     found = figures(
         measured_row("ours", [1.0], ours=True), measured_row("FlagReranker", [8.0]), broken
@@ -82,10 +82,10 @@ def test_a_row_that_failed_has_its_reason_and_spoils_no_ratio() -> None:
     assert found["ours"].to_fastest_peer == 8.0
 
 
-def test_equal_scores_have_no_order() -> None:
+def test_the_correlation_of_equal_scores_is_none() -> None:
     assert kendall([1.0, 1.0], [1.0, 2.0]) is None
 
 
-def test_a_sigmoid_at_either_end_is_a_logit_past_all_others() -> None:
+def test_scores_of_0_and_1_become_extreme_logits() -> None:
     assert logits_of([0.0, 0.5, 1.0], "sigmoid") == [-30.0, 0.0, 30.0]
     assert largest_difference([1.0, 2.0], [1.5, 2.0]) == 0.5

@@ -1,4 +1,4 @@
-"""The operations that the benchmark counts are those that torch counts."""
+"""The benchmark counts the same operations as torch."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ LENGTHS = [5, 40, 17]
 
 
 def counted_by_torch(folder: Path) -> int:
-    # The fused kernel of attention is one that torch's counter does not know on CPUs.
+    # On CPUs, torch's counter does not know the fused kernel of attention.
     model = AutoModelForSequenceClassification.from_pretrained(folder, attn_implementation="eager")
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         for length in LENGTHS:
@@ -24,7 +24,9 @@ def counted_by_torch(folder: Path) -> int:
 
 
 @pytest.mark.parametrize("architecture", ["bert", "xlm-roberta"])
-def test_operations_are_those_that_torch_counts(architecture: str, tiny_reranker: Path) -> None:
+def test_the_number_of_operations_equals_torchs_count(
+    architecture: str, tiny_reranker: Path
+) -> None:
     folder = bge_rerank_mini.path() if architecture == "bert" else tiny_reranker
     config = json.loads((folder / "config.json").read_text())
     assert config["model_type"] == architecture

@@ -30,7 +30,7 @@ def printed(shown: object) -> str:
     return written.getvalue()
 
 
-def test_the_table_names_ratios_and_why_a_row_has_none() -> None:
+def test_the_table_shows_ratios_and_the_reasons_of_failed_rows() -> None:
     broken = failed_row("[odd] name", "failed: no reason")
     found = measurement(
         measured_row("ours", [1.0], ours=True), measured_row("FlagReranker", [8.0]), broken
@@ -43,18 +43,21 @@ def test_the_table_names_ratios_and_why_a_row_has_none() -> None:
     assert "4.0" in ours
     assert "8.00" in ours
     assert "0.5" in reference
+    assert "best other" in text
     assert "failed: no reason" in failed
 
 
-def test_the_footnote_says_what_is_spent_outside_the_forward_pass() -> None:
+def test_the_footnote_explains_columns_and_shows_the_time_outside_the_model() -> None:
     found = measurement(
         measured_row("ours", [0.99], ours=True), measured_row("FlagReranker", [8.0])
     )
     assert found.outside_share() == pytest.approx(0.06)
     note = footnote(found)
+    assert "pairs/s: the median of the rounds." in note
     assert "1,000 tokens, 5 GFLOP without padding." in note
     assert "2 float32" in note
-    assert "10.0 ms adapter, 20.0 ms tokenise, 30.0 ms batch; 6.0% of our fastest call" in note
+    assert "adapter 10.0 ms, tokenise 20.0 ms, batch 30.0 ms." in note
+    assert "Together: 6.0 % of our fastest call." in note
 
 
 def test_growth_shows_rates_and_reasons() -> None:
