@@ -1,4 +1,4 @@
-"""A scorer that notes what it is asked."""
+"""A scorer that records its calls."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,7 +10,7 @@ def length(passage: str) -> float:
 
 
 class Counted:
-    """Scores a passage by its length, and notes the pairs of each call."""
+    """A scorer that returns the length of each passage, and records the pairs of each call."""
 
     def __init__(self, score_of: Callable[[str], float] = length) -> None:
         self.passes: list[list[tuple[str, str]]] = []
@@ -22,4 +22,4 @@ class Counted:
         return [self.score_of(passage) for _, passage in pairs]
 
     def begin(self) -> None:
-        """Do what comes between the note and the scores."""
+        """Run between the record of a call and its scores; subclasses override it."""

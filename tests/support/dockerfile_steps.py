@@ -1,8 +1,8 @@
-"""The steps of a Dockerfile, run in folders that stand for images, where no engine runs.
+"""The steps of a Dockerfile, run without an engine, in folders that stand for images.
 
-A fresh virtual environment, one for all stages, stands for the base image. Every absolute path lies below
-an image's folder, at the same place in every stage, as in an engine. What `RUN` mounts (caches, secrets)
-and whom `COPY` gives files to (`--chown`) is left out: both need an engine.
+One fresh virtual environment stands for the base image in all stages. Every absolute path lies below an
+image's folder, at the same place in every stage, as in an engine. Mounts of `RUN` (caches, secrets) and
+owners of `COPY` (`--chown`) are ignored, because both need an engine.
 """
 
 import re
@@ -20,9 +20,9 @@ from dockerfile_parse.util import WordSplitter, get_key_val_dictionary
 from environments import run
 
 ABSOLUTE = re.compile(r"(?<![\w./}-])/(?=\w)")
-"""Where an absolute path begins, and no URL."""
+"""The start of an absolute path, but not of a URL."""
 RECORDED = ("LABEL", "USER", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT", "CMD")
-"""What changes no files and says how the image is run."""
+"""Instructions that change no files and describe how the image runs."""
 
 
 def instructions(dockerfile: Path) -> Iterator[tuple[str, str]]:
@@ -44,10 +44,10 @@ class Image:
     """A stage while it is built, and an image afterwards.
 
     Attributes:
-        root: What stands for `/`.
-        environment: What its commands start with, on this machine.
-        arguments: The build arguments that are declared.
-        workdir: Where its commands start.
+        root: The folder that stands for `/`.
+        environment: The environment variables of its commands.
+        arguments: The declared build arguments.
+        workdir: The folder in which its commands start.
         recorded: The last instruction of each name that changes no files.
     """
 
@@ -79,7 +79,7 @@ def build(folder: Path, workspace: Path, build_args: Mapping[str, str]) -> Image
 
 
 class _Stages:
-    """Stages are built at one place, and moved away when they are done, so that none finds another."""
+    """The stages: each is built at the same place, and moved away when it is done."""
 
     def __init__(self, workspace: Path, build_args: Mapping[str, str]) -> None:
         self._root = workspace / "image"

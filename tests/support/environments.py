@@ -1,4 +1,4 @@
-"""Virtual environments of their own, for tests that need another installation."""
+"""Virtual environments for tests that need another installation."""
 
 import os
 import subprocess
@@ -11,9 +11,9 @@ CONSTRAINTS = ("-c", ROOT / "constraints.txt")
 
 def run(*command: str | Path, cwd: Path) -> str:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    # Else it asks the network for prices when it is imported.
+    # Otherwise LiteLLM asks the network for prices when it is imported.
     environment["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
-    # Folders of wheels that pip knows of hold for uv too.
+    # uv uses pip's folders of wheels too.
     if folders := os.environ.get("PIP_FIND_LINKS"):
         environment.setdefault("UV_FIND_LINKS", folders)
     done = subprocess.run(
@@ -29,7 +29,7 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 
 def environment(folder: Path, *requirements: str | Path) -> Path:
-    """Make a virtual environment with these installed, and return its Python."""
+    """Make a virtual environment, install the requirements, and return its Python."""
     uv = (sys.executable, "-m", "uv")
     python = folder / "bin" / "python"
     run(*uv, "venv", "--quiet", "--python", sys.executable, folder, cwd=folder.parent)

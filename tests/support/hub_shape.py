@@ -1,4 +1,4 @@
-"""A cache of the shape that `huggingface_hub` gives it: each file is a link into the folder of blobs."""
+"""A cache as `huggingface_hub` writes it: each file is a link into the folder of blobs."""
 
 import hashlib
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def add_to_hub_cache(cache: Path, name: str, folder: Path, revision: str) -> Path:
-    """Put a model's files into a cache under a repository's name; return their folder there."""
+    """Put a model's files into a cache under a repository's name, and return their folder."""
     repository = cache / f"models--{name.replace('/', '--')}"
     snapshot = repository / "snapshots" / revision
     for made in (repository / "refs", repository / "blobs", snapshot):

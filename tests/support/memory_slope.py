@@ -1,4 +1,4 @@
-"""How much memory grows with the work that is done: a slope, with its interval."""
+"""The growth of memory with the work done: a slope, with its interval."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 BLOCKS = 20
-"""Neighbouring samples are alike, so the interval is that of the means of so many blocks."""
+"""The interval is computed from the means of this many blocks, because neighbouring samples are alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Slope:
 
 
 def memory_slope(work: Sequence[float], memory: Sequence[int]) -> Slope:
-    """Fit a line through the memory (bytes) that was held after so much work.
+    """Fit a line through the memory (bytes) held after each amount of work.
 
     >>> memory_slope(range(100), [1_000 + 3 * done for done in range(100)])
     Slope(bytes=3.0, low=3.0, high=3.0)

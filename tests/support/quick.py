@@ -1,8 +1,7 @@
-"""`pytest --quick`: a test is skipped at the moment it asks for what takes long.
+"""`pytest --quick`: a test is skipped at the moment it starts something slow.
 
-So no test needs a mark, and none can have a wrong one: a test that comes to load a trained model, to
-export a model, or to start a server, a browser or another process leaves the quick run by itself.
-`make test` runs all tests.
+Slow are: loading a trained model, exporting a model, and starting a server, a browser or another process.
+So no test needs a mark, and none can have a wrong one. `make test` runs all tests.
 """
 
 import subprocess
@@ -28,16 +27,16 @@ SLOW = (
     (subprocess.Popen, "__init__", "starts a process"),
     (BaseProcess, "start", "starts a process"),
 )
-"""Where a test asks for what takes long, and what its skip says.
+"""The slow calls: owner, name, and the reason that the skip gives.
 
-Each is called in the test's own thread: where a skip is raised in another, who waits for that one waits on.
+Each is called in the test's own thread. A skip raised in another thread would leave the test waiting.
 """
 LIGHT = "light_processes"
-"""The mark of tests whose processes load no model and start no server."""
+"""The mark of tests that start processes without a model or a server."""
 
 
 class Quick:
-    """A plugin that skips what takes long. While tests are collected, everything is allowed."""
+    """A plugin that skips slow tests. While tests are collected, everything is allowed."""
 
     def __init__(self) -> None:
         self._item: pytest.Item | None = None
@@ -71,7 +70,7 @@ class Quick:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self) -> Generator[None, Any, Any]:
-        """Skip the test too where the skip was raised in a thread, or was caught."""
+        """Skip the test even if the skip was raised in a thread, or was caught."""
         try:
             return (yield)
         finally:
