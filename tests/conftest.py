@@ -1,11 +1,11 @@
-"""What all tests share. No test reaches the network."""
+"""Fixtures that all tests share. No test reaches the network."""
 
 import gc
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["ANONYMIZED_TELEMETRY"] = "False"
-# Threads that wait for their next piece of work leave the cores to the other processes of the run.
+# Waiting threads leave the cores to the other processes of the run.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ from hub_shape import add_to_hub_cache
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-# How long one example takes depends on what else the machine does.
+# The time of an example depends on the other work of the machine.
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
@@ -49,8 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # What is imported while tests are collected lives as long as the run. To look through it for
-    # garbage, then and in each test that collects, takes seconds and finds none.
+    # Imported modules live as long as the run. Searching them for garbage takes seconds and finds none.
     gc.disable()
     if config.getoption("quick"):
         from quick import Quick
@@ -63,13 +62,13 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
-# The fixtures that need torch and the like import them: the process that hands out the tests to others
-# reads this file too, and so does each run of a single test.
+# Fixtures import torch and the like by themselves. The process that distributes the tests reads this
+# file too, and so does each run of a single test.
 
 
 @pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """A folder of this run, one for all processes that the tests are spread over."""
+    """Return a folder that all processes of this run share."""
     own = tmp_path_factory.getbasetemp()
     return own if worker_id == "master" else own.parent
 
@@ -79,7 +78,7 @@ Once = Callable[[str, Callable[[Path], object]], Path]
 
 @pytest.fixture(scope="session")
 def made_once(shared_folder: Path) -> Once:
-    """Make a folder of a name with a function, unless one of this run's processes has."""
+    """Return a function that makes a named folder, unless a process of this run has made it."""
 
     def made_once(name: str, make: Callable[[Path], object]) -> Path:
         folder = shared_folder / "made" / name
@@ -115,7 +114,7 @@ def tiny_m3(made_once: Once) -> Path:
 
 @pytest.fixture(scope="session")
 def mini() -> Path:
-    """The folder of `mini`, for tests that load it where no skip reaches them."""
+    """Return the folder of `mini`, for tests that load it in another process."""
     return bge_rerank_mini.path()
 
 
@@ -128,7 +127,7 @@ def exported_mini(made_once: Once) -> Path:
 
 @pytest.fixture(scope="session")
 def exported_mini_int8(made_once: Once) -> Path:
-    """An export by a third of the samples, in less than half the time; its quality is measured on the next."""
+    """Return an export made from a third of the samples, in less than half the time."""
     from bge_rerank.export import export_model
     from bge_rerank.export.samples import sample_pairs
 
@@ -138,7 +137,7 @@ def exported_mini_int8(made_once: Once) -> Path:
 
 @pytest.fixture(scope="session")
 def exported_mini_int8_of_all_samples(made_once: Once) -> Path:
-    """The export that users get."""
+    """Return the export that users get. Tests of quality use it."""
     from bge_rerank.export import export_model
 
     return made_once("mini-int8-all", partial(export_model, "mini", precision="int8"))
@@ -146,7 +145,7 @@ def exported_mini_int8_of_all_samples(made_once: Once) -> Path:
 
 @pytest.fixture
 def minis_passes(monkeypatch: pytest.MonkeyPatch) -> list[Pairs]:
-    """The pairs of each call to the weights of `mini`, with the backend `torch`."""
+    """Return a list that receives the pairs of each call to the weights of `mini` in torch."""
     weights = load_scorer("mini", "torch").loaded()
     passes: list[Pairs] = []
     score = type(weights).score
@@ -169,7 +168,7 @@ def hub_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser(pytestconfig: pytest.Config) -> "Iterator[Browser]":
-    """Chromium, which has ended before the next file's tests: its loop would be in their way."""
+    """Yield Chromium. It ends before the next file's tests, because its event loop would disturb them."""
     from chromium import PATH, chromium
 
     if pytestconfig.getoption("quick"):
@@ -182,7 +181,7 @@ def browser(pytestconfig: pytest.Config) -> "Iterator[Browser]":
 
 @pytest.fixture(scope="session")
 def labelled_data() -> Path:
-    """The folder of labelled collections, where it is there."""
+    """Return the folder of labelled collections, or skip the test without it."""
     folder = Path(os.environ.get("BGE_RERANK_DATA", Path(__file__).parents[2] / "shared" / "data"))
     if not (folder / "nq_qed").is_dir():
         pytest.skip(f"needs the labelled collections in {folder} (set BGE_RERANK_DATA)")

@@ -49,7 +49,7 @@ def little_memory() -> Iterator[None]:
     torch.cuda.set_per_process_memory_fraction(1.0)
 
 
-def test_without_a_device_named_the_scorer_is_on_cuda_in_float16_and_packs() -> None:
+def test_the_default_is_cuda_in_float16_with_packed_sequences() -> None:
     scorer = TorchScorer(ScorerConfig("mini"))
     assert (scorer.model.device.type, scorer.precision) == ("cuda", "float16")
     sizes = []
@@ -62,7 +62,7 @@ def test_without_a_device_named_the_scorer_is_on_cuda_in_float16_and_packs() -> 
     assert {rows for rows, _ in sizes} == {1}
 
 
-def test_scores_are_those_of_the_cpu_within_what_the_precision_rounds(
+def test_scores_match_the_cpu_within_the_rounding_of_the_precision(
     scorer: TorchScorer, dtype: Dtype, expected: list[float]
 ) -> None:
     assert scorer.score(PAIRS) == pytest.approx(expected, abs=TOLERANCES[dtype])
@@ -104,7 +104,7 @@ def test_a_score_is_the_pairs_own_in_any_batch_order_and_thread(
             assert scores == pytest.approx(alone[number::4], abs=tolerance)
 
 
-def test_what_does_not_fit_into_the_device_s_memory_is_halved_and_no_score_changes(
+def test_a_batch_too_large_for_the_device_is_halved_and_no_score_changes(
     expected: list[float], little_memory: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = ScorerConfig("mini", dtype="float32", device="cuda", max_batch_tokens=65_536)
@@ -114,7 +114,7 @@ def test_what_does_not_fit_into_the_device_s_memory_is_halved_and_no_score_chang
 
 
 @pytest.mark.parametrize("packs", [True, False])
-def test_a_batch_takes_about_the_memory_that_is_reckoned(packs: bool) -> None:
+def test_a_batch_takes_about_the_estimated_memory(packs: bool) -> None:
     scorer = TorchScorer(ScorerConfig("mini", dtype="float16", device="cuda"), packs=packs)
     scorer.score(PAIRS)
     torch.cuda.reset_peak_memory_stats()

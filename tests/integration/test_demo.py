@@ -1,4 +1,4 @@
-"""The demo, its collection, and what it prints."""
+"""The demo, its collection, and its output."""
 
 import re
 from collections import Counter
@@ -10,7 +10,7 @@ from bge_rerank.cli.demo.run import run_demo
 from bge_rerank.data.demo import demo_collection
 
 
-def test_the_collection_is_whole() -> None:
+def test_the_demo_collection_is_complete() -> None:
     collection = demo_collection()
     ids = [passage.id for passage in collection.passages]
     assert len(set(ids)) == len(ids) == 204

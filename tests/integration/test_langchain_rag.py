@@ -1,4 +1,4 @@
-"""In real LangChain pipelines: a store, a retriever, a chain."""
+"""The compressor in real LangChain pipelines: a store, a retriever, a chain."""
 
 import pytest
 from langchain_classic.retrievers import ContextualCompressionRetriever
@@ -40,7 +40,7 @@ def test_the_reranked_retriever_finds_the_answer_first(retriever: BaseRetriever)
     assert documents[0].id in ANSWERS
 
 
-def test_what_the_store_hands_out_is_not_changed(retriever: BaseRetriever) -> None:
+def test_the_documents_of_the_store_stay_unchanged(retriever: BaseRetriever) -> None:
     compression(retriever).invoke(QUESTION)
     assert all("rerank_score" not in document.metadata for document in retriever.invoke(QUESTION))
 
@@ -70,7 +70,7 @@ def test_the_cross_encoder_serves_langchains_own_reranker(retriever: BaseRetriev
     assert [document.id for document in theirs] == [document.id for document in ours]
 
 
-def test_it_works_in_a_pipeline_behind_a_splitter(retriever: BaseRetriever) -> None:
+def test_the_compressor_works_in_a_pipeline_behind_a_splitter(retriever: BaseRetriever) -> None:
     pipeline = DocumentCompressorPipeline(
         transformers=[
             RecursiveCharacterTextSplitter(chunk_size=200, chunk_overlap=0),
@@ -85,7 +85,7 @@ def test_it_works_in_a_pipeline_behind_a_splitter(retriever: BaseRetriever) -> N
     assert all(len(chunk.page_content) <= 200 and chunk.metadata["title"] for chunk in chunks)
 
 
-async def test_dense_then_lexical_then_cross_encoder_and_each_tier_is_seen(
+async def test_each_of_three_tiers_is_reported(
     retriever: BaseRetriever,
 ) -> None:
     rankings: list[Ranking] = []

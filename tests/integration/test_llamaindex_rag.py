@@ -1,4 +1,4 @@
-"""In a real LlamaIndex query engine over a real store."""
+"""The postprocessor in a real LlamaIndex query engine over a real store."""
 
 import pytest
 from llama_index.core import VectorStoreIndex
@@ -49,7 +49,7 @@ async def test_the_query_engine_gives_the_same_async(index: VectorStoreIndex) ->
     assert ids == [node.node_id for node in engine.query(QUESTION).source_nodes]
 
 
-async def test_dense_then_lexical_then_cross_encoder_and_each_tier_is_seen(
+async def test_each_of_three_tiers_is_reported(
     index: VectorStoreIndex,
 ) -> None:
     rankings: list[Ranking] = []

@@ -1,4 +1,4 @@
-"""With a real model: what answers is found wherever it stands in a long text."""
+"""With a real model: an answer is found at every depth of a long text."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from long_documents import DEPTHS, planted, recall_by_depth, windowed
 @pytest.mark.parametrize(
     ("words", "questions"), [(1_500, 2), pytest.param(42_000, 1, marks=pytest.mark.long)]
 )
-def test_windows_find_what_is_planted_at_every_depth_and_truncation_at_the_start_alone(
+def test_windows_find_the_answer_at_every_depth_and_truncation_only_at_the_start(
     words: int, questions: int
 ) -> None:
     asked = list(demo_collection().questions)[::20][:questions]

@@ -1,4 +1,4 @@
-"""The distributions, built and installed in an environment of their own, outside the checkout."""
+"""Both distributions, built, and installed in a fresh environment outside the checkout."""
 
 import sys
 import tarfile
@@ -14,7 +14,7 @@ PACKAGES = ("bge_rerank", "langchain_bge_rerank", "llamaindex_bge_rerank")
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with wheel and sdist of both distributions."""
+    """Return a folder with the wheels and sdists of both distributions."""
     folder = tmp_path_factory.mktemp("dist")
     for project in (ROOT, ROOT / "mini"):
         run(sys.executable, "-m", "build", "--outdir", folder, project, cwd=folder)
@@ -27,7 +27,7 @@ def wheel_names(built: Path, distribution: str) -> list[str]:
 
 
 @pytest.mark.long
-def test_the_main_wheel_is_small_and_holds_the_typed_packages_alone(built: Path) -> None:
+def test_the_main_wheel_is_small_and_holds_only_the_typed_packages(built: Path) -> None:
     [wheel] = built.glob("bge_rerank-[0-9]*.whl")
     assert wheel.stat().st_size < 400_000
     with zipfile.ZipFile(wheel) as contents:
@@ -68,7 +68,9 @@ def test_sdists_build_the_same_wheels(built: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_the_base_install_is_light_and_says_what_is_missing(built: Path, tmp_path: Path) -> None:
+def test_the_base_install_is_light_and_names_the_missing_packages(
+    built: Path, tmp_path: Path
+) -> None:
     [wheel] = built.glob("bge_rerank-[0-9]*.whl")
     python = environment(tmp_path / "base", *CONSTRAINTS, wheel)
     installed = run(sys.executable, "-m", "uv", "pip", "list", "--python", python, cwd=tmp_path)

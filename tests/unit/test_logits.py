@@ -37,7 +37,7 @@ def test_logits_keep_the_order_of_their_sigmoids(one: float, other: float) -> No
 
 
 @pytest.mark.parametrize("probability", [-1.0, 0.0, 1.0, 2.0])
-def test_both_ends_and_what_lies_beyond_them_get_a_finite_logit(probability: float) -> None:
+def test_probabilities_at_and_beyond_both_ends_get_a_finite_logit(probability: float) -> None:
     logit = to_logit(probability)
     assert math.isfinite(logit)
     assert logit == to_logit(round(min(max(probability, 0.0), 1.0)))
