@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# docs/container.md says how to build and run it.
+# docs/containers.md says how to build and run it.
 
 # The version that constraints.txt was made with.
 ARG PYTHON=3.11
