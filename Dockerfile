@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# docs/container.md says how to build and run the image.
+# docs/containers.md says how to build and run the image.
 
 # The Python version of constraints.txt.
 ARG PYTHON=3.11

@@ -27,7 +27,7 @@ STEPS = list(instructions(ROOT / "Dockerfile"))
 ARGUMENTS = dict(value.split("=", 1) for name, value in STEPS if name == "ARG")
 """The build arguments and their defaults."""
 COMPOSE = (ROOT / "compose.yaml").read_text(encoding="utf-8")
-DOCUMENT = (ROOT / "docs" / "container.md").read_text(encoding="utf-8")
+DOCUMENT = (ROOT / "docs" / "containers.md").read_text(encoding="utf-8")
 VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 """A variable that Compose reads from the environment, and its default."""
 

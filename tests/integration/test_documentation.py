@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-DOCUMENTS = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "mini/README.md", "docs/container.md"]
+DOCUMENTS = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "mini/README.md", "docs/containers.md"]
 
 
 def test_the_readme_opens_with_the_two_commands() -> None:
