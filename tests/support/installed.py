@@ -4,13 +4,17 @@
 In the full environment a missing package is an error.
 """
 
+import sys
 from collections.abc import Generator
+from doctest import UnexpectedException
 
 import pytest
 
 
 def _missing(error: BaseException | None) -> str | None:
     """Return what a skip says, where the error or one that it was raised from names a missing package."""
+    if isinstance(error, UnexpectedException):
+        error = error.exc_info[1]
     while error is not None:
         if isinstance(error, ModuleNotFoundError):
             return f"{error.name} is not installed"
@@ -26,6 +30,10 @@ def pytest_make_collect_report(
     if report.failed and (reason := _missing(report.call.excinfo.value)):
         report.outcome = "skipped"
         report.longrepr = (str(collector.path), 0, f"Skipped: {reason}")
+        # Python keeps the half-made module, and a later import would find it.
+        for name, module in list(sys.modules.items()):
+            if getattr(module, "__file__", None) == str(collector.path):
+                del sys.modules[name]
     return report
 
 
