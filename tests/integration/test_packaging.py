@@ -40,6 +40,22 @@ def test_the_main_wheel_is_small_and_holds_only_the_typed_packages(built: Path) 
 
 
 @pytest.mark.long
+def test_pypi_accepts_the_metadata_and_renders_the_readmes(built: Path) -> None:
+    files = [*built.glob("*.whl"), *built.glob("*.tar.gz")]
+    assert len(files) == 4
+    run(sys.executable, "-m", "twine", "check", "--strict", *files, cwd=built)
+
+
+@pytest.mark.long
+def test_the_sdist_holds_what_the_tests_read(built: Path) -> None:
+    [sdist] = built.glob("bge_rerank-[0-9]*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.split("/", 1)[1] for name in archive.getnames()}
+    files = ("CITATION.cff", "CONTRIBUTING.md", "Makefile", "SECURITY.md", ".github/dependabot.yml")
+    assert set(files) <= names
+
+
+@pytest.mark.long
 def test_minis_wheel_holds_weights_and_card(built: Path) -> None:
     names = set(wheel_names(built, "bge_rerank_mini"))
     files = ("config.json", "model.safetensors", "tokenizer.json", "README.md")
