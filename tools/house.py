@@ -34,7 +34,7 @@ FLOORS = (
 `bge_rerank` is the face, `bge_rerank/__init__.py`. `ground` is the other files of `GROUND`.
 """
 
-GROUND = ("__init__", "types", "errors", "extras", "inputs", "logits", "windows")
+GROUND = ("__init__", "types", "errors", "extras", "inputs", "logits", "logs", "windows")
 """The only files that stand in no room."""
 
 PACKAGES = ("bge_rerank", "langchain_bge_rerank", "llamaindex_bge_rerank")

@@ -9,12 +9,12 @@ any_text = st.text(st.characters(codec=None, exclude_categories=()))
 
 
 @given(any_text)
-def test_what_comes_out_can_always_be_encoded(text: str) -> None:
+def test_a_text_without_lone_surrogates_can_be_encoded(text: str) -> None:
     without_lone_surrogates(text).encode()
 
 
 @given(st.text())
-def test_a_text_that_can_be_encoded_stays_as_it_is(text: str) -> None:
+def test_a_text_that_can_be_encoded_stays_unchanged(text: str) -> None:
     assert without_lone_surrogates(text) == text
 
 
@@ -23,12 +23,12 @@ def test_no_text_is_dropped_or_moved(texts: list[str]) -> None:
     assert checked_texts(texts) == [without_lone_surrogates(text) for text in texts]
 
 
-def test_a_generator_of_texts_is_taken() -> None:
+def test_a_generator_of_texts_is_accepted() -> None:
     assert checked_texts(text for text in ("a", "b")) == ["a", "b"]
 
 
 @pytest.mark.parametrize("text", [None, 3, 2.5, b"bytes", ["list"]])
-def test_a_text_that_is_no_string_is_refused_by_index_and_reason(text: object) -> None:
+def test_a_text_that_is_not_a_string_is_refused_by_index_and_reason(text: object) -> None:
     with pytest.raises(InvalidTextError) as caught:
         checked_texts(["fine", "fine", text])
     assert caught.value.index == 2
@@ -37,8 +37,8 @@ def test_a_text_that_is_no_string_is_refused_by_index_and_reason(text: object) -
 
 
 @pytest.mark.parametrize("texts", ["one string", b"bytes"])
-def test_a_single_string_in_place_of_a_list_is_refused(texts: object) -> None:
-    with pytest.raises(InvalidInputError, match="give a list"):
+def test_a_single_string_instead_of_a_list_is_refused(texts: object) -> None:
+    with pytest.raises(InvalidInputError, match="pass a list"):
         checked_texts(texts)  # type: ignore[arg-type]
 
 
@@ -49,7 +49,7 @@ def test_an_empty_query_is_refused(query: str) -> None:
 
 
 @pytest.mark.parametrize("query", [None, 3, ["tides"]])
-def test_a_query_that_is_no_string_is_refused(query: object) -> None:
+def test_a_query_that_is_not_a_string_is_refused(query: object) -> None:
     with pytest.raises(InvalidInputError, match="not a string"):
         checked_query(query)
 

@@ -293,7 +293,7 @@ def test_a_read_only_folder_is_named_on_first_use(tmp_path: Path) -> None:
 
 
 def test_an_empty_place_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="score_cache is ''; give a folder"):
+    with pytest.raises(ConfigurationError, match="score_cache is ''; pass a folder"):
         load_scorer("mini", score_cache="").score([(QUERY, PASSAGES[0])])
 
 

@@ -274,7 +274,7 @@ def test_a_device_that_is_not_there_is_refused(device: str) -> None:
     ("options", "message"),
     [
         ({"dtype": "int8"}, "dtype is 'int8'"),
-        ({"max_length": 513}, "takes 1 to 512"),
+        ({"max_length": 513}, "allows 512 tokens at most"),
         ({"max_length": 10}, "no room for a passage"),
         ({"max_batch_tokens": 0}, "max_batch_tokens is 0"),
         ({"threads": 0}, "threads is 0"),
