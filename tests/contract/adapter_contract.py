@@ -245,7 +245,7 @@ class AdapterContract(ABC):
             ({"rrf_k": 0}, "rrf_k is 0"),
             ({"prefilter": object()}, "has no score"),
             ({"on_ranking": 7}, "on_ranking is 7, which cannot be called"),
-            ({"backend": "tei"}, "give its base_url"),
+            ({"backend": "tei"}, "base_url is missing"),
             ({"backend": "torch", "base_url": "http://host"}, "asks no server"),
         ],
     )

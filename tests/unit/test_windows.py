@@ -82,7 +82,7 @@ def test_windows_beside_any_query_are_few_and_full_or_refused_with_the_limits(
         [spans] = fitting_windows(query, [text], all_tokens, longest)
     except InvalidInputError as error:
         assert f"the query has {len(tokens_of(query))} tokens" in str(error)  # noqa: PT017
-        assert f"pairs of {longest} tokens" in str(error)  # noqa: PT017
+        assert f"a pair at most {longest} (" in str(error)  # noqa: PT017
         return
     tokens = tokens_of(text)
     held = [inside(tokens, span) for span in spans]
