@@ -6,7 +6,7 @@
   - `ConfigurationError`: an option that cannot work, such as `top_n=0` or an unknown backend
     - `CalibrationError`: a calibration that cannot be read, or is for another model
   - `DriftError`: a drift reference that cannot be read, or scores that drifted from it
-  - `MissingDependencyError`, also an `ImportError`: a package that is not installed; an extra installs it
+  - `MissingDependencyError`, also an `ImportError`: a package that is not installed, or a version that does not work
   - `RetrievalError`: a first stage that failed, or did not return a list of passages
   - `ExportError`: an exported graph whose scores differ from its model's
   - `ModelLoadError`: a model that could not be found or read
@@ -81,7 +81,7 @@ class DriftError(RerankError):
 
 
 class MissingDependencyError(RerankError, ImportError):
-    """A package that is not installed; the message names the extra that installs it."""
+    """A package that is not installed, or whose version does not work; the message says what to install."""
 
 
 class RetrievalError(RerankError):

@@ -265,11 +265,11 @@ def test_a_model_without_a_graph_says_how_to_make_one(runtime: str) -> None:
 @pytest.mark.parametrize(
     ("backend", "options", "message"),
     [
-        ("openvino", {"device": "cuda"}, "computes on the CPU"),
+        ("openvino", {"device": "cuda"}, "runs only on the CPU"),
         ("onnx", {"threads": 0}, "threads is 0"),
-        ("onnx", {"dtype": "bfloat16"}, "runs this export in float32"),
+        ("onnx", {"dtype": "bfloat16"}, "runs this export only in float32"),
         ("openvino", {"dtype": "float16"}, "dtype is 'float16'"),
-        ("onnx", {"cutoff_layers": [4]}, "cutoff_layers is for layerwise"),
+        ("onnx", {"cutoff_layers": [4]}, "cutoff_layers works only with layerwise"),
         ("openvino", {"max_length": 513}, "allows 512 tokens at most"),
         ("openvino", {"max_batch_tokens": 0}, "max_batch_tokens is 0"),
     ],

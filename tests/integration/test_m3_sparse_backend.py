@@ -83,7 +83,7 @@ def test_it_runs_in_this_process_on_one_device(scorer: M3SparseScorer, tiny_m3: 
     scorer.score(PAIRS)
     assert scorer._inner.target_devices == ["cpu"]
     assert scorer._inner.pool is None
-    with pytest.raises(ConfigurationError, match="the 'm3-sparse' backend takes one"):
+    with pytest.raises(ConfigurationError, match="backend 'm3-sparse' uses only one"):
         M3SparseScorer(ScorerConfig(str(tiny_m3), "m3-sparse", device=("cpu", "meta")))
 
 

@@ -22,7 +22,7 @@ assert len({round(score, 3) for score in scores}) == 3
 try:
     load_scorer(folder, cutoff_layers=[2, 4]).score(pairs)
 except ConfigurationError as error:
-    assert "give one layer" in str(error)
+    assert "pass one layer" in str(error)
 print("scored")
 """
 

@@ -224,7 +224,7 @@ def test_it_computes_on_as_many_threads_as_were_asked_for() -> None:
 def test_a_device_list_is_one_scorer_with_a_replica_each() -> None:
     with pytest.raises(ConfigurationError, match="device is .*each once"):
         TorchScorer(ScorerConfig("mini", "torch", device=("cpu", "cpu")))
-    with pytest.raises(ConfigurationError, match="name one or more"):
+    with pytest.raises(ConfigurationError, match="pass one or more"):
         TorchScorer(ScorerConfig("mini", "torch", device=()))
 
 
@@ -245,7 +245,7 @@ def test_an_embedder_is_refused_by_name_with_what_to_use(tiny_embedder: Path) ->
 
 def test_a_classifier_with_several_labels_is_refused(tmp_path: Path) -> None:
     folder = make_tiny_reranker(tmp_path / "three", labels=3)
-    with pytest.raises(UnsupportedModelError, match="classifies into 3 labels"):
+    with pytest.raises(UnsupportedModelError, match="has 3 labels"):
         TorchScorer(ScorerConfig(str(folder), "torch"))
 
 
@@ -278,7 +278,7 @@ def test_a_device_that_is_not_there_is_refused(device: str) -> None:
         ({"max_length": 10}, "no room for a passage"),
         ({"max_batch_tokens": 0}, "max_batch_tokens is 0"),
         ({"threads": 0}, "threads is 0"),
-        ({"cutoff_layers": (4,)}, "cutoff_layers is for layerwise models"),
+        ({"cutoff_layers": (4,)}, "cutoff_layers works only with layerwise models"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(options: dict[str, Any], message: str) -> None:
