@@ -1,4 +1,4 @@
-"""Importing loads nothing heavy, opens no file and starts no thread. Each in a process of its own."""
+"""Importing loads no heavy package, opens no file and starts no thread. Each test has its own process."""
 
 import json
 import subprocess
@@ -12,12 +12,12 @@ from calibrations import calibration
 HEAVY = {"torch", "transformers", "tokenizers", "FlagEmbedding", "numpy", "pydantic", "rich"}
 HEAVY |= {"sklearn", "scipy", "matplotlib", "pandas"}
 EVALUATING = {"ir_measures", "pytrec_eval", "ir_datasets", "bm25s", "Stemmer", "jinja2"}
-"""What `evaluate` needs and neither `calibrate` nor `drift` does."""
+"""Packages that `evaluate` needs, and `calibrate` and `drift` do not."""
 FRAMEWORKS = {"langchain_core", "langchain", "llama_index"}
 
 
 def modules_after(statement: str) -> set[str]:
-    """Return the top-level modules that a fresh process holds after a statement."""
+    """Return the top-level modules of a new process after a statement."""
     code = f"{statement}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return {name.split(".")[0] for name in json.loads(done.stdout)}
@@ -36,20 +36,20 @@ def test_the_command_line_imports_no_heavy_package_to_read_its_arguments() -> No
 
 
 @pytest.mark.light_processes
-def test_calibrating_loads_what_computes_when_it_is_asked_to() -> None:
+def test_calibrating_loads_its_packages_only_when_it_runs() -> None:
     assert not modules_after("import bge_rerank.calibration.fit, bge_rerank.calibration.drift") & (
         HEAVY | FRAMEWORKS
     )
 
 
 @pytest.mark.light_processes
-def test_the_evaluation_loads_what_computes_when_it_is_asked_to() -> None:
+def test_the_evaluation_loads_its_packages_only_when_it_runs() -> None:
     assert not modules_after("import bge_rerank.evaluation") & (HEAVY | FRAMEWORKS | EVALUATING)
 
 
 @pytest.mark.light_processes
 @pytest.mark.parametrize("room", ["calibration", "scoring", "server"])
-def test_a_public_room_loads_what_it_needs_when_it_is_used(room: str) -> None:
+def test_a_public_package_loads_its_packages_only_when_it_is_used(room: str) -> None:
     heavy = HEAVY | FRAMEWORKS | EVALUATING | {"fastapi", "httpx", "cachetools"}
     assert not modules_after(f"import bge_rerank.{room}") & heavy
 
@@ -99,7 +99,7 @@ except MissingDependencyError as error:
 """
 
 
-def test_calibrating_and_measuring_drift_need_nothing_of_the_evaluation(tmp_path: Path) -> None:
+def test_calibrating_and_measuring_drift_need_no_package_of_the_evaluation(tmp_path: Path) -> None:
     data, plot = tmp_path / "data.jsonl", tmp_path / "plot.png"
     data.write_text('{"query": "q", "candidates": ["a", "long"], "relevant": [1]}')
     code = CALIBRATING.format(packages=sorted(EVALUATING), data=str(data), plot=str(plot))
@@ -134,7 +134,7 @@ def test_building_dumping_and_copying_an_adapter_loads_no_model(module: str, nam
     assert "torch" not in modules_after(statement)
 
 
-def test_a_calibration_is_applied_without_what_it_was_made_with(tmp_path: Path) -> None:
+def test_a_calibration_is_applied_without_the_packages_that_made_it(tmp_path: Path) -> None:
     calibration().save(tmp_path / "c.json")
     loaded = modules_after(
         f"from bge_rerank import Calibration\nCalibration.load({str(tmp_path / 'c.json')!r}).probability(0)"
@@ -184,7 +184,7 @@ def test_calibrating_without_its_packages_says_which_extra_to_install_before_it_
     assert done.stdout == "scored 0\n"
 
 
-def test_neither_core_nor_adapters_import_what_measures_quality() -> None:
+def test_neither_core_nor_adapters_import_the_evaluation() -> None:
     code = (
         "import sys, langchain_bge_rerank, llamaindex_bge_rerank, bge_rerank.cli.commands.rank\n"
         "assert not [name for name in sys.modules if name.startswith('bge_rerank.evaluation')]"
@@ -198,7 +198,7 @@ def test_the_core_starts_no_thread() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_the_core_imports_neither_adapter_but_for_the_demo() -> None:
+def test_only_the_demo_imports_the_adapters() -> None:
     code = (
         "import pkgutil, importlib, sys, bge_rerank\n"
         "for module in pkgutil.walk_packages(bge_rerank.__path__, 'bge_rerank.'):\n"

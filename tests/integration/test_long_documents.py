@@ -1,4 +1,4 @@
-"""With a real model: what answers is found wherever it stands in a long text."""
+"""With a real model, the passage that answers is found at every depth of a long text."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from long_documents import DEPTHS, planted, recall_by_depth, windowed
 @pytest.mark.parametrize(
     ("words", "questions"), [(1_500, 2), pytest.param(42_000, 1, marks=pytest.mark.long)]
 )
-def test_windows_find_what_is_planted_at_every_depth_and_truncation_at_the_start_alone(
+def test_windows_find_a_planted_passage_at_every_depth_and_truncation_only_at_the_start(
     words: int, questions: int
 ) -> None:
     asked = list(demo_collection().questions)[::20][:questions]
@@ -21,7 +21,7 @@ def test_windows_find_what_is_planted_at_every_depth_and_truncation_at_the_start
     assert (at_the_start, at_the_end) == (1.0, 0.0)
 
 
-def test_the_planted_text_is_as_long_as_it_says() -> None:
+def test_the_planted_text_has_its_stated_length() -> None:
     [question, *_] = demo_collection().questions
     text, without, answer = planted(question, 42_000, depth=0.5)
     assert answer in text

@@ -1,4 +1,4 @@
-"""Long texts are cut into windows that fit and lose nothing."""
+"""Long texts are cut into windows that fit and contain every token."""
 
 import re
 
@@ -21,7 +21,7 @@ WORDS = st.lists(st.text("aé潮 \n", min_size=1, max_size=12), max_size=120).ma
 
 
 def tokens_of(text: str) -> list[Span]:
-    """Tokens of two letters at most, within words."""
+    """Return tokens of at most two letters, within words."""
     return [found.span() for found in re.finditer(r"\w{1,2}|\S", text)]
 
 
