@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from bge_rerank import ConfigurationError, load_scorer
+from bge_rerank import ConfigurationError, Reranker, load_scorer
 from bge_rerank.models.config import HiddenText, ScorerConfig, headers_of, key_of
 
 KEY = "sk-very-secret"
@@ -74,3 +74,4 @@ def test_a_path_is_taken_wherever_an_option_is_a_string() -> None:
     given = ScorerConfig(Path("models/m"), cache_dir=Path("c"), score_cache=Path("s"))  # type: ignore[arg-type]
     assert given == ScorerConfig("models/m", cache_dir="c", score_cache="s")
     assert given.model_name == "models/m"
+    assert Reranker(Path("models/m")).options.model_name == "models/m"  # type: ignore[arg-type]
