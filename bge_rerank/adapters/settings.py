@@ -82,7 +82,7 @@ class RerankerSettings(_OptionFields):
 
     >>> RerankerSettings(top_n=0)
     Traceback (most recent call last):
-    bge_rerank.errors.ConfigurationError: top_n is 0; pass a whole number of 1 or more, or None for all
+    bge_rerank.errors.ConfigurationError: top_n is 0; give a whole number from 1 on, or None for all
     """
 
     @field_validator("calibration", mode="before")

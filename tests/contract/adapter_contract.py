@@ -1,4 +1,4 @@
-"""`AdapterContract`: the behaviour of both framework adapters. The test module of each adapter subclasses it."""
+"""What both framework adapters must do. Each one's test module subclasses `AdapterContract`."""
 
 import asyncio
 import copy
@@ -36,7 +36,7 @@ from fake_server import FakeServer, logit_of, running, status
 
 @dataclass
 class FixedScorer:
-    """A scorer that returns given logits, and records the pairs."""
+    """Gives the logits it was made with, and remembers what it was asked."""
 
     logits: Sequence[float]
 
@@ -49,7 +49,7 @@ class FixedScorer:
 
 
 class AwaitedScorer(FixedScorer):
-    """A scorer whose sync method fails."""
+    """Scores on the event loop alone."""
 
     def score(self, pairs: Sequence[tuple[str, str]], /) -> list[float]:
         raise AssertionError("the sync method was called")
@@ -61,9 +61,9 @@ class AwaitedScorer(FixedScorer):
 
 @dataclass(frozen=True)
 class Item:
-    """A document or a node, with attributes for both frameworks.
+    """A document or a node, in words that both frameworks share.
 
-    `metadata["retrieval_score"]` is the score of the first stage.
+    What stands in `metadata["retrieval_score"]` is the score of the first stage.
     """
 
     id: str
@@ -85,17 +85,17 @@ def scored_items(*scores: Any) -> list[Item]:
 
 
 class AdapterContract(ABC):
-    """Tests of an adapter. A subclass names the adapter's class and calls it."""
+    """Subclass it with the adapter's class and how to call it."""
 
     adapter: ClassVar[type[RerankerSettings]]
 
     @abstractmethod
     def make(self, item: Item) -> Any:
-        """Make an object of the framework."""
+        """Make the framework's own object."""
 
     @abstractmethod
     def read(self, made: Any) -> Item:
-        """Read an object of the framework, with the metadata that the adapter added."""
+        """Read one back; the metadata with all that the adapter added."""
 
     @abstractmethod
     def call(self, adapter: Any, made: Sequence[Any], query: str) -> list[Any]:
@@ -125,14 +125,14 @@ class AdapterContract(ABC):
             assert item.text == original.text
             assert item.metadata.items() >= original.metadata.items()
 
-    def test_never_changes_the_input(self) -> None:
+    def test_never_changes_what_came_in(self) -> None:
         made = list(map(self.make, ITEMS))
         before = copy.deepcopy(made)
         out = self.call(self.fixed([0, 2, -2, 1]), made, QUERY)
         assert made == before
         assert not {id(item) for item in out} & {id(item) for item in made}
 
-    def test_copies_an_object_that_occurs_twice(self) -> None:
+    def test_copies_an_object_that_came_in_twice(self) -> None:
         made = [self.make(ITEMS[0])] * 2
         adapter = self.fixed([1.0])
         first, second = self.call(adapter, made, QUERY)
@@ -140,7 +140,7 @@ class AdapterContract(ABC):
         assert self.read(first) == self.read(second)
         assert adapter.scorer.asked == [[(QUERY, PASSAGES[0])]]
 
-    def test_orders_by_logit_if_the_sigmoid_is_saturated(self) -> None:
+    def test_orders_by_logit_where_the_sigmoid_is_saturated(self) -> None:
         ranked = self.ranked(self.fixed([50.0, 80.0, 60.0, 70.0], top_n=None))
         assert [item.id for item in ranked] == ["1", "3", "2", "0"]
 
@@ -154,7 +154,7 @@ class AdapterContract(ABC):
     def test_top_n_none_keeps_all(self) -> None:
         assert len(self.ranked(self.fixed([0, 1, 2, 3], top_n=None))) == 4
 
-    def test_top_n_may_exceed_the_number_of_candidates(self) -> None:
+    def test_top_n_may_be_more_than_there_is(self) -> None:
         assert len(self.ranked(self.fixed([0, 1, 2, 3], top_n=99))) == 4
 
     def test_threshold_is_inclusive_and_comes_before_top_n(self) -> None:
@@ -165,7 +165,7 @@ class AdapterContract(ABC):
     def test_a_threshold_of_zero_is_a_threshold(self) -> None:
         assert len(self.ranked(self.fixed([-800.0] * 4, score_threshold=0.0, top_n=None))) == 4
 
-    def test_an_empty_input_gives_an_empty_output_and_loads_no_model(self) -> None:
+    def test_empty_in_gives_empty_out_and_loads_no_model(self) -> None:
         loaded = dict(_loaded)
         adapter = self.adapter(model_name="/no/such/folder")
         assert self.call(adapter, [], QUERY) == []
@@ -178,7 +178,7 @@ class AdapterContract(ABC):
         out = asyncio.run(self.acall(adapter, made, QUERY))
         assert [self.read(item) for item in out] == self.ranked(adapter)
 
-    def test_async_awaits_a_scorer_with_ascore(self) -> None:
+    def test_async_awaits_a_scorer_that_can_be_awaited(self) -> None:
         adapter = self.adapter(scorer=AwaitedScorer([0, 2, -2, 1]))
         out = asyncio.run(self.acall(adapter, list(map(self.make, ITEMS)), QUERY))
         assert [self.read(item).id for item in out] == ["1", "3", "0"]
@@ -217,7 +217,7 @@ class AdapterContract(ABC):
         assert [self.read(out[0]).id for out in outs] == ["1"] * 20
 
     @pytest.mark.parametrize("query", ["", "  \n"])
-    def test_an_empty_query_is_a_value_error(self, query: str) -> None:
+    def test_an_empty_query_is_a_value_error_that_says_so(self, query: str) -> None:
         with pytest.raises(InvalidInputError, match="query is empty") as caught:
             self.call(self.fixed([0.0]), [self.make(ITEMS[0])], query)
         assert isinstance(caught.value, ValueError)
@@ -235,7 +235,7 @@ class AdapterContract(ABC):
             ({"score_threshold": 1.5}, "score_threshold is 1.5"),
             ({"backend": "tensorflow"}, "backend is 'tensorflow'; choose one of"),
             ({"scorer": object()}, "has no score"),
-            ({"min_precision": 0.9}, "min_precision is 0.9"),
+            ({"min_precision": 0.9}, "min_precision is 0.9, and there is no calibration"),
             ({"min_precision": 2, "calibration": calibration()}, "min_precision is 2.0"),
             ({"min_precision": 0.99, "calibration": calibration()}, "reached 0.950 at most"),
             ({"calibration": "/no/such/file.json"}, "cannot read '/no/such/file.json'"),
@@ -245,11 +245,11 @@ class AdapterContract(ABC):
             ({"rrf_k": 0}, "rrf_k is 0"),
             ({"prefilter": object()}, "has no score"),
             ({"on_ranking": 7}, "on_ranking is 7, which cannot be called"),
-            ({"backend": "tei"}, "base_url is missing"),
+            ({"backend": "tei"}, "give its base_url"),
             ({"backend": "torch", "base_url": "http://host"}, "asks no server"),
         ],
     )
-    def test_options_that_cannot_work_raise_our_error_of_one_line(
+    def test_settings_that_cannot_work_raise_our_one_line(
         self, fields: dict[str, Any], message: str
     ) -> None:
         with pytest.raises(ConfigurationError, match=message) as caught:
@@ -311,7 +311,7 @@ class AdapterContract(ABC):
         ):
             self.ranked(self.adapter(backend="tei", base_url=server.url))
 
-    def test_passthrough_keeps_first_stage_order_and_states_the_error(
+    def test_passthrough_keeps_first_stage_order_and_says_why(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
         items = [*ITEMS, Item("4", "scored before", {"rerank_score": 0.9})]
@@ -338,23 +338,23 @@ class AdapterContract(ABC):
         adapter = self.fixed([0.0, float("nan"), 0.0, 0.0], on_error="passthrough", top_n=2)
         assert [item.id for item in self.ranked(adapter)] == ["0", "1"]
 
-    def test_passthrough_does_not_hide_bad_input(self) -> None:
+    def test_passthrough_is_not_for_bad_input(self) -> None:
         with pytest.raises(InvalidInputError):
             self.call(self.fixed([0.0], on_error="passthrough"), [self.make(ITEMS[0])], " ")
 
-    def test_a_score_replaces_an_earlier_error(self) -> None:
+    def test_a_score_takes_the_place_of_an_earlier_error(self) -> None:
         [item] = self.ranked(self.fixed([0.0]), [Item("0", "text", {"rerank_error": "away"})])
         assert item.metadata["rerank_score"] == 0.5
         assert "rerank_error" not in item.metadata
 
-    def test_no_dump_or_repr_shows_a_secret(self) -> None:
+    def test_no_dump_and_no_repr_holds_a_secret(self) -> None:
         adapter = self.adapter(backend="cohere", api_key="sk-secret-1")
         told = [repr(adapter), str(adapter), adapter.model_dump_json(), str(adapter.model_dump())]
         assert not [text for text in told if "sk-secret" in text]
         again = pickle.loads(pickle.dumps(adapter))
         assert again.api_key.get_secret_value() == "sk-secret-1"
 
-    def test_windows_give_the_span_of_the_best_one_in_the_text(self) -> None:
+    def test_windows_give_the_place_of_the_best_one_within_the_text(self) -> None:
         text = f"{'word ' * 900}needle{' word' * 900}"
         scorer = Counted(lambda passage: float("needle" in passage))
         adapter = self.adapter(scorer=scorer, long_documents="window", rank_fields=["title"])
@@ -366,11 +366,11 @@ class AdapterContract(ABC):
         assert window in [passage for _, passage in scorer.passes[0]]
         assert len(window) < len(text) / 2
 
-    def test_a_text_scored_as_a_whole_has_no_span_and_loses_an_old_one(self) -> None:
+    def test_a_whole_text_that_is_scored_has_no_span_and_loses_an_old_one(self) -> None:
         before = Item("0", "text", {"rerank_span": [0, 1]})
         assert "rerank_span" not in self.ranked(self.fixed([1.0]), [before])[0].metadata
 
-    def test_a_latency_budget_leaves_the_last_candidates_unscored_after_the_others(self) -> None:
+    def test_a_budget_leaves_the_last_candidates_unscored_behind_the_others(self) -> None:
         items = [Item(str(number), f"passage {number}", {}) for number in range(12)]
         adapter = self.adapter(scorer=Counted(), latency_budget_ms=200, top_n=None)
         out = self.ranked(adapter, items)
@@ -379,25 +379,21 @@ class AdapterContract(ABC):
         assert all("latency_budget_ms=200" in item.metadata["rerank_error"] for item in out[10:])
         assert not any("rerank_score" in item.metadata for item in out[10:])
 
-    def test_timings_for_a_latency_budget_stay_with_the_adapter(self) -> None:
+    def test_what_a_budget_measured_stays_with_the_adapter(self) -> None:
         items = [Item(str(number), f"passage {number}", {}) for number in range(12)]
         adapter = self.adapter(scorer=Counted(), latency_budget_ms=60_000, top_n=None)
         for _ in range(3):
             out = self.ranked(adapter, items)
         assert all("rerank_score" in item.metadata for item in out)
 
-    def test_candidates_below_the_minimum_retrieval_score_are_neither_reranked_nor_kept(
-        self,
-    ) -> None:
+    def test_what_was_found_too_weakly_is_neither_reranked_nor_kept(self) -> None:
         adapter = self.fixed([0.0, 1.0], min_retrieval_score=0.5, top_n=None)
         ranked = self.ranked(adapter, scored_items(0.49, 0.9, 0.2, 0.5))
         assert [item.id for item in ranked] == ["3", "1"]
         assert [item.text for item in ranked] == [PASSAGES[3], PASSAGES[1]]
         assert adapter.scorer.asked == [[(QUERY, PASSAGES[1]), (QUERY, PASSAGES[3])]]
 
-    def test_if_all_candidates_are_below_the_minimum_the_result_is_empty_and_no_model_is_loaded(
-        self,
-    ) -> None:
+    def test_where_all_were_found_too_weakly_nothing_is_left_and_no_model_is_loaded(self) -> None:
         loaded = dict(_loaded)
         adapter = self.adapter(
             model_name="/no/such/folder", min_retrieval_score=0.5, on_error="passthrough"
@@ -408,7 +404,7 @@ class AdapterContract(ABC):
         assert _loaded == loaded
 
     @pytest.mark.parametrize("score", [None, float("nan")])
-    def test_with_a_minimum_a_candidate_without_a_score_is_an_error(
+    def test_a_candidate_without_a_score_is_an_error_where_there_is_a_minimum(
         self, score: float | None
     ) -> None:
         items = scored_items(0.9, 0.9, score, 0.1)
@@ -422,7 +418,7 @@ class AdapterContract(ABC):
             assert adapter.scorer.asked == []
         assert len(self.ranked(self.fixed([0.0] * 4, top_n=None), items)) == 4
 
-    def test_a_minimum_also_applies_in_first_stage_order(self) -> None:
+    def test_a_minimum_holds_for_what_keeps_first_stage_order(self) -> None:
         fields = {"min_retrieval_score": 0.5, "on_error": "passthrough"}
         items = scored_items(0.4, 0.9, 0.8, 0.7)
         for top_n, expected in ((2, ["1", "2"]), (None, ["1", "2", "3"])):
@@ -460,7 +456,7 @@ class AdapterContract(ABC):
         assert (item.id, item.text) == ("1", long)
         assert "needle" in long[slice(*item.metadata["rerank_span"])]
 
-    def test_fusion_orders_by_both_ranks_and_adds_the_fused_score(self) -> None:
+    def test_fusion_orders_by_both_ranks_and_says_so(self) -> None:
         ranked = self.ranked(self.fixed([0, 2, 1, -2], rrf_k=60, top_n=None))
         # The reranker's order is 1, 2, 0, 3.
         expected = [("1", (2, 1)), ("0", (1, 3)), ("2", (3, 2)), ("3", (4, 4))]
@@ -472,20 +468,20 @@ class AdapterContract(ABC):
             map(sigmoid, [2, 0, 1, -2])
         )
 
-    def test_with_fusion_thresholds_still_use_the_rerank_score(self) -> None:
+    def test_fusion_leaves_thresholds_to_the_rerank_score(self) -> None:
         logits = [-1, 2, -2, 1]
         fields = {"rrf_k": 60, "score_threshold": 0.5}
         assert [i.id for i in self.ranked(self.fixed(logits, top_n=None, **fields))] == ["1", "3"]
         assert [i.id for i in self.ranked(self.fixed(logits, top_n=1, **fields))] == ["1"]
 
-    def test_the_constant_of_the_fusion_decides_the_weight_of_the_first_ranks(self) -> None:
+    def test_the_constant_of_the_fusion_decides_how_much_the_first_ranks_count(self) -> None:
         # The reranker's order is 2, 1, 3, 0: item 0 has the ranks 1 and 4, item 1 has 2 and 2.
         logits = [0, 2, 3, 1]
         for rrf_k, order in ((1, ["2", "0", "1", "3"]), (60, ["2", "1", "0", "3"])):
             ranked = self.ranked(self.fixed(logits, rrf_k=rrf_k, top_n=None))
             assert [item.id for item in ranked] == order
 
-    def test_without_fusion_no_fused_score_is_added_and_an_old_one_is_removed(self) -> None:
+    def test_without_fusion_there_is_no_fused_score_and_an_old_one_goes(self) -> None:
         before = Item("0", "text", {"rerank_fused": 0.03})
         assert "rerank_fused" not in self.ranked(self.fixed([1.0]), [before])[0].metadata
 
@@ -504,11 +500,11 @@ class AdapterContract(ABC):
         assert probabilities == pytest.approx([0.9, 0.9, 0.5, 0.1])
         assert [type(probability) for probability in probabilities] == [float] * 4
 
-    def test_without_a_calibration_no_probability_is_added_and_an_old_one_is_removed(self) -> None:
+    def test_without_a_calibration_there_is_no_probability_and_an_old_one_goes(self) -> None:
         before = Item("0", "text", {"rerank_probability": 0.9})
         assert "rerank_probability" not in self.ranked(self.fixed([1.0]), [before])[0].metadata
 
-    def test_min_precision_uses_the_threshold_of_the_calibration(self) -> None:
+    def test_a_wanted_precision_is_kept_by_the_calibrations_threshold(self) -> None:
         options = {"calibration": calibration(), "min_precision": 0.9}
         ranked = self.ranked(self.fixed([0.4, 3.0, 0.5, 2.0], top_n=None, **options))
         assert [item.id for item in ranked] == ["1", "3", "2"]
@@ -516,12 +512,12 @@ class AdapterContract(ABC):
         assert [item.id for item in ranked] == ["1", "3"]
         assert self.ranked(self.fixed([0.4, 0.3, 0.2, 0.1], **options)) == []
 
-    def test_min_precision_by_estimate_uses_the_estimated_threshold(self) -> None:
+    def test_a_wanted_precision_may_be_kept_by_where_it_was_seen(self) -> None:
         options = {"calibration": calibration(), "min_precision": 0.9, "precision_by": "estimate"}
         ranked = self.ranked(self.fixed([0.4, 3.0, 0.2, 2.0], top_n=None, **options))
         assert [item.id for item in ranked] == ["1", "3", "0"]
 
-    def test_min_precision_and_score_threshold_both_apply(self) -> None:
+    def test_a_wanted_precision_and_a_score_threshold_both_apply(self) -> None:
         options = {"calibration": calibration(), "min_precision": 0.9, "top_n": None}
         stricter = self.fixed([0.4, 3.0, 0.5, 2.0], score_threshold=sigmoid(2.0), **options)
         assert [item.id for item in self.ranked(stricter)] == ["1", "3"]
@@ -534,7 +530,7 @@ class AdapterContract(ABC):
             [item] = self.ranked(self.fixed([0.0], calibration=path), ITEMS[:1])
             assert item.metadata["rerank_probability"] == 0.5
 
-    def test_a_calibration_of_another_model_is_refused_on_the_first_call(self) -> None:
+    def test_a_calibration_of_another_model_is_refused_when_it_scores(self) -> None:
         wrong = calibration(ScoredBy("mini", "main", "int8", 512))
         adapter = self.adapter(model_name="mini", backend="torch", calibration=wrong)
         assert self.call(adapter, [], QUERY) == []
@@ -543,7 +539,7 @@ class AdapterContract(ABC):
         with pytest.raises(CalibrationError, match="made for precision='int8', and the scorer has"):
             asyncio.run(self.acall(adapter, list(map(self.make, ITEMS)), QUERY))
 
-    def test_a_calibration_of_the_same_model_is_accepted(self) -> None:
+    def test_a_calibration_of_the_same_model_is_taken(self) -> None:
         right = calibration()
         adapter = self.adapter(
             model_name="mini", backend="torch", dtype="float32", calibration=right, top_n=1
@@ -564,9 +560,7 @@ class AdapterContract(ABC):
         ):
             assert again.calibration == given
 
-    def test_on_ranking_is_called_once_for_each_request_with_the_candidates_of_each_tier(
-        self,
-    ) -> None:
+    def test_on_ranking_is_called_once_a_request_with_what_each_tier_kept(self) -> None:
         rankings: list[Ranking] = []
         adapter = self.fixed([0, 2], prefilter="bm25", keep=2, top_n=1, on_ranking=rankings.append)
         made = list(map(self.make, ITEMS))
@@ -583,13 +577,13 @@ class AdapterContract(ABC):
             assert all(tier.seconds >= 0 for tier in ranking.tiers)
             rankings.clear()
 
-    def test_on_ranking_receives_an_empty_ranking_for_an_empty_input(self) -> None:
+    def test_on_ranking_sees_an_empty_ranking_where_nothing_came_in(self) -> None:
         rankings: list[Ranking] = []
         self.call(self.fixed([], on_ranking=rankings.append), [], QUERY)
         assert rankings == [[]]
 
     @pytest.mark.parametrize("error", [ScoringError("mine"), KeyError("mine")])
-    def test_an_error_of_on_ranking_is_raised_unchanged(self, error: Exception) -> None:
+    def test_what_on_ranking_raises_is_raised_unchanged(self, error: Exception) -> None:
         def fail(ranking: Ranking) -> None:
             raise error
 
@@ -602,7 +596,7 @@ class AdapterContract(ABC):
             asyncio.run(self.acall(adapter, made, QUERY))
         assert caught.value is error
 
-    def test_on_ranking_is_not_called_after_a_failure_with_passthrough(self) -> None:
+    def test_on_ranking_is_not_called_where_a_failure_is_passed_through(self) -> None:
         rankings: list[Ranking] = []
         adapter = self.fixed([float("nan")], on_ranking=rankings.append, on_error="passthrough")
         made = [self.make(ITEMS[0])]
@@ -610,7 +604,7 @@ class AdapterContract(ABC):
         assert len(asyncio.run(self.acall(adapter, made, QUERY))) == 1
         assert rankings == []
 
-    def test_no_dump_or_repr_shows_on_ranking(self) -> None:
+    def test_no_dump_and_no_repr_holds_on_ranking(self) -> None:
         adapter = self.adapter(model_name="mini", on_ranking=print)
         told = [repr(adapter), str(adapter), adapter.model_dump_json(), str(adapter.model_dump())]
         assert not [text for text in told if "on_ranking" in text]
@@ -626,7 +620,7 @@ class AdapterContract(ABC):
         with pytest.raises((pickle.PicklingError, AttributeError)):
             pickle.dumps(adapter)
 
-    def test_rank_fields_precede_the_text_only_for_scoring(self) -> None:
+    def test_rank_fields_stand_in_front_of_the_scored_text_alone(self) -> None:
         adapter = self.fixed([0.0], rank_fields=["title", "absent"])
         [item] = self.ranked(adapter, ITEMS[:1])
         assert adapter.scorer.asked == [[(QUERY, f"Title 0\n{PASSAGES[0]}")]]
@@ -637,7 +631,7 @@ class AdapterContract(ABC):
         adapter.top_n = 1
         assert len(self.ranked(adapter)) == 1
 
-    def test_its_reranker_is_built_once_and_again_after_a_field_changed(self) -> None:
+    def test_its_reranker_is_built_once_and_anew_where_a_field_changed(self) -> None:
         adapter = self.fixed([0, 1, 2, 3], device=["cpu"])
         built = adapter.reranker()
         self.ranked(adapter)
@@ -650,7 +644,7 @@ class AdapterContract(ABC):
         assert [item.id for item in self.ranked(adapter)] == ["3"]
         assert adapter.reranker() is not built
 
-    def test_a_list_changed_in_place_takes_effect(self) -> None:
+    def test_a_list_that_is_changed_in_place_takes_effect(self) -> None:
         adapter = self.adapter(model_name="m", backend="tei", base_url="http://a")
         adapter.base_url = ["http://a"]
         adapter.reranker()
@@ -664,7 +658,7 @@ class AdapterContract(ABC):
         with pytest.raises(ConfigurationError, match="min_retrieval_score is nan"):
             self.ranked(adapter)
 
-    def test_its_reranker_is_in_no_dump_repr_or_comparison(self) -> None:
+    def test_what_was_built_is_in_no_dump_no_repr_and_no_comparison(self) -> None:
         adapter = self.adapter(model_name="mini")
         changed = adapter.model_copy(update={"top_n": 1})
         assert changed.reranker().options.top_n == 1
@@ -674,7 +668,7 @@ class AdapterContract(ABC):
         assert repr(adapter) == repr(other)
         assert adapter.model_dump() == other.model_dump()
 
-    def test_asks_the_scorer_once_in_a_call(self) -> None:
+    def test_asks_the_scorer_once_a_call(self) -> None:
         adapter = self.fixed([0, 1, 2, 3])
         self.ranked(adapter)
         assert len(adapter.scorer.asked) == 1

@@ -1,4 +1,4 @@
-"""The behaviour of the retrievers of both adapters. The test module of each adapter subclasses it."""
+"""What the retrievers of both adapters must do. Each one's test module subclasses it."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -20,15 +20,15 @@ def finding(items: Sequence[Item] = ITEMS) -> Find:
 
 
 class RetrieverContract(ABC):
-    """Tests of a retriever. A subclass builds the retriever and calls it."""
+    """Subclass it with how to build a retriever and how to call it."""
 
     @abstractmethod
     def make(self, find: Find, **fields: Any) -> Any:
-        """Return the adapter's retriever around a retriever of the framework that finds the given passages."""
+        """Return the adapter's retriever around the framework's own, which finds what it is told."""
 
     @abstractmethod
     def adapter(self, retriever: Any) -> Any:
-        """Return the adapter of a retriever."""
+        """Return what reranks in it."""
 
     @abstractmethod
     def ask(self, retriever: Any, query: str) -> list[Item]:
@@ -41,7 +41,7 @@ class RetrieverContract(ABC):
     def asked_both_ways(self, retriever: Any) -> list[list[Item]]:
         return [self.ask(retriever, QUERY), asyncio.run(self.aask(retriever, QUERY))]
 
-    def test_found_passages_are_reranked(self) -> None:
+    def test_what_is_found_comes_reranked(self) -> None:
         queries: list[str] = []
 
         def find(query: str) -> Sequence[Item]:
@@ -54,7 +54,7 @@ class RetrieverContract(ABC):
             assert 0 < best.metadata["rerank_score"] < 1
         assert queries == [QUERY] * 2
 
-    def test_on_ranking_receives_all_three_tiers_in_order(self) -> None:
+    def test_on_ranking_sees_all_three_tiers_in_order(self) -> None:
         rankings: list[Ranking] = []
         options = {"prefilter": "bm25", "keep": 2, "on_ranking": rankings.append}
         retriever = self.make(finding(), scorer=FixedScorer([0, 2]), top_n=1, **options)
@@ -69,19 +69,19 @@ class RetrieverContract(ABC):
             assert (ranking.query, ranking.texts) == (QUERY, PASSAGES)
         assert len(rankings) == 2
 
-    def test_the_adapter_stays_unchanged(self) -> None:
+    def test_what_reranks_is_left_as_it_was(self) -> None:
         rankings: list[Ranking] = []
         on_ranking = rankings.append
         retriever = self.make(finding(), scorer=FixedScorer([0.0] * 4), on_ranking=on_ranking)
         self.asked_both_ways(retriever)
         assert self.adapter(retriever).on_ranking is on_ranking
 
-    def test_a_changed_field_takes_effect_on_the_next_call(self) -> None:
+    def test_a_field_changed_takes_effect_on_the_next_call(self) -> None:
         retriever = self.make(finding(), scorer=FixedScorer([0.0] * 4), on_ranking=print)
         self.adapter(retriever).top_n = 1
         assert [len(items) for items in self.asked_both_ways(retriever)] == [1, 1]
 
-    def test_timings_for_a_latency_budget_stay(self) -> None:
+    def test_what_a_budget_measured_stays(self) -> None:
         found = [Item(str(number), f"passage {number}", {}) for number in range(12)]
         options = {"latency_budget_ms": 60_000, "top_n": None, "on_ranking": print}
         retriever = self.make(finding(found), scorer=Counted(), **options)
@@ -89,14 +89,14 @@ class RetrieverContract(ABC):
             items = self.ask(retriever, QUERY)
         assert all("rerank_score" in item.metadata for item in items)
 
-    def test_if_nothing_is_found_nothing_is_ranked_and_no_model_is_loaded(self) -> None:
+    def test_where_nothing_is_found_nothing_is_ranked_and_no_model_loaded(self) -> None:
         rankings: list[Ranking] = []
         options = {"model_name": "/no/such/folder", "on_ranking": rankings.append}
         assert self.asked_both_ways(self.make(finding([]), **options)) == [[], []]
         assert [[tier.kept for tier in ranking.tiers] for ranking in rankings] == [[0, 0]] * 2
 
     @pytest.mark.parametrize("on_ranking", [None, print])
-    def test_an_error_of_the_retriever_is_raised(self, on_ranking: Any) -> None:
+    def test_what_the_retriever_raises_is_raised(self, on_ranking: Any) -> None:
         def fail(query: str) -> Sequence[Item]:
             raise ConnectionError("the store is away")
 
@@ -108,7 +108,7 @@ class RetrieverContract(ABC):
         with pytest.raises(ConnectionError, match="the store is away"):
             asyncio.run(self.aask(retriever, QUERY))
 
-    def test_an_error_of_reranking_is_raised(self) -> None:
+    def test_what_reranking_raises_is_raised(self) -> None:
         retriever = self.make(finding(), scorer=FixedScorer([float("nan")] * 4))
         with pytest.raises(NonFiniteScoreError):
             self.ask(retriever, QUERY)
@@ -117,7 +117,7 @@ class RetrieverContract(ABC):
         with pytest.raises(InvalidInputError, match="query is empty"):
             self.ask(retriever, " ")
 
-    def test_a_failure_with_passthrough_keeps_the_found_passages(self) -> None:
+    def test_a_failure_passed_through_leaves_what_was_found(self) -> None:
         rankings: list[Ranking] = []
         options = {"on_error": "passthrough", "on_ranking": rankings.append, "top_n": 2}
         retriever = self.make(finding(), scorer=FixedScorer([float("nan")] * 4), **options)

@@ -33,7 +33,7 @@ class TestCompressor(AdapterContract):
 
 
 class Found(BaseRetriever):
-    """A retriever that returns the result of a function."""
+    """Finds what a function gives."""
 
     find: Find
 
@@ -67,7 +67,7 @@ def _item(document: Document) -> Item:
 
 
 class Runs(BaseCallbackHandler):
-    """A callback that records the runs that start, end and fail."""
+    """Notes the runs that start, end and fail."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, Any]] = []
@@ -132,7 +132,7 @@ def test_a_document_without_a_number_at_the_key_is_named(metadata: dict[str, Any
         compressor.compress_documents(found, QUERY)
 
 
-def test_a_document_of_a_subclass_keeps_its_class() -> None:
+def test_a_document_of_a_subclass_stays_one() -> None:
     class Page(Document):
         number: int
 
@@ -143,7 +143,7 @@ def test_a_document_of_a_subclass_keeps_its_class() -> None:
 
 
 class Tree(BaseCallbackHandler):
-    """A callback that records the name and the parent of each started run, and counts the ended ones."""
+    """Notes each run that starts with the name of the one it is below, and how many ended."""
 
     def __init__(self) -> None:
         self.names: dict[Any, str] = {None: "nothing"}
@@ -175,7 +175,7 @@ def reranking_retriever(**fields: Any) -> BGERerankerRetriever:
 
 
 @pytest.mark.parametrize("on_ranking", [None, print])
-async def test_retrieving_and_reranking_are_child_runs_of_the_retriever(on_ranking: Any) -> None:
+async def test_retrieving_and_reranking_are_runs_below_the_retrievers_own(on_ranking: Any) -> None:
     retriever = reranking_retriever(on_ranking=on_ranking)
     synced, awaited = Tree(), Tree()
     retriever.invoke(QUERY, {"callbacks": [synced]})
@@ -189,7 +189,7 @@ async def test_retrieving_and_reranking_are_child_runs_of_the_retriever(on_ranki
         assert tree.ended == 3
 
 
-def test_further_arguments_of_the_retriever_reach_the_first_stage() -> None:
+def test_what_the_retriever_is_called_with_besides_goes_on_to_the_first_one() -> None:
     store = InMemoryVectorStore(DeterministicFakeEmbedding(size=8))
     store.add_documents(documents())
     retriever = BGERerankerRetriever(
@@ -200,7 +200,7 @@ def test_further_arguments_of_the_retriever_reach_the_first_stage() -> None:
     assert len(retriever.invoke(QUERY, k=2)) == 2
 
 
-def test_any_runnable_that_returns_documents_can_be_the_first_stage() -> None:
+def test_anything_that_runs_as_a_retriever_can_be_the_first_one() -> None:
     retriever = BGERerankerRetriever(
         retriever=RunnableLambda(lambda query: documents()).with_retry(),
         compressor=BGERerankerCompressor(scorer=FixedScorer([0, 2, -2, 1]), top_n=1),
@@ -208,7 +208,7 @@ def test_any_runnable_that_returns_documents_can_be_the_first_stage() -> None:
     assert [document.id for document in retriever.invoke(QUERY)] == ["1"]
 
 
-def test_no_dump_or_repr_of_the_retriever_shows_a_secret() -> None:
+def test_no_dump_and_no_repr_of_the_retriever_holds_a_secret() -> None:
     retriever = BGERerankerRetriever(
         retriever=Found(find=finding()),
         compressor=BGERerankerCompressor(backend="cohere", api_key="sk-secret", on_ranking=print),

@@ -35,7 +35,7 @@ class TestPostprocessor(AdapterContract):
 
 
 class Found(BaseRetriever):
-    """A retriever that returns the result of a function."""
+    """Finds what a function gives."""
 
     def __init__(self, find: Find, callback_manager: CallbackManager | None = None) -> None:
         super().__init__(callback_manager)
@@ -83,7 +83,7 @@ def postprocessor(
 
 
 class Recorder(BaseEventHandler):
-    """A handler that records the rerank events."""
+    """Notes the rerank events."""
 
     events: list[Any]
 
@@ -120,7 +120,7 @@ def test_with_fusion_the_score_is_the_fused_one() -> None:
     assert [node.metadata["retrieval_score"] for node in out] == [0.25] * 4
 
 
-def test_the_minimum_is_compared_with_the_score_of_the_node_and_not_with_metadata() -> None:
+def test_the_minimum_is_compared_with_the_nodes_score_and_with_no_metadata() -> None:
     found = nodes(score=0.25)
     for node in found:
         node.node.metadata["retrieval_score"] = 0.9
@@ -155,7 +155,7 @@ def test_metadata_mode_decides_what_is_scored() -> None:
     assert passage.endswith(PASSAGES[0])
 
 
-def test_a_node_of_another_kind_keeps_its_class() -> None:
+def test_a_node_of_another_kind_stays_one() -> None:
     image = NodeWithScore(node=ImageNode(text="the Moon", image_path="moon.png"))
     [out] = postprocessor().postprocess_nodes([image], query_str=QUERY)
     assert isinstance(out.node, ImageNode)
@@ -183,7 +183,7 @@ def test_events_come_in_a_pair(events: list[Any], count: int) -> None:
     assert end.nodes == out
 
 
-def test_events_name_a_number_if_top_n_is_none(events: list[Any]) -> None:
+def test_events_name_a_number_where_top_n_is_none(events: list[Any]) -> None:
     postprocessor(top_n=None).postprocess_nodes(nodes(), query_str=QUERY)
     assert events[0].top_n == 4
 
@@ -193,7 +193,7 @@ async def test_async_events_come_in_a_pair(events: list[Any]) -> None:
     assert [type(event) for event in events] == [ReRankStartEvent, ReRankEndEvent]
 
 
-def test_events_come_in_a_pair_if_a_node_has_no_score_to_compare(events: list[Any]) -> None:
+def test_events_come_in_a_pair_where_a_node_has_no_score_to_compare(events: list[Any]) -> None:
     reranker = postprocessor(min_retrieval_score=0.5)
     with pytest.raises(InvalidInputError, match="has None as its score"):
         reranker.postprocess_nodes(nodes(score=None), query_str=QUERY)
@@ -223,11 +223,11 @@ def test_callbacks_start_and_end_in_a_pair(logits: Sequence[float]) -> None:
 
 
 def reported(handler: LlamaDebugHandler) -> list[CBEventType]:
-    """Return the events that started and the events that ended."""
+    """Return the events that started and ended."""
     return sorted(start.event_type for start, _ in handler.get_event_pairs())
 
 
-async def test_a_retriever_reports_to_the_manager_that_is_passed_to_it() -> None:
+async def test_a_retriever_reports_below_the_manager_that_it_is_given() -> None:
     handler = LlamaDebugHandler(print_trace_on_end=False)
     given = postprocessor()
     retriever = BGERerankerRetriever(Found(finding()), given, CallbackManager([handler]))
@@ -237,14 +237,14 @@ async def test_a_retriever_reports_to_the_manager_that_is_passed_to_it() -> None
     assert given.callback_manager is not retriever.callback_manager
 
 
-def test_a_retriever_reports_to_the_manager_of_the_first_stage() -> None:
+def test_a_retriever_reports_where_the_first_one_does() -> None:
     handler = LlamaDebugHandler(print_trace_on_end=False)
     first = Found(finding(), CallbackManager([handler]))
     BGERerankerRetriever(first, postprocessor()).retrieve(QUERY)
     assert reported(handler) == [CBEventType.RETRIEVE] * 2
 
 
-def test_a_retriever_keeps_the_manager_of_the_postprocessor() -> None:
+def test_a_retriever_leaves_the_postprocessors_manager_in_place() -> None:
     handler = LlamaDebugHandler(print_trace_on_end=False)
     own = postprocessor(callback_manager=CallbackManager([handler]), on_ranking=print)
     BGERerankerRetriever(Found(finding()), own).retrieve(QUERY)

@@ -170,7 +170,7 @@ def test_a_wanted_precision_keeps_by_the_logit_and_not_by_the_fused_score() -> N
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"rrf_k": 0}, "rrf_k is 0; pass a whole number of 1 or more"),
+        ({"rrf_k": 0}, "rrf_k is 0; give a whole number from 1 on"),
         ({"rrf_k": 60.0}, "rrf_k is 60.0"),
         ({"rrf_k": True}, "rrf_k is True"),
     ],

@@ -189,7 +189,7 @@ def test_bm25_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"keep": 0}, "keep is 0; pass a whole number"),
+        ({"keep": 0}, "keep is 0; give a whole number"),
         ({"keep": -1, "prefilter": "bm25"}, "keep is -1"),
         ({"keep": 2, "prefilter": "bm25"}, "top_n is 3, and the prefilter leaves keep=2"),
         ({"prefilter": 7}, "prefilter is 7, which has no score"),

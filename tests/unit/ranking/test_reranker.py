@@ -183,10 +183,7 @@ def test_an_object_that_scores_is_taken_as_it_is() -> None:
         ({"model_name": 7}, r"model_name is 7, which has no score\(pairs\) method"),
         ({"model_name": Lengths(), "dtype": "float32"}, "dtype is given beside a ready scorer"),
         ({"model_name": Lengths(), "base_url": "http://a"}, "base_url is given beside a ready"),
-        (
-            {"model_name": "m", "backend": "tei"},
-            "backend 'tei' asks a server, but base_url is missing",
-        ),
+        ({"model_name": "m", "backend": "tei"}, "backend 'tei' asks a server; give its base_url"),
         ({"model_name": "m", "backend": "tensorflow"}, "backend is 'tensorflow'; choose one of"),
     ],
 )
