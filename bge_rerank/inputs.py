@@ -16,14 +16,14 @@ def checked_query(query: object) -> str:
 
     >>> checked_query("  ")
     Traceback (most recent call last):
-    bge_rerank.errors.InvalidInputError: the query is empty: '  '; pass the words to rank by
+    bge_rerank.errors.InvalidInputError: the query is empty: '  '; give the words to rank by
     """
     if not isinstance(query, str):
         raise InvalidInputError(
             f"the query is a {_type_name(query)}, not a string: {query!r:.80}; pass a string"
         )
     if not query.strip():
-        raise InvalidInputError(f"the query is empty: {query!r:.80}; pass the words to rank by")
+        raise InvalidInputError(f"the query is empty: {query!r:.80}; give the words to rank by")
     return without_lone_surrogates(query)
 
 

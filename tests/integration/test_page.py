@@ -221,7 +221,7 @@ def test_a_wrong_key_leads_to_the_key_and_the_right_one_ranks(page: Page) -> Non
     ("query", "passages", "message"),
     [
         ("q", "a\n" * 6, "batch size 6 > maximum allowed batch size 5"),
-        (" ", "a", "the query is empty: ' '; pass the words to rank by"),
+        (" ", "a", "the query is empty: ' '; give the words to rank by"),
         ("q", "", "there is no passage."),
         ("q", " \n\n\t\n", "there is no passage."),
     ],

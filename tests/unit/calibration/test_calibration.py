@@ -124,9 +124,9 @@ def written(path: Path, **changes: Any) -> Path:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": 1}, "has format 1 instead of 2"),
-        ({"format": None}, "has format None instead of 2"),
-        ({"kind": "another"}, "is not a bge-rerank calibration"),
+        ({"format": 1}, "is of format 1 and not 2"),
+        ({"format": None}, "is of format None and not 2"),
+        ({"kind": "another"}, "is no bge-rerank calibration"),
         ({"mapping": None}, "mapping"),
         ({"mapping": {"knots": "none"}}, r"mapping\.Isotonic\.knots"),
         ({"mapping": {"knots": [[0, 0.5], [1, 0.4]]}}, "not monotone"),

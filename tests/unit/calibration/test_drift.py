@@ -91,8 +91,8 @@ def test_the_file_gives_back_what_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": 0}, "has format 0 instead of 1"),
-        ({"kind": "bge-rerank calibration"}, "is not a bge-rerank drift reference"),
+        ({"format": 0}, "is of format 0 and not 1"),
+        ({"kind": "bge-rerank calibration"}, "is no bge-rerank drift reference"),
         ({"queries": []}, "without queries"),
         ({"queries": [{"query": "q", "passages": ["a"], "logits": []}]}, "1 passages and 0 logits"),
         ({"queries": [{"query": "q", "passages": ["a"], "logits": [math.nan]}]}, "not finite"),
