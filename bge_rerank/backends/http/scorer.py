@@ -156,7 +156,7 @@ class HttpScorer:
             try:
                 return await self._tried(request, lambda base_url: self._ask(base_url, request))
             except ServerError as error:
-                if len(texts) == 1 or not self._try_with_less(request, error):
+                if len(texts) == 1 or not self._may_try_with_less(request, error):
                     raise
         middle = len(texts) // 2
         halves = [replace(request, texts=half) for half in (texts[:middle], texts[middle:])]
@@ -188,7 +188,7 @@ class HttpScorer:
             except ServerError as error:
                 half = texts[0][: len(texts[0]) // 2]
                 is_single = len(texts) == 1 and len(half) >= SHORTEST_CUT
-                if not is_single or not self._try_with_less(request, error):
+                if not is_single or not self._may_try_with_less(request, error):
                     raise
                 self._warn(
                     "refused for its size",
@@ -277,7 +277,7 @@ class HttpScorer:
         variable = self._dialect.key_variable
         return None if variable is None else os.environ.get(variable)
 
-    def _try_with_less(self, request: _Request, error: ServerError) -> bool:
+    def _may_try_with_less(self, request: _Request, error: ServerError) -> bool:
         """Return whether to try a failed request again with less text."""
         message = error.reason.lower()
         is_too_large = error.status == TOO_LARGE or (
