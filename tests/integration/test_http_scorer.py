@@ -436,14 +436,14 @@ def test_the_key_comes_from_the_environment_for_services_that_name_a_variable(
     [
         ({"backend": "tei"}, "base_url is missing"),
         ({"backend": "tei", "base_url": "localhost:8080"}, "is not a server's URL"),
-        ({"backend": "tei", "base_url": "http://me:pass@host"}, "host contains credentials"),
-        ({"backend": "tei", "base_url": "http://host?key=pass"}, "host contains credentials"),
+        ({"backend": "tei", "base_url": "http://me:hunter2@host"}, "host contains credentials"),
+        ({"backend": "tei", "base_url": "http://host?key=hunter2"}, "host contains credentials"),
         ({"backend": "torch", "base_url": "http://host"}, "asks no server"),
         ({"backend": "cohere", "timeout": 0}, "timeout is 0"),
         ({"backend": "cohere", "deadline": float("nan")}, "deadline is nan"),
         ({"backend": "cohere", "max_concurrent_requests": 0}, "max_concurrent_requests is 0"),
-        ({"backend": "cohere", "api_key": "two\nlines pass"}, "api_key is empty or has"),
-        ({"backend": "cohere", "headers": {"X": "ü pass"}}, "header 'X'"),
+        ({"backend": "cohere", "api_key": "two\nlines hunter2"}, "api_key is empty or has"),
+        ({"backend": "cohere", "headers": {"X": "ü hunter2"}}, "header 'X'"),
     ],
 )
 def test_options_that_cannot_work_are_refused_before_anything_is_sent(
@@ -451,7 +451,7 @@ def test_options_that_cannot_work_are_refused_before_anything_is_sent(
 ) -> None:
     with pytest.raises(ConfigurationError, match=message) as caught:
         load_scorer("m", **options)
-    assert "pass" not in str(caught.value)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_a_missing_file_of_certificates_is_named(tei: FakeServer) -> None:
