@@ -185,7 +185,7 @@ def loading_errors(model_name: str) -> Iterator[None]:
         ) from error
     except hub.LocalEntryNotFoundError as error:
         raise ModelLoadError(
-            f"{model_name!r} is not in the local cache, and the hub cannot be reached; go online once, "
+            f"{model_name!r} is not in the local cache, and the hub was not reached; go online once, "
             "or pass a local folder or model_name='mini' (pip install bge-rerank-mini)"
         ) from error
     except Exception as error:
