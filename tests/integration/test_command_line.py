@@ -141,7 +141,7 @@ def test_empty_input_gives_empty_output(bge_rerank: Callable[..., Done]) -> None
             "-:2: 'body' is 3; give a string, or choose another --field",
         ),
         ([QUERY, "--top-n", "0"], b"a\n", "top_n is 0"),
-        ([QUERY, "--model", "/no/such"], b"a\n", "'/no/such'"),
+        ([QUERY, "--model", "/no/such"], b"a\n", "there is no folder '/no/such'"),
         ([QUERY, "--model", "BAAI/bge-reranker-v2-m3"], b"a\n", "the hub was not reached"),
     ],
 )
