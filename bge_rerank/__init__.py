@@ -1,10 +1,8 @@
-"""Cross-encoder reranking with the BGE rerankers: one scoring core for every framework.
+"""Rerank texts with the BGE cross-encoders: one scoring core for every framework.
 
 May import `ranking` and every room below it.
 Start reading in `ranking/reranker.py`.
 """
-
-import logging
 
 from bge_rerank.calibration.calibration import Calibration
 from bge_rerank.errors import (
@@ -59,5 +57,3 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
-
-logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -1,27 +1,25 @@
-"""Every exception that this package raises of its own.
+"""The exceptions that this package raises.
 
-::
+- `RerankError`
+  - `InvalidInputError`, also a `ValueError`: a query or a text that cannot be scored
+    - `InvalidTextError`: one text, with its index and the reason
+  - `ConfigurationError`: an option that cannot work, such as `top_n=0` or an unknown backend
+    - `CalibrationError`: a calibration that cannot be read, or is for another model
+  - `DriftError`: a drift reference that cannot be read, or scores that drifted from it
+  - `MissingDependencyError`, also an `ImportError`: a package that is not installed, or a version that does not work
+  - `RetrievalError`: a first stage that failed, or did not return a list of passages
+  - `ExportError`: an exported graph whose scores differ from its model's
+  - `ModelLoadError`: a model that could not be found or read
+    - `UnsupportedModelError`: a model that is not a reranker, or that the backend cannot run
+  - `ScoringError`: a backend that failed while it scored
+    - `NonFiniteScoreError`: a score that is NaN or infinite
+    - `OutOfMemoryError`: a single pair that does not fit into memory
+    - `ServerError`: a server that did not answer, or answered wrongly
 
-    RerankError
-    ├── InvalidInputError (ValueError)       a query or a text that cannot be scored
-    │   └── InvalidTextError                 … one text, by its index and the reason
-    ├── ConfigurationError                   a setting that cannot work (top_n=0, unknown backend)
-    │   └── CalibrationError                 … a calibration that cannot be read, or is another model's
-    ├── DriftError                           a reference that cannot be read, or scores that moved away from it
-    ├── MissingDependencyError (ImportError) a package that an extra installs
-    ├── RetrievalError                       a first stage that failed, or gave no list of passages
-    ├── ExportError                          an exported graph that is not the model it was made of
-    ├── ModelLoadError                       a model that could not be found or read
-    │   └── UnsupportedModelError            … or is no reranker that this backend can run
-    └── ScoringError                         a backend failed while it scored
-        ├── NonFiniteScoreError              … or gave NaN or infinity
-        ├── OutOfMemoryError                 … or a single pair does not fit into memory
-        └── ServerError                      … or a server did not answer, or not as it should
+Each message is one line. It names the wrong value and says what to do.
 
-Each message is one line: what was wrong, with the value, and what to do.
-
-`ConfigurationError` is no `ValueError` on purpose: pydantic would wrap it, and the adapters' users
-would get a page of pydantic's own in place of the one line.
+`ConfigurationError` deliberately does not derive from `ValueError`. Pydantic would wrap a `ValueError`, and
+users of the adapters would see a page of pydantic's text instead of the one line.
 """
 
 from __future__ import annotations
@@ -46,7 +44,7 @@ __all__ = [
 
 
 class RerankError(Exception):
-    """Base of all exceptions of this package."""
+    """The base of all exceptions of this package."""
 
 
 class InvalidInputError(RerankError, ValueError):
@@ -54,10 +52,10 @@ class InvalidInputError(RerankError, ValueError):
 
 
 class InvalidTextError(InvalidInputError):
-    """One text that cannot be scored.
+    """A text that cannot be scored.
 
     Attributes:
-        index: Its place in the list of texts, from 0.
+        index: The text's index in the list, from 0.
         reason: Why it cannot be scored.
     """
 
@@ -71,57 +69,57 @@ class InvalidTextError(InvalidInputError):
 
 
 class ConfigurationError(RerankError):
-    """A setting that cannot work."""
+    """An option that cannot work."""
 
 
 class CalibrationError(ConfigurationError):
-    """A calibration cannot be read, was made for another model, or does not reach what was asked."""
+    """A calibration that cannot be read, is for another model, or cannot reach the precision asked for."""
 
 
 class DriftError(RerankError):
-    """A drift reference cannot be read, or scores moved away from it further than it tolerates."""
+    """A drift reference that cannot be read, or scores that drifted further from it than it tolerates."""
 
 
 class MissingDependencyError(RerankError, ImportError):
-    """A package is missing; the message names the extra that installs it."""
+    """A package that is not installed, or whose version does not work; the message says what to install."""
 
 
 class RetrievalError(RerankError):
-    """A first stage that failed for a query, or gave something that is no list of passages."""
+    """A first stage that failed for a query, or returned something other than a list of passages."""
 
 
 class ExportError(RerankError):
-    """An exported graph does not give its model's scores; it was not kept."""
+    """An exported graph whose scores differ from its model's; the export is not kept."""
 
 
 class ModelLoadError(RerankError):
-    """A model could not be found or read."""
+    """A model that could not be found or read."""
 
 
 class UnsupportedModelError(ModelLoadError):
-    """A model is no reranker, or none that the backend or the installed versions can run."""
+    """A model that is not a reranker, or that the backend or the installed versions cannot run."""
 
 
 class ScoringError(RerankError):
-    """A backend failed while it scored, or answered with something that is no score."""
+    """A backend that failed while it scored, or returned something other than scores."""
 
 
 class NonFiniteScoreError(ScoringError):
-    """A backend gave NaN or an infinity, which cannot be ranked."""
+    """A score that is NaN or infinite and cannot be ranked."""
 
 
 class OutOfMemoryError(ScoringError):
-    """A single pair does not fit into the device's memory."""
+    """A single pair that does not fit into the device's memory."""
 
 
 class ServerError(ScoringError):
-    """A server could not be reached, refused, or gave an answer that cannot be used.
+    """A server that cannot be reached, refuses, or sends an answer that cannot be used.
 
     Attributes:
-        url: What was asked, without credentials.
-        reason: What happened; the server's own message is part of it.
-        status: The HTTP status of the answer; `None` where there was none.
-        retry_after: The seconds that the server asked to wait, if it did.
+        url: The URL of the request, without credentials.
+        reason: What happened, with the server's own message.
+        status: The HTTP status of the answer; `None` without an answer.
+        retry_after: The seconds to wait, if the server sent `Retry-After`.
     """
 
     def __init__(

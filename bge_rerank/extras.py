@@ -1,4 +1,4 @@
-"""Packages that only an extra installs: imported where they are needed, missed with a clear word."""
+"""Imports of packages that only an extra installs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ from bge_rerank.errors import MissingDependencyError
 
 @contextmanager
 def needs_extra(extra: str, what: str) -> Iterator[None]:
-    """Turn a missing module inside the block into an error that says how to install it.
+    """Turn a missing module in the block into an error that says how to install the module.
+
+    Args:
+        extra: The extra that installs the module.
+        what: What needs the module; the message starts with it.
 
     Raises:
-        MissingDependencyError: A module was not found.
+        MissingDependencyError: A module is not installed.
 
     >>> with needs_extra("torch", "the 'torch' backend"):
     ...     import no_such_module

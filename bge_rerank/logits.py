@@ -1,4 +1,4 @@
-"""Between a model's logit and its score in 0..1: the sigmoid and its inverse."""
+"""The sigmoid, which maps a logit to a score in 0..1, and its inverse."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ SMALLEST, LARGEST = math.nextafter(0, 1), math.nextafter(1, 0)
 
 
 def sigmoid(logit: float) -> float:
-    """Map a logit to 0..1 without overflow at either end.
+    """Return the sigmoid of a logit, in 0..1, without overflow.
 
     >>> sigmoid(0.0), sigmoid(-1000.0), sigmoid(1000.0)
     (0.5, 0.0, 1.0)
@@ -20,10 +20,10 @@ def sigmoid(logit: float) -> float:
 
 
 def to_logit(probability: float) -> float:
-    """Map a sigmoid back to its logit: the inverse of `sigmoid`.
+    """Return the logit of a sigmoid: the inverse of `sigmoid`.
 
-    The logits of 0 and 1 are infinite. Both numbers, and numbers beyond them, get the logit of the
-    nearest float inside 0..1: about -744.4 and 36.7.
+    The logits of 0 and 1 are infinite. So 0 and numbers below it get the logit of the smallest float above 0,
+    about -744.4. 1 and numbers above it get the logit of the largest float below 1, about 36.7.
 
     >>> to_logit(0.5), round(to_logit(0.0), 1), round(to_logit(1.0), 1)
     (0.0, -744.4, 36.7)

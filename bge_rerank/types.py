@@ -1,4 +1,4 @@
-"""The two types that everything else speaks: `Scorer` and `Ranked`."""
+"""The types that all rooms share: `Scorer`, `AsyncScorer` and `Ranked`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 Pair = tuple[str, str]
-"""A query and a passage, in this order."""
+"""A query and a passage."""
 Span = tuple[int, int]
-"""A part of a text: the place of its first character, and the place behind its last."""
+"""A part of a text: the index of its first character, and the index after its last."""
 
 
 @runtime_checkable
 class Scorer(Protocol):
-    """Anything that scores pairs. One method, so that a new backend is one class.
+    """An object that scores pairs. It needs only the method `score`.
 
     >>> class Overlap:
     ...     def score(self, pairs, /):
@@ -24,37 +24,37 @@ class Scorer(Protocol):
     """
 
     def score(self, pairs: Sequence[Pair], /) -> list[float]:
-        """Score each (query, passage) pair.
+        """Return the logit of each pair.
 
         Returns:
-            Raw logits (any real number, higher is more relevant), one per pair, in input order.
-            Empty in, empty out.
+            Logits in input order, one for each pair. A higher logit means more relevant. An empty list
+            for no pairs.
         """
         ...
 
 
 @runtime_checkable
 class AsyncScorer(Scorer, Protocol):
-    """A scorer that waits without holding a thread, as one that asks a server does."""
+    """A scorer with an async method, such as one that asks a server."""
 
     async def ascore(self, pairs: Sequence[Pair], /) -> list[float]:
-        """Score as `Scorer.score` does, on the running event loop."""
+        """Return what `Scorer.score` returns, without blocking the event loop."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """One text of a ranking.
+    """A text of a ranking.
 
     Attributes:
-        index: The text's place in the input, from 0.
-        score: The sigmoid of the logit, 0..1. It is no probability: see `probability`.
-        logit: What the model gave, any real number; the ranking is ordered by it, if not by `fused`.
-        span: The window of the text that gave the score, where texts are cut into windows.
+        index: The text's index in the input, from 0.
+        score: The sigmoid of the logit, 0..1. It is not a probability; see `probability`.
+        logit: The model's output, any real number. It orders the ranking, unless `fused` does.
+        span: The window with the best score; `None` unless texts are cut into windows.
         probability: The calibrated probability that the text is relevant, 0..1; `None` without a
             calibration.
-        fused: The sum of the reciprocals of two ranks, the first stage's and the reranker's, which the
-            ranking is ordered by; `None` without fusion.
+        fused: The score of reciprocal rank fusion, which combines the first stage's rank and the
+            reranker's. It orders the ranking; `None` without fusion.
     """
 
     index: int

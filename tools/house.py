@@ -35,7 +35,7 @@ FLOORS = (
 `bge_rerank` is the file `bge_rerank/__init__.py`. `ground` is the other files in `GROUND`.
 """
 
-GROUND = ("__init__", "types", "errors", "extras", "inputs", "logits", "windows")
+GROUND = ("__init__", "types", "errors", "extras", "inputs", "logits", "logs", "windows")
 """The only files that stand in no room."""
 
 PACKAGES = ("bge_rerank", "langchain_bge_rerank", "llamaindex_bge_rerank")

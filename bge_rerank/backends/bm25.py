@@ -1,4 +1,4 @@
-"""`Bm25Scorer`: words in common, weighted by how rare they are among the candidates."""
+"""`Bm25Scorer`: scores by shared words, weighted by how rare they are among the candidates."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from bge_rerank.types import Pair
 
 
 class Bm25Scorer:
-    """Score passages by BM25 over those that stand with the same query in the call.
+    """A scorer by BM25, among the passages of the same query in a call.
 
-    It needs no model; a hundred passages take some milliseconds. Words are runs of two or more
-    letters and digits, in lower case, and none is left out as too common, so it is for any language
-    that puts spaces between words.
+    It needs no model, and scores a hundred passages in some milliseconds. A word is a run of two or more
+    letters and digits, in lower case. Frequent words count too, so it works for every language with spaces
+    between words.
 
     >>> Bm25Scorer().score([("tides", "bread rises"), ("tides", "the tides of the sea")])
     [0.0, 0.23...]
@@ -22,31 +22,31 @@ class Bm25Scorer:
 
     model_name = "bm25"
     compares_within_call = True
-    """Its scores compare within one call only, so each request needs a call."""
+    """Its scores can be compared only within a call, so each request needs its own call."""
 
     def score(self, pairs: Sequence[Pair], /) -> list[float]:
-        """Score each pair among those of its query.
+        """Return the BM25 score of each pair.
 
         Returns:
-            BM25 scores from 0 on, no logits, one per pair, in input order. They compare within a
-            query and a call only.
+            Scores of 0 or more, one for each pair, in input order. They are not logits, and can be compared
+            only within a query and a call.
 
         Raises:
             MissingDependencyError: `bm25s` is not installed.
         """
-        places: defaultdict[str, list[int]] = defaultdict(list)
-        for place, (query, _) in enumerate(pairs):
-            places[query].append(place)
+        of_query: defaultdict[str, list[int]] = defaultdict(list)
+        for index, (query, _) in enumerate(pairs):
+            of_query[query].append(index)
         scores = [0.0] * len(pairs)
-        for query, its_places in places.items():
-            passages = [pairs[place][1] for place in its_places]
-            for place, score in zip(its_places, bm25(query, passages), strict=True):
-                scores[place] = score
+        for query, indices in of_query.items():
+            passages = [pairs[index][1] for index in indices]
+            for index, score in zip(indices, bm25(query, passages), strict=True):
+                scores[index] = score
         return scores
 
 
 def bm25(query: str, passages: Sequence[str]) -> list[float]:
-    """Return the BM25 score of each passage for a query, 0 where they share no word.
+    """Return the BM25 score of each passage for a query; 0 for a passage that shares no word.
 
     >>> bm25("tides", ["bread rises", ""])
     [0.0, 0.0]

@@ -1,4 +1,4 @@
-"""How many CPU cores there are to use."""
+"""The number of CPU cores that this process may use."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 
 def usable_cores() -> int:
-    """Return how many cores this process may run on.
+    """Return the number of cores that this process may use.
 
     >>> usable_cores() >= 1
     True

@@ -1,4 +1,4 @@
-"""Where torch runs, in which precision, how much goes there at once, and whether memory ran out."""
+"""Choose torch's device, precision and batch size, and recognise out-of-memory errors."""
 
 from __future__ import annotations
 
@@ -11,24 +11,36 @@ from bge_rerank.errors import ConfigurationError
 from bge_rerank.models.config import Dtype
 
 _OUT_OF_MEMORY_MESSAGES = ("DefaultCPUAllocator", "MPS backend out of memory")
-"""How torch words it where it raises a plain RuntimeError: the CPU allocator, Apple's GPUs."""
+"""Parts of torch's messages where it raises a plain RuntimeError: the CPU allocator, and Apple's GPUs."""
 
 CPU_ACTIVATIONS_A_THREAD = 2**20
-"""Numbers at the widest place of a feed-forward, for a thread's share of a batch: 2 MB in bfloat16. Larger
-batches leave the cores' caches, smaller ones are more calls. On two cores `mini` (1,536 wide) ranked 128
-mixed documents in bfloat16 at 55, 61, 67, 67 and 54 pairs/s with 256, 512, 1,024, 2,048 and 4,096 tokens a
-batch; the geometry of v2-m3 (4,096 wide) 12 of them at 1.2 with 512, 1.1 with 1,024, 0.9 with 2,048. That
-the best grows with the threads is an assumption: a core's share of a batch stays the same."""
+"""The most numbers of a thread's share of a batch, at the widest part of a layer: 2 MB in bfloat16.
+
+Larger batches do not fit into the cores' caches, and smaller ones need more calls. Pairs/s on two cores in bfloat16, by
+tokens in a batch:
+
+| model, documents of mixed length | 256 | 512 | 1,024 | 2,048 | 4,096 |
+|---|--:|--:|--:|--:|--:|
+| `mini`, 1,536 wide, 128 | 55 | 61 | 67 | 67 | 54 |
+| geometry of v2-m3, 4,096 wide, 12 | | 1.2 | 1.1 | 0.9 | |
+
+It is an assumption that the best number grows with the threads."""
 ACCELERATOR_MAX_BATCH_TOKENS = 32_768
-"""The most on an accelerator, however much memory is free. At the geometry of v2-m3 an H100 scored 1,000
-mixed pairs in float16 at 2,500, 3,100, 3,900 and 3,700 pairs/s with 8,192, 16,384, 32,768 and 65,536 tokens."""
+"""The most tokens of a batch on an accelerator, however much memory is free.
+
+Pairs/s of an H100 in float16, at the geometry of v2-m3 with 1,000 pairs of mixed length, by tokens in a batch:
+
+| 8,192 | 16,384 | 32,768 | 65,536 |
+|--:|--:|--:|--:|
+| 2,500 | 3,100 | 3,900 | 3,700 |
+"""
 
 
 def choose_device(device: str | None) -> torch.device:
-    """Return the device named, or the accelerator, or the CPU.
+    """Return the named device. `None` is the accelerator if there is one, else the CPU.
 
     Raises:
-        ConfigurationError: There is no such device on this machine.
+        ConfigurationError: This machine does not have the device.
     """
     if device is None:
         accelerator = torch.accelerator.current_accelerator(check_available=True)
@@ -38,58 +50,55 @@ def choose_device(device: str | None) -> torch.device:
         torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ConfigurationError(f"device {device!r} cannot be used: {first_line}") from error
+        raise ConfigurationError(
+            f"device is {device!r}, which torch cannot use here ({first_line}); pass 'cpu', or None to choose"
+        ) from error
     return chosen
 
 
 def choose_devices(device: str | Sequence[str] | None) -> list[torch.device]:
-    """Return the devices named, or the one that `choose_device` chooses.
+    """Return the named devices, or the one that `choose_device` chooses.
 
     Raises:
-        ConfigurationError: There is no such device, or none was named, or one twice.
+        ConfigurationError: This machine lacks a device, the list is empty, or it names a device twice.
     """
     if device is None or isinstance(device, str):
         return [choose_device(device)]
     if not device or len(set(device)) != len(device):
-        raise ConfigurationError(f"device is {list(device)}; name one or more, each once")
+        raise ConfigurationError(f"device is {list(device)}; pass one or more devices, each once")
     return [choose_device(name) for name in device]
 
 
 def choose_dtype(dtype: Dtype, device: torch.device) -> torch.dtype:
-    """Return the precision named; `"auto"` is the one that the device computes fast in.
+    """Return the named precision. `"auto"` is the fastest one of the device.
 
-    That is float16 on accelerators, as BAAI runs them, bfloat16 on CPUs with instructions for it,
-    float32 on the others.
-
-    Raises:
-        ConfigurationError: It is none of the four names.
+    That is float16 on accelerators, as BAAI runs its models, bfloat16 on CPUs with instructions for it, and float32
+    on other CPUs.
     """
     if dtype == "auto":
         if device.type != "cpu":
             return torch.float16
         return torch.bfloat16 if cpu_has_bfloat16() else torch.float32
-    if dtype not in ("float32", "float16", "bfloat16"):
-        raise ConfigurationError(f"dtype is {dtype!r}; choose auto, float32, float16 or bfloat16")
     chosen: torch.dtype = getattr(torch, dtype)
     return chosen
 
 
 def cpu_has_bfloat16() -> bool:
-    """Say whether the CPU multiplies bfloat16 matrices by instructions of its own.
+    """Return whether the CPU has instructions to multiply bfloat16 matrices.
 
-    By what torch says of the CPU, which it does from version 2.10 on.
+    Torch reports the CPU's instructions from version 2.10 on. With older versions the answer is no.
     """
     capabilities = getattr(torch.cpu, "get_capabilities", dict[str, Any])()
     return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def default_max_batch_tokens(device: torch.device, config: Any, itemsize: int) -> int:
-    """Return the token budget of a batch: small on a CPU, by the free memory on CUDA.
+    """Return the token budget of a batch: small on a CPU, and by the free memory on CUDA.
 
     Args:
-        device: Where the batch is computed.
-        config: The model's, of transformers: its widths say what a token takes.
-        itemsize: Bytes of a number in the model's precision.
+        device: The device of the batch.
+        config: The model's config from transformers, for its widths.
+        itemsize: The bytes of a number in the model's precision.
     """
     if device.type == "cpu":
         activations = CPU_ACTIVATIONS_A_THREAD * torch.get_num_threads()
@@ -101,19 +110,19 @@ def default_max_batch_tokens(device: torch.device, config: Any, itemsize: int) -
 
 
 def keeps_every_shape(device: torch.device, dtype: torch.dtype) -> bool:
-    """Say whether code and buffers stay for every shape met: oneDNN's, in bfloat16 on CPUs.
+    """Return whether the runtime keeps code and buffers for each shape, as oneDNN does for bfloat16 on CPUs.
 
-    With 1,500 mixed documents a process grew by 547 MB, and by 255 MB with lengths in steps of 8, at
-    the same speed.
+    With 1,500 mixed documents a process grew by 547 MB. With lengths in steps of 8 it grew by 255 MB, at the same
+    speed.
     """
     return device.type == "cpu" and dtype == torch.bfloat16
 
 
 def tokens_that_fit(free: int, hidden_size: int, intermediate_size: int, itemsize: int) -> int:
-    """Return how many tokens of a batch fit into half of the free memory, within the most allowed.
+    """Return how many tokens of a batch fit into half of the free memory, up to the most allowed.
 
-    At the widest place of a layer a token holds its input, three projections, its context and the
-    sum, and both sides of the activation between the two large products; two batches are under way.
+    At the widest part of a layer, a token needs its input, three projections, its context, their sum, and both sides
+    of the activation between the two large products. Two batches are computed at the same time.
 
     >>> tokens_that_fit(8 * 2**30, hidden_size=1024, intermediate_size=4096, itemsize=2)
     32768
@@ -125,7 +134,7 @@ def tokens_that_fit(free: int, hidden_size: int, intermediate_size: int, itemsiz
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell a true out-of-memory error from any other `RuntimeError`."""
+    """Return whether an error means that memory ran out."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
         message in str(error) for message in _OUT_OF_MEMORY_MESSAGES
     )

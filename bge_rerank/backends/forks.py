@@ -1,4 +1,4 @@
-"""A fork waits until nothing of ours is in the middle of a step, so that the child can score."""
+"""Make a fork wait until none of our objects is in the middle of a step, so that the child can score."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import weakref
 from typing import Protocol
 
 SECONDS_BEFORE_FORK = 10.0
-"""The longest that a fork waits for one step to end: a batch takes less, a call of FlagEmbedding may take more."""
+"""The longest time that a fork waits for a step. A batch takes less; a call of FlagEmbedding may take more."""
 
 
 class Forkable(Protocol):
-    """Something with locks or threads. A child has no threads of its parent, and locks as they were."""
+    """An object with locks or threads. A forked child has none of its parent's threads, but its locks as they were."""
 
     def before_fork(self, seconds: float, /) -> None:
-        """Wait up to so many seconds for what runs, and let nothing begin."""
+        """Wait up to `seconds` for the running steps, and let no new step begin."""
         ...
 
     def after_fork(self) -> None:
-        """Go on, in the parent."""
+        """Continue in the parent."""
         ...
 
     def in_forked_child(self) -> None:
-        """Start anew, without what the parent had running."""
+        """Reset the object in the child, which runs none of the parent's steps."""
         ...
 
 
@@ -33,7 +33,7 @@ _halted: list[Forkable] = []
 
 
 def prepare_for_forks(thing: Forkable) -> None:
-    """Tell a thing of every fork of this process, as long as it lives."""
+    """Call the methods of `thing` at each fork of this process, as long as the object lives."""
     _forkable.add(thing)
 
 
@@ -63,7 +63,7 @@ if hasattr(os, "register_at_fork"):  # Windows has no fork
 
 
 class ForkableLock:
-    """A lock that a forked child does not find taken by a thread which it does not have.
+    """A lock that is free in a forked child, even if another thread of the parent held it.
 
     >>> with ForkableLock():
     ...     print("alone")
@@ -71,7 +71,7 @@ class ForkableLock:
     """
 
     def __init__(self) -> None:
-        """Make a lock that nobody holds."""
+        """Make a free lock."""
         self._lock = threading.Lock()
         self._halted = False
         prepare_for_forks(self)
@@ -83,14 +83,14 @@ class ForkableLock:
         self._lock.release()
 
     def before_fork(self, seconds: float, /) -> None:
-        """Wait until nobody holds the lock."""
+        """Wait until the lock is free, and take it."""
         self._halted = self._lock.acquire(timeout=seconds)
 
     def after_fork(self) -> None:
-        """Let it be taken again."""
+        """Release the lock."""
         if self._halted:
             self._lock.release()
 
     def in_forked_child(self) -> None:
-        """Forget who held it."""
+        """Replace the lock by a free one."""
         self._lock = threading.Lock()

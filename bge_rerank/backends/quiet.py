@@ -1,4 +1,4 @@
-"""Keeping other libraries' progress bars quiet: a library is silent unless asked."""
+"""Hide the progress bars of other libraries, because this library shows none itself."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from transformers.utils import logging
 
 @contextmanager
 def without_loading_bars() -> Iterator[None]:
-    """Switch transformers' progress bars off for the block, and back to what they were.
+    """Hide transformers' progress bars in the block, and restore their state afterwards.
 
-    Its switch moves that of the hub's client too, so both are put back.
+    Its switch also changes the hub client's switch, so both are restored.
     """
     shown, hub_hidden = logging.is_progress_bar_enabled(), are_progress_bars_disabled()
     logging.disable_progress_bar()
@@ -30,9 +30,9 @@ def without_loading_bars() -> Iterator[None]:
 
 @contextmanager
 def without_tqdm(module: ModuleType) -> Iterator[None]:
-    """Disable the progress bars that a module makes by its own `tqdm` and `trange`, for the block.
+    """Hide the progress bars that a module makes with its `tqdm` and `trange`, in the block.
 
-    For modules that give no switch. Not safe for two blocks at once on the same module.
+    This is for modules without a switch. Two blocks for the same module must not run at the same time.
     """
     bars = {name: getattr(module, name) for name in ("tqdm", "trange") if hasattr(module, name)}
     for name, bar in bars.items():

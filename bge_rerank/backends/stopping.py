@@ -1,4 +1,4 @@
-"""Telling a thread that nobody waits for its scores any more."""
+"""Stop a thread whose scores nobody waits for any more."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _stop: ContextVar[threading.Event | None] = ContextVar("bge_rerank_stop", defaul
 
 @contextmanager
 def stoppable() -> Iterator[threading.Event]:
-    """Give an event that stops the scoring started within, at its next batch, in whichever thread.
+    """Yield an event. Setting it stops all scoring that started in the block, at the next batch, in any thread.
 
-    Within another one the event is that one's. An error that ends the block, or a cancellation, sets it.
+    A nested block yields the outer event. An error or a cancellation that ends the block sets the event.
 
     >>> with stoppable() as stop:
     ...     stop.set()
     ...     stop_if_told()
     Traceback (most recent call last):
-    bge_rerank.errors.ScoringError: stopped: nobody waits for these scores any more
+    bge_rerank.errors.ScoringError: stopped, because the call was cancelled
     """
     stop = _stop.get() or threading.Event()
     token = _stop.set(stop)
@@ -36,11 +36,11 @@ def stoppable() -> Iterator[threading.Event]:
 
 
 def stop_if_told() -> None:
-    """Do nothing, unless nobody waits any more.
+    """Raise an error if the event of the surrounding `stoppable` block is set.
 
     Raises:
-        ScoringError: Whoever asked for the scores was cancelled.
+        ScoringError: The call that asked for the scores was cancelled.
     """
     stop = _stop.get()
     if stop is not None and stop.is_set():
-        raise ScoringError("stopped: nobody waits for these scores any more")
+        raise ScoringError("stopped, because the call was cancelled")

@@ -1,4 +1,4 @@
-"""What a model is: its options, its files, and the backend that runs it.
+"""A model's options, its files, and the backend that runs it.
 
 May import the `ground` files alone.
 Start reading in `config.py`.

@@ -1,4 +1,4 @@
-"""Which backend `"auto"` means: the fastest of those that are installed and can run the model."""
+"""`choose_backend`: the fastest backend that is installed and can run the model, for `backend="auto"`."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ logger = logging.getLogger(__name__)
 
 
 def choose_backend(config: ScorerConfig) -> str:
-    """Choose by what the model is, what is installed and which device was asked for.
+    """Choose a backend by the model, the installed packages and the device.
 
-    An LLM-based reranker runs in `flag`. An encoder that `bge-rerank export` made a graph of runs
-    in OpenVINO, else in ONNX Runtime, unless a device other than the CPU was asked for; any other
-    runs in `torch`. A graph that another tool made counts for nothing here: nobody has checked it.
+    LLM-based rerankers run in `flag`. Encoders that `bge-rerank export` exported run in `openvino`, or in
+    `onnx` without OpenVINO, unless `device` names another device than the CPU. All others run in `torch`.
+    Graphs from other tools are not used, because nobody has compared their scores with the model's.
 
     Raises:
         ModelLoadError: The model could not be found.
-        MissingDependencyError: The model is a graph alone, and no runtime for it is installed.
+        MissingDependencyError: The model is only an exported graph, and no runtime for it is installed.
     """
     backend, reason = _choose(config)
-    logger.info("%s: backend %s, %s", config.model_name, backend, reason)
+    logger.info("%s runs in backend %r, %s", config.model_name, backend, reason)
     return backend
 
 
@@ -38,10 +38,10 @@ def _choose(config: ScorerConfig) -> tuple[str, str]:
         return "torch", f"because device is {config.device}"
     folder = model_folder(config, [f"{GRAPH_FOLDER}/{MANIFEST_FILE}"])
     if not (folder / GRAPH_FOLDER / MANIFEST_FILE).is_file():
-        return "torch", "because it has weights and no exported graph"
+        return "torch", "because it has no exported graph"
     for runtime in RUNTIMES:
         if is_installed(runtime):
-            return runtime, "the fastest runtime installed for its exported graph"
+            return runtime, "the fastest installed runtime for its exported graph"
     _check_weights(config, folder)
     return "torch", "because no runtime for its exported graph is installed"
 
@@ -53,5 +53,5 @@ def _check_weights(config: ScorerConfig, folder: Path) -> None:
     if exported_alone:
         raise MissingDependencyError(
             f"{config.model_name!r} is an exported graph, and no runtime for it is installed; "
-            "pip install 'bge-rerank[openvino]', or 'bge-rerank[onnx]'"
+            "pip install 'bge-rerank[openvino]' or 'bge-rerank[onnx]'"
         )

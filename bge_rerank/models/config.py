@@ -1,16 +1,16 @@
-"""How a model is loaded, or a server asked: `ModelOptions`, `LoadOptions`, `AskOptions`, and all of them in `ScorerConfig`."""
+"""The options of a scorer: `ModelOptions`, `LoadOptions`, `AskOptions`, and all of them in `ScorerConfig`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol, get_args, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from bge_rerank.models.options import (
     MILLISECONDS_OR_OFF,
-    Check,
     Checked,
     above_zero,
     again,
+    one_of,
     option,
     options,
     whole_from,
@@ -20,26 +20,25 @@ from bge_rerank.models.registry import backend_names
 DEFAULT_MODEL = "BAAI/bge-reranker-v2-m3"
 
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
-"""A precision; `"auto"` is that of the export for exported models, else the one that the device computes
-fastest in: float16 on accelerators, bfloat16 on CPUs with instructions for it, float32 on other CPUs.
-`flag` keeps to float32 on every CPU, as FlagEmbedding does."""
-
+"""A precision of numbers. `"auto"` is an export's own precision. For other models it is the fastest one of the
+device: float16 on accelerators, bfloat16 on CPUs with instructions for it, float32 on other CPUs. The `flag`
+backend uses float32 on every CPU, as FlagEmbedding does."""
 
 SpecialTokensInText = Literal["escape", "keep"]
-"""What a special token's name in a text is: text, or the token."""
+"""How a special token's name in a text is read: as text (`"escape"`), or as the token (`"keep"`)."""
 
 
 @runtime_checkable
 class Secret(Protocol):
-    """A text that hides itself, such as pydantic's `SecretStr`."""
+    """A string that its repr hides, such as pydantic's `SecretStr`."""
 
     def get_secret_value(self) -> str:
-        """Return the text."""
+        """Return the string."""
         ...
 
 
 class HiddenText:
-    """A text that hides itself from reprs and dumps; a pickle and a copy hold it.
+    """A string that reprs and dumps hide. Pickles and copies contain it.
 
     >>> HiddenText("sk-1"), str(HiddenText("sk-1")), HiddenText("sk-1").get_secret_value()
     (HiddenText('***'), '***', 'sk-1')
@@ -51,7 +50,7 @@ class HiddenText:
         self._text = text
 
     def get_secret_value(self) -> str:
-        """Return the text."""
+        """Return the string."""
         return self._text
 
     def __str__(self) -> str:
@@ -69,54 +68,53 @@ class HiddenText:
 
 @options
 class ModelOptions(Checked):
-    """Which model scores, or which server. These options can be given wherever a model is named."""
+    """The model or the server that scores. Whatever takes a model's name takes these options."""
 
     model_name: str = option(
         default=DEFAULT_MODEL,
-        doc="A hub repository, a local folder, or 'mini' (the package bge-rerank-mini). For a server, the name under which it serves the model.",
+        doc="A hub repository, a local folder, or 'mini' (the package bge-rerank-mini). For a server, the name under which the server knows the model.",
         flag="--model",
         decides=True,
     )
     backend: str = option(
         default="auto",
-        doc="What scores. 'torch', 'openvino', 'onnx' and 'flag' run a model here; 'auto' takes the fastest of these that is installed and can run the model. 'm3-sparse' scores by the lexical weights of BGE-M3, for a prefilter. 'tei', 'vllm', 'infinity', 'llamacpp', 'cohere' and 'jina' ask a server.",
-        check=Check(
-            lambda name: name in backend_names(), f"; choose one of {', '.join(backend_names())}"
-        ),
+        doc="The backend that scores. 'torch', 'openvino', 'onnx' and 'flag' run the model in this process. 'auto' chooses the fastest of these that is installed and can run the model. 'm3-sparse' scores by the lexical weights of BGE-M3, for a prefilter. 'tei', 'vllm', 'infinity', 'llamacpp', 'cohere' and 'jina' ask a server. For `bge-rerank serve` use 'tei'.",
+        check=one_of(backend_names()),
         decides=True,
     )
     device: str | Sequence[str] | None = option(
         default=None,
-        doc="A torch device such as 'cpu' or 'cuda:1', or several, which share each call (torch only). None takes the accelerator where there is one.",
+        doc="A torch device such as 'cpu' or 'cuda:1'. With the 'torch' backend also a list of devices, which share the pairs of each call. None uses the accelerator if there is one, else the CPU.",
         decides=True,
     )
     dtype: Dtype = option(
         default="auto",
-        doc="The precision of weights and activations. 'auto' is the precision of an exported model; else float16 on accelerators, bfloat16 on CPUs with instructions for it, float32 on other CPUs.",
+        doc="The precision of weights and activations. 'auto' is the precision of an exported model. For other models it is float16 on accelerators, bfloat16 on CPUs with instructions for it, and float32 on other CPUs.",
         decides=True,
     )
     max_length: int | None = option(
         default=None,
-        doc="The longest sequence in tokens: query, passage and special tokens. Longer pairs are cut. None takes the length that BAAI recommends for the model.",
+        doc="The longest pair in tokens: query, passage and special tokens. Longer pairs are truncated. None is the length that BAAI recommends for the model.",
+        check=whole_from(1, ", or None for the model's recommended length"),
         decides=True,
     )
     revision: str | None = option(
         default=None,
-        doc="A branch, tag or commit of the hub repository. None takes its main branch.",
+        doc="A branch, tag or commit of the hub repository. None is its main branch.",
         decides=True,
     )
     score_cache: str | None = option(
         default=None,
-        doc="Where scores are kept, so that a pair is scored once: 'memory', or a folder, which several processes may share. A server must keep the same model under one name.",
+        doc="Where to keep scores, so that each pair is scored once: 'memory', or a folder that several processes may share. None keeps no scores. With a server, its model name must always mean the same model.",
     )
     base_url: str | Sequence[str] | None = option(
         default=None,
-        doc="The address of the server without its endpoint, such as http://localhost:8080. Several are asked in turn, and one that fails is left out for a while. None is the public service of 'cohere' and 'jina'.",
+        doc="The server's address without the endpoint, such as http://localhost:8080. Servers in a list are asked in turn, and a failing one is skipped for ten seconds. None is the public service of 'cohere' and 'jina'.",
         decides=True,
     )
     api_key: str | Secret | None = option(
         default=None,
-        doc="The bearer token for the server. None takes CO_API_KEY or JINA_API_KEY from the environment for 'cohere' and 'jina'.",
+        doc="The bearer token for the server. None reads CO_API_KEY for 'cohere' and JINA_API_KEY for 'jina' from the environment.",
         hidden=True,
     )
 
@@ -129,75 +127,74 @@ class ModelOptions(Checked):
 
 @options
 class LoadOptions(Checked):
-    """How a model is loaded and run here."""
+    """How to load a model and run it in this process."""
 
     cache_dir: str | None = option(
         default=None,
-        doc="The folder for files from the hub. None is the hub client's own folder.",
+        doc="The folder for files from the hub. None is the hub client's default folder.",
     )
     local_files_only: bool = option(
         default=False,
-        doc="Never ask the hub; use the files in its cache.",
+        doc="Use only files that are already in the hub's cache, and never ask the hub.",
     )
     trust_remote_code: bool = option(
         default=False,
-        doc="Run code from the model's repository. Only for sources that you trust.",
+        doc="Run code from the model's repository. Use it only for repositories that you trust.",
     )
     threads: int | None = option(
         default=None,
-        doc="CPU threads to compute with. None takes every core. With 'torch' the number holds for the whole process.",
-        check=whole_from(1, ", or None for all"),
+        doc="The number of CPU threads. None uses every core. With 'torch' the number applies to the whole process.",
+        check=whole_from(1, ", or None for every core"),
         decides=True,
     )
     max_batch_tokens: int | None = option(
         default=None,
-        doc="The token budget of a batch: rows times the longest row. None is chosen by the device.",
-        check=whole_from(1, ", or None"),
+        doc="The most tokens of a batch: its rows times its longest row. None chooses by the device.",
+        check=whole_from(1, ", or None to choose by the device"),
     )
     cutoff_layers: Sequence[int] | None = option(
         default=None,
-        doc="The layer to score at, as a list of one ('flag', layerwise and lightweight models only). None is the layer that BAAI recommends.",
+        doc="The layer whose output is scored, as a list of one number. Only for layerwise and lightweight models with the 'flag' backend. None is the layer that BAAI recommends.",
         decides=True,
     )
     special_tokens_in_text: SpecialTokensInText = option(
         default="escape",
-        doc="What a special token's name in a query or a passage is, such as '[SEP]' or '</s>'. 'escape' reads it as the text that it is. 'keep' lets it act as the special token, as FlagEmbedding does, so that who writes a passage can raise its score ('flag' and servers always do as they do).",
-        check=Check(lambda how: how in get_args(SpecialTokensInText), "; give 'escape' or 'keep'"),
+        doc="How to read the name of a special token in a query or passage, such as '[SEP]' or '</s>'. 'escape' reads it as text. 'keep' reads it as the special token, as FlagEmbedding does; the author of a passage can then raise its score. The 'flag' backend and servers ignore this option.",
         decides=True,
     )
     batch_wait_ms: float = option(
         default=2.0,
-        doc="How long the first of several concurrent await-ed calls waits for others, in milliseconds: all that arrive by then are scored in one pass. 0 makes every call a pass.",
+        doc="How long an async call waits for other async calls, in milliseconds. All calls that arrive in this time are scored in one pass. 0 gives every call a pass of its own.",
         check=MILLISECONDS_OR_OFF,
     )
 
 
 @options
 class AskOptions(Checked):
-    """How a server is asked."""
+    """How to ask a server."""
 
     headers: Mapping[str, str | Secret] | None = option(
         default=None,
-        doc="Headers to send with each request.",
+        doc="Additional headers of each request.",
         hidden=True,
     )
     timeout: float = option(
         default=30.0,
-        doc="Seconds until a single request is given up.",
+        doc="Seconds after which a single request fails.",
         check=above_zero("seconds"),
     )
     deadline: float = option(
         default=60.0,
-        doc="Seconds until a call is given up, with all its requests and further attempts.",
+        doc="Seconds after which a call fails, including all its requests and retries.",
         check=above_zero("seconds"),
     )
     verify: bool | str = option(
         default=True,
-        doc="Whether the server's certificate is checked, or a file of certificates to check it by.",
+        doc="Whether to check the server's certificate. A path names a file with the certificates to trust.",
     )
     max_concurrent_requests: int = option(
         default=8,
-        doc="How many requests of an event loop run at once.",
+        doc="The most requests that an event loop runs at the same time.",
         check=whole_from(1),
     )
 
@@ -211,9 +208,9 @@ class AskOptions(Checked):
 
 @options
 class ScorerConfig(AskOptions, LoadOptions, ModelOptions):
-    """Everything that decides which weights are loaded, or which server is asked; hashable.
+    """The options of `load_scorer`: which weights to load and how to run them, or which server to ask.
 
-    `load_scorer` takes these options, model and backend also by place.
+    Only model and backend can be passed by position. A configuration is hashable.
 
     >>> ScorerConfig("mini", device=["cuda:0", "cuda:1"]).device
     ('cuda:0', 'cuda:1')
@@ -224,22 +221,26 @@ class ScorerConfig(AskOptions, LoadOptions, ModelOptions):
 
 
 class _Headers(dict[str, HiddenText]):
-    """Headers as a part of a configuration's hash."""
+    """Headers that can be hashed, as part of a configuration."""
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(frozenset(self.items()))
 
 
 def revealed(text: str | Secret) -> str:
-    """Return a text, also one that hides itself."""
+    """Return a string, taken out of its secret if it is one.
+
+    >>> revealed(HiddenText("sk-1")), revealed("plain")
+    ('sk-1', 'plain')
+    """
     return text.get_secret_value() if isinstance(text, Secret) else text
 
 
 def key_of(config: ScorerConfig) -> str | None:
-    """Return the bearer token of a configuration, as text."""
+    """Return the bearer token of a configuration as a plain string."""
     return None if config.api_key is None else revealed(config.api_key)
 
 
 def headers_of(config: ScorerConfig) -> dict[str, str]:
-    """Return the headers of a configuration, as text."""
+    """Return the headers of a configuration as plain strings."""
     return {name: revealed(value) for name, value in (config.headers or {}).items()}

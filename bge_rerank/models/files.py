@@ -1,4 +1,4 @@
-"""Where a model's files are, and what its config says it is."""
+"""Find a model's files, and read its `config.json`."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from bge_rerank.inputs import shown_value
 from bge_rerank.models.config import ScorerConfig
 
 Architecture = Literal["encoder", "decoder", "layerwise", "lightweight"]
-"""The four kinds of BGE rerankers. All but the encoders are LLM-based."""
+"""The kinds of BGE rerankers. All except encoders are LLM-based."""
 
 RECOMMENDED_MAX_LENGTH = 1024
-"""BAAI's recommendation for v2-m3 and its LLM-based rerankers; shorter models are used in full."""
+"""BAAI's recommendation for v2-m3 and the LLM-based rerankers. Shorter models use their full length."""
 
 WEIGHT_FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
-"""What transformers needs of a repository: weights as safetensors only."""
+"""The files that transformers needs, with weights only as safetensors."""
 M3_FILES = ("sparse_linear.pt", "colbert_linear.pt", "pytorch_model.bin")
-"""What the lexical weights of BGE-M3 need besides; pickles, read without running code of theirs."""
+"""Further files of BGE-M3 for its lexical weights. They are pickles, and are read without running code in them."""
 GRAPH_FILES = (
     "config.json",
     "tokenizer.json",
@@ -37,10 +37,10 @@ GRAPH_FILES = (
     "onnx/model.onnx*data",
     "onnx/bge_rerank.json",
 )
-"""What an exported model consists of."""
+"""The files of an exported model."""
 
 LARGEST_NUMBER = 2**31
-"""Of a config: what runs the model counts tokens and their ids in 32 bits."""
+"""The limit of numbers in a config, because the runtimes count tokens and token ids in 32 bits."""
 _CONFIG_TYPES = {
     "architectures": list,
     "auto_map": dict,
@@ -55,16 +55,16 @@ _HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """A model's `config.json`, parsed, and what it says."""
+    """A model's parsed `config.json`."""
 
     contents: dict[str, Any]
 
     @property
     def architecture(self) -> Architecture:
-        """Which kind of reranker it describes.
+        """The kind of reranker, by the class names of BAAI's code.
 
-        The class names are those in BAAI's own code. What is no causal language model
-        counts as an encoder: whether it has a head is seen when the weights are loaded.
+        A model that is not a causal language model counts as an encoder. The backend checks for a
+        classification head when it loads the weights.
         """
         classes: dict[str, object] = self.contents.get("auto_map") or {}
         names = " ".join(map(str, [*(self.contents.get("architectures") or []), *classes.values()]))
@@ -76,10 +76,10 @@ class ModelConfig:
 
     @property
     def positions(self) -> int:
-        """The longest sequence that the position embeddings allow.
+        """The longest sequence in tokens that the position embeddings allow.
 
-        RoBERTa and its relatives number positions from `pad_token_id + 1` on, so that the first
-        embeddings are never used (`create_position_ids_from_input_ids` in transformers).
+        RoBERTa models count positions from `pad_token_id + 1` (`create_position_ids_from_input_ids` in
+        transformers), so they never use the embeddings before it.
         """
         embeddings = int(self.contents.get("max_position_embeddings") or RECOMMENDED_MAX_LENGTH)
         if "roberta" not in str(self.contents.get("model_type")):
@@ -88,26 +88,27 @@ class ModelConfig:
 
 
 def choose_max_length(config: ScorerConfig, model: ModelConfig) -> int:
-    """Return the longest sequence in tokens: what was asked for, or what BAAI recommends.
+    """Return the longest pair in tokens: the option `max_length`, or BAAI's recommendation.
 
     Raises:
-        ConfigurationError: The model has no positions for the length asked for.
+        ConfigurationError: `max_length` is longer than the model allows.
     """
     if config.max_length is None:
         return min(model.positions, RECOMMENDED_MAX_LENGTH)
-    if not 1 <= config.max_length <= model.positions:
+    if config.max_length > model.positions:
         raise ConfigurationError(
-            f"max_length is {config.max_length}; {config.model_name!r} takes 1 to {model.positions}"
+            f"max_length is {config.max_length}, and {config.model_name!r} allows {model.positions} tokens at "
+            f"most; pass 1 to {model.positions}"
         )
     return config.max_length
 
 
 def read_config(config: ScorerConfig) -> ModelConfig:
-    """Find a model by its name and read its `config.json`, from the hub if it is no folder.
+    """Find a model by its name and read its `config.json`, from the hub if no such folder exists.
 
     Raises:
-        ModelLoadError: There is no such folder, or the hub does not have it or cannot be reached.
-        MissingDependencyError: `"mini"` was asked for and is not installed.
+        ModelLoadError: No folder and no hub repository has that name, or the hub cannot be reached.
+        MissingDependencyError: The name is `"mini"`, and bge-rerank-mini is not installed.
     """
     path = model_folder(config, ["config.json"]) / "config.json"
     try:
@@ -115,16 +116,16 @@ def read_config(config: ScorerConfig) -> ModelConfig:
         _check_config(model)
     except (OSError, ValueError, RecursionError) as error:
         raise ModelLoadError(
-            f"cannot read {str(path)!r} ({error}); give a folder with a model in transformers' layout"
+            f"cannot read {str(path)!r} ({error}); pass a folder with a model in the layout of transformers"
         ) from error
     return model
 
 
 def _check_config(model: ModelConfig) -> None:
-    """Refuse a config whose fields cannot be read as what they are.
+    """Refuse a config with wrong fields.
 
     Raises:
-        ValueError: A field has another type, or a number that cannot be.
+        ValueError: A field has the wrong type, or an impossible number.
     """
     if not isinstance(model.contents, dict):
         raise ValueError("it is not a JSON object")  # noqa: TRY004 - the file is wrong, not the call
@@ -136,31 +137,32 @@ def _check_config(model: ModelConfig) -> None:
             raise ValueError(f"{name} is {shown_value(value)}")
     roberta = "roberta" in str(model.contents.get("model_type"))
     if roberta and model.contents.get("pad_token_id", 1) is None:
-        raise ValueError("pad_token_id is null, and positions are counted from it")
+        raise ValueError("pad_token_id is null, but this architecture counts positions from it")
     if model.contents.get("num_hidden_layers", 1) == 0:
         raise ValueError("it has no layers")
     if model.positions < 1:
-        raise ValueError(f"it leaves {model.positions} positions for tokens")
+        raise ValueError(f"max_position_embeddings leaves {model.positions} positions for tokens")
 
 
 def model_folder(config: ScorerConfig, files: Sequence[str] = WEIGHT_FILES) -> Path:
-    """Return the folder of a model's files, fetched from the hub if it is no local one.
+    """Return the folder of a model's files, downloaded from the hub if no such folder exists.
 
-    Of a hub repository only `files` are fetched, and code only where `trust_remote_code` asks for
-    it.
+    Args:
+        config: Names the model, and how to reach the hub.
+        files: Patterns of the files to download. Code is downloaded only with `trust_remote_code`.
 
     Raises:
-        ModelLoadError: As `read_config` does.
-        MissingDependencyError: As `read_config` does.
+        ModelLoadError: No folder and no hub repository has that name, or the hub cannot be reached.
+        MissingDependencyError: The name is `"mini"`, and bge-rerank-mini is not installed.
     """
     return _local_folder(config.model_name) or _from_hub(config, files)
 
 
 @contextmanager
 def loading_errors(model_name: str) -> Iterator[None]:
-    """Turn what the libraries raise that load a model into one line that says what to do.
+    """Turn errors of the libraries that load a model into a `ModelLoadError` of one line.
 
-    Whatever they raise is taken for a fault of the files: a damaged one can make them raise anything.
+    Every exception counts as a fault of the files, because damaged files can raise any exception.
     """
     from huggingface_hub import errors as hub
 
@@ -174,14 +176,17 @@ def loading_errors(model_name: str) -> Iterator[None]:
         ) from error
     except (hub.RepositoryNotFoundError, hub.HFValidationError) as error:
         raise ModelLoadError(
-            f"no folder and no hub repository is named {model_name!r}; check the name, or log in if it is private"
+            f"no folder and no hub repository is named {model_name!r}; check the name, or log in with "
+            "`hf auth login` if the repository is private"
         ) from error
     except hub.RevisionNotFoundError as error:
-        raise ModelLoadError(f"{model_name!r} has no such revision; check `revision`") from error
+        raise ModelLoadError(
+            f"{model_name!r} does not have the revision asked for; check `revision`"
+        ) from error
     except hub.LocalEntryNotFoundError as error:
         raise ModelLoadError(
-            f"{model_name!r} is not in the local cache and the hub was not reached; go online once, "
-            "or give a local folder, or model_name='mini' (pip install bge-rerank-mini)"
+            f"{model_name!r} is not in the local cache, and the hub was not reached; go online once, "
+            "or pass a local folder or model_name='mini' (pip install bge-rerank-mini)"
         ) from error
     except Exception as error:
         raise ModelLoadError(
@@ -190,7 +195,7 @@ def loading_errors(model_name: str) -> Iterator[None]:
 
 
 def _beginning(error: Exception) -> str:
-    """Return an error's first line, and the second where the first one ends with a colon."""
+    """Return an error's first line, with the second line if the first ends with a colon."""
     first, *others = (str(error).strip() or type(error).__name__).splitlines()
     line = f"{first} {others[0].strip()}" if others and first.endswith(":") else first
     return (
@@ -201,7 +206,7 @@ def _beginning(error: Exception) -> str:
 
 
 def _damaged_file(model_name: str) -> str:
-    """Name the file of a local folder that is no JSON; libraries say no more than what is wrong in it."""
+    """Name a JSON file of a local folder that cannot be parsed; the libraries' errors do not name it."""
     for path in sorted(Path(model_name).expanduser().glob("*.json")):
         try:
             json.loads(path.read_text(encoding="utf-8"))
@@ -217,7 +222,7 @@ def _local_folder(model_name: str) -> Path | None:
     if folder.is_dir():
         return folder
     if not _HUB_NAME.fullmatch(model_name):
-        raise ModelLoadError(f"there is no folder {model_name!r}; check the path")
+        raise ModelLoadError(f"the folder {model_name!r} does not exist; check the path")
     return None
 
 
@@ -226,14 +231,14 @@ def _mini() -> Path:
         import bge_rerank_mini
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
-            "the model 'mini' is a package of its own; pip install bge-rerank-mini "
-            "(for a folder of that name, give './mini')"
+            "the model 'mini' is in a package that is not installed; pip install bge-rerank-mini "
+            "(for a folder of that name, pass './mini')"
         ) from error
     return bge_rerank_mini.path()
 
 
 def _from_hub(config: ScorerConfig, files: Sequence[str]) -> Path:
-    """Fetch some of a repository's files and return the folder they lie in, in the hub's cache."""
+    """Download files of a repository, and return their folder in the hub's cache."""
     with needs_extra("torch", "loading a model"):
         from huggingface_hub import snapshot_download
 

@@ -1,4 +1,4 @@
-"""The manifest of an exported model: what the graph was made of, and the checksums of its files."""
+"""The manifest of an exported model: its source model, and the checksums of its files."""
 
 from __future__ import annotations
 
@@ -15,29 +15,31 @@ from bge_rerank.models.saved_json import read_json, write_json
 logger = logging.getLogger(__name__)
 
 Precision = Literal["fp32", "bf16", "int8"]
-"""What an export is made for: float32, bfloat16, or 8-bit weights and activations in the layers."""
+"""The precision of an export: float32, bfloat16, or 8-bit weights and activations in the layers."""
 
 GRAPH_FOLDER = "onnx"
-"""Where hub repositories keep their graphs; tokenizer and config lie in the folder above it."""
+"""The folder of the graph, as in hub repositories. Tokenizer and config are in its parent folder."""
 GRAPH_FILE = "model.onnx"
 MANIFEST_FILE = "bge_rerank.json"
 KIND = "bge-rerank export"
 FORMAT = 1
 ADDED_LATER = {"../config.json", "../tokenizer.json"}
-"""Files without a checksum in the manifests of earlier versions, which load with a warning: nothing says
-that they are wrong, and who downloaded an export cannot make it anew."""
+"""Files without a checksum in manifests of earlier versions. Such exports load with a warning: their files may be
+intact, and somebody who downloaded an export cannot make it again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What `bge-rerank export` writes beside a graph.
+    """The file that `bge-rerank export` writes beside a graph.
 
     Attributes:
-        source_model: The name or folder that the weights came from.
-        revision: Of the hub repository; `None` for its main branch or a folder.
-        max_length: The longest sequence that the graph takes, in tokens.
-        sha256: The checksum of each file that a score depends on, by its path from the graph's
-            folder. Those of tokenizer and config are missing where an earlier version wrote it.
+        source_model: The name or folder of the exported model.
+        revision: The revision of the hub repository; `None` for its main branch or a folder.
+        precision: The precision of the export.
+        max_length: The longest pair that the graph takes, in tokens.
+        sha256: The checksum of each file that affects scores, by its path from the graph's folder.
+            Manifests of earlier versions lack the checksums of tokenizer and config.
+        format: The version of this file's format.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -56,11 +58,11 @@ def write_manifest(manifest: Manifest, folder: Path) -> None:
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """Read the manifest of a graph's folder, or nothing where another tool made the graph.
+    """Return the manifest in a graph's folder; `None` if another tool made the graph.
 
     Raises:
-        ModelLoadError: It cannot be read, a field is missing, unknown or of another type, or another
-            version of this package wrote it.
+        ModelLoadError: The manifest cannot be read, has a missing, unknown or wrong field, or is of
+            another format version.
     """
     path = folder / MANIFEST_FILE
     if not path.is_file():
@@ -69,23 +71,23 @@ def read_manifest(folder: Path) -> Manifest | None:
         path,
         *(KIND, FORMAT, Manifest, ModelLoadError),
         kind_optional=True,
-        remedy="export the model anew",
+        remedy="export the model again",
     )
 
 
 def checksums(folder: Path) -> dict[str, str]:
-    """Return the checksum of each file of an exported model that a score depends on."""
+    """Return the checksum of each file of an exported model that affects scores."""
     return {name: checksum(path) for name, path in _files(folder).items()}
 
 
 def verify(manifest: Manifest, folder: Path) -> None:
     """Compare an exported model's files with their checksums.
 
-    A warning names the files that an earlier version made no checksum of. Only files that a score
-    depends on are opened, whatever the manifest names.
+    A warning names files without a checksum in manifests of earlier versions. Only files that affect
+    scores are opened, whatever the manifest names.
 
     Raises:
-        ModelLoadError: A file is missing, was changed, or was cut short.
+        ModelLoadError: A file is missing, changed or truncated.
     """
     files = _files(folder)
     unchecked = files.keys() - manifest.sha256.keys()
@@ -96,14 +98,14 @@ def verify(manifest: Manifest, folder: Path) -> None:
             raise ModelLoadError(_not_exported(files.get(name, folder / GRAPH_FOLDER / name)))
     if unchecked:
         logger.warning(
-            "the manifest in %s has no checksum of %s, so damage to them would not be seen; export "
-            "the model anew to have them checked",
+            "the manifest in %s has no checksum of %s, so damage to them stays unnoticed; export the "
+            "model again to add the checksums",
             *(folder, " and ".join(files[name].name for name in sorted(unchecked))),
         )
 
 
 def _files(folder: Path) -> dict[str, Path]:
-    """Return the files that a score depends on, by their paths from the graph's folder."""
+    """Return the files that affect scores, by their paths from the graph's folder."""
     found = sorted(path for pattern in GRAPH_FILES for path in folder.glob(pattern))
     return {
         path.name if path.parent.name == GRAPH_FOLDER else f"../{path.name}": path
@@ -113,10 +115,10 @@ def _files(folder: Path) -> dict[str, Path]:
 
 
 def _not_exported(path: Path) -> str:
-    return f"{str(path)!r} is not the file that was exported; export or download the model anew"
+    return f"{str(path)!r} is missing or differs from the exported file; export or download the model again"
 
 
 def checksum(path: Path) -> str:
-    """Return a file's SHA-256, in hexadecimal."""
+    """Return a file's SHA-256 in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

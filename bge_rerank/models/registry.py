@@ -1,4 +1,4 @@
-"""The backends by name: which class scores, and which extra installs what it needs."""
+"""The backends by name: the class of each, and the extra that installs its packages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bge_rerank.types import Scorer
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Where a backend's class lives, the library it stands on, and the extra that installs it."""
+    """A backend's class, the library that it needs, and the extra that installs the library."""
 
     module: str
     class_name: str
@@ -38,19 +38,19 @@ BACKENDS = {
     ),
     **dict.fromkeys(("tei", "vllm", "infinity", "llamacpp", "cohere", "jina"), _SERVER),
 }
-"""Each class takes a `ScorerConfig` whose backend is decided, and loads the weights, or asks a server."""
+"""Each class takes a `ScorerConfig` whose backend is not `"auto"`. It loads weights, or asks a server."""
 
 RUNTIMES = ("openvino", "onnx")
-"""The backends that read an exported graph, the faster first."""
+"""The backends that run an exported graph, fastest first."""
 
 
 def is_installed(name: str) -> bool:
-    """Say whether a backend's library is there, without importing it."""
+    """Return whether a backend's library is installed, without importing it."""
     return find_spec(BACKENDS[name].library) is not None
 
 
 def asks_server(name: str) -> bool:
-    """Say whether a backend asks a server, in place of running a model.
+    """Return whether a backend asks a server instead of running a model.
 
     >>> asks_server("tei"), asks_server("torch"), asks_server("auto")
     (True, False, False)
@@ -59,7 +59,7 @@ def asks_server(name: str) -> bool:
 
 
 def backend_names() -> list[str]:
-    """Return what `backend` can be, sorted.
+    """Return the valid values of `backend`, sorted.
 
     >>> backend_names()[:2]
     ['auto', 'cohere']
@@ -71,7 +71,7 @@ def scorer_class(name: str) -> Callable[..., Scorer]:
     """Import the class of a backend.
 
     Raises:
-        MissingDependencyError: Something that it imports is not installed.
+        MissingDependencyError: A package that it imports is not installed.
     """
     backend = BACKENDS[name]
     with needs_extra(backend.extra, f"the {name!r} backend"):

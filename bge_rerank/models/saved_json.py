@@ -1,4 +1,4 @@
-"""Small JSON files of this package's own: written from a dataclass, checked when they are read."""
+"""Write a dataclass to a JSON file, and read it back with checks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ Record = TypeVar("Record")
 
 
 def write_json(path: str | PathLike[str], kind: str, record: Any) -> None:
-    """Write a dataclass as JSON, with its kind in front; numbers come back to the last bit.
+    """Write a dataclass to a JSON file. Reading it returns exactly the same numbers.
+
+    Args:
+        path: The file to write.
+        kind: What the file is, in words; it becomes the field `kind`.
+        record: The dataclass.
 
     Raises:
         OSError: The file cannot be written.
@@ -33,27 +38,33 @@ def read_json(
     kind_optional: bool = False,
     remedy: str | None = None,
 ) -> Record:
-    """Read what `write_json` wrote.
+    """Read a file of `write_json`.
 
-    With `kind_optional`, files of earlier versions, which have no kind, are read too. `remedy` says
-    what to do about an unreadable file; by default, give another file or make it anew.
+    Args:
+        path: The file to read.
+        kind: What the file must be, as written.
+        version: The value that its field `format` must have.
+        record: The dataclass to return.
+        error: The exception to raise.
+        kind_optional: Also read files without a kind, as earlier versions wrote them.
+        remedy: What to do about an unreadable file, for the message.
 
     Raises:
-        RerankError: As `error`, and naming the file: it cannot be read, is of another kind or
-            `format`, or a field is missing, of another type, or has a value that cannot be.
+        RerankError: An `error` that names the file: the file cannot be read, is of another kind or
+            format, or a field is missing or wrong.
     """
     name = repr(fspath(path))
     try:
         contents = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as fault:
-        raise error(f"cannot read {name} ({fault}); {remedy or f'give a {kind}'}") from fault
-    remedy = remedy or "make it anew"
+        raise error(f"cannot read {name} ({fault}); {remedy or f'pass a {kind}'}") from fault
+    remedy = remedy or "make it again"
     unnamed = kind if kind_optional else None
     if not isinstance(contents, dict) or contents.pop("kind", unnamed) != kind:
-        raise error(f'{name} is no {kind}: it has no "kind": "{kind}"; {remedy}')
+        raise error(f'{name} is not a {kind}: it lacks "kind": "{kind}"; {remedy}')
     if contents.get("format") != version:
         raise error(
-            f"{name} is of format {contents.get('format')!r} and not {version}; {remedy}, or read "
+            f"{name} has format {contents.get('format')!r} instead of {version}; {remedy}, or read "
             "it with the version of bge-rerank that wrote it"
         )
     return _parsed(contents, name, record, error, remedy)
@@ -69,7 +80,7 @@ def _parsed(
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        # Strict pydantic makes tuples from the lists of JSON, not from those of Python.
+        # Strict pydantic accepts a list as a tuple from JSON, but not from Python.
         return TypeAdapter(record).validate_json(json.dumps(contents), strict=True)
     except ValidationError as fault:
         details = [

@@ -1,4 +1,4 @@
-"""From a model's name to scores: loading, shared passes, and caches.
+"""Turn a model's name into scores: loading, shared passes, and caches.
 
 May import `backends.torch`, `backends.exported`, `backends.flag`, `backends.http` and every room
 below them.

@@ -1,4 +1,4 @@
-"""Asking a scorer, and checking what it answers."""
+"""Ask a scorer for scores, and check its answer."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from bge_rerank.types import AsyncScorer, Pair, Scorer
 
 
 def score_pairs(scorer: Scorer, pairs: Sequence[Pair]) -> list[float]:
-    """Score pairs with any scorer; a pair that stands there twice is scored once.
+    """Return the logit of each pair. Equal pairs are scored once.
+
+    Args:
+        scorer: Any object with `score(pairs)`.
+        pairs: Without pairs, the scorer is not asked.
 
     Returns:
-        Finite logits as Python floats, one per pair, in input order. Without pairs the scorer is
-        not asked.
+        Finite logits as Python floats, one for each pair, in input order.
 
     Raises:
-        ScoringError: The scorer failed, or gave another number of scores than it was asked for.
+        ScoringError: The scorer failed, or returned a wrong number of scores.
         NonFiniteScoreError: A score is NaN or infinite.
 
     >>> class Lengths:
@@ -35,9 +38,15 @@ def score_pairs(scorer: Scorer, pairs: Sequence[Pair]) -> list[float]:
 
 
 async def ascore_pairs(scorer: Scorer, pairs: Sequence[Pair]) -> list[float]:
-    """Score as `score_pairs` does, without blocking the event loop.
+    """Return what `score_pairs` returns, without blocking the event loop.
 
-    A scorer with an `ascore` of its own is awaited; any other runs in a thread.
+    Scorers with `ascore` are awaited. Others run in a thread.
+
+    >>> class Lengths:
+    ...     def score(self, pairs, /):
+    ...         return [len(passage) for _, passage in pairs]
+    >>> asyncio.run(ascore_pairs(Lengths(), [("q", "a"), ("q", "bb")]))
+    [1.0, 2.0]
     """
     if not pairs:
         return []
@@ -46,9 +55,9 @@ async def ascore_pairs(scorer: Scorer, pairs: Sequence[Pair]) -> list[float]:
 
 
 async def ascore_with(scorer: Scorer, pairs: Sequence[Pair]) -> Sequence[float]:
-    """Return what a scorer answers, unchecked: awaited where it can be, else from a thread.
+    """Return a scorer's answer without checks. Scorers with `ascore` are awaited; others run in a thread.
 
-    A thread cannot be cancelled; our backends leave off at their next batch where the caller is.
+    A thread cannot be cancelled. But after the caller is cancelled, our backends stop at their next batch.
     """
     if isinstance(scorer, AsyncScorer):
         return await scorer.ascore(pairs)
@@ -57,14 +66,14 @@ async def ascore_with(scorer: Scorer, pairs: Sequence[Pair]) -> Sequence[float]:
 
 
 def logit_by_pair(distinct: Sequence[Pair], logits: Sequence[float]) -> dict[Pair, float]:
-    """Put each pair together with its logit.
+    """Return the logit of each pair, by pair.
 
     Raises:
-        ScoringError: There is another number of logits than of pairs.
+        ScoringError: The numbers of logits and pairs differ.
     """
     if len(logits) != len(distinct):
         raise ScoringError(
-            f"the scorer gave {len(logits)} scores for {len(distinct)} pairs; it must give one each"
+            f"the scorer returned {len(logits)} scores for {len(distinct)} pairs; it must return one for each"
         )
     return dict(zip(distinct, map(float, logits), strict=True))
 
@@ -72,12 +81,12 @@ def logit_by_pair(distinct: Sequence[Pair], logits: Sequence[float]) -> dict[Pai
 def _checked(
     pairs: Sequence[Pair], distinct: Sequence[Pair], logits: Sequence[float]
 ) -> list[float]:
-    """Give every pair the logit of its distinct one, or raise where that cannot be ranked."""
+    """Return the logit of each pair from those of the distinct pairs; refuse NaN and infinities."""
     logit_of = logit_by_pair(distinct, logits)
     for index, pair in enumerate(pairs):
         if not math.isfinite(logit_of[pair]):
             raise NonFiniteScoreError(
-                f"the scorer gave {logit_of[pair]} for pair {index} of 0..{len(pairs) - 1}; "
-                "nothing was ranked: check the model's weights, or try dtype='float32'"
+                f"the scorer returned {logit_of[pair]} for pair {index} of 0..{len(pairs) - 1}, so nothing "
+                "was ranked; check the model's weights, or try dtype='float32'"
             )
     return [logit_of[pair] for pair in pairs]

@@ -1,4 +1,4 @@
-"""`CachedScorer`: a pair that was scored before is looked up, in this process or in a folder."""
+"""`CachedScorer`: look up the scores of pairs that were scored before, in memory or in a folder."""
 
 from __future__ import annotations
 
@@ -24,26 +24,32 @@ from bge_rerank.scoring.identity import Wrapper
 from bge_rerank.types import Pair, Scorer
 
 MEMORY_SCORES = 100_000
-"""Scores that `"memory"` holds; those not asked for the longest make room."""
+"""The most scores in the cache `"memory"`. New scores replace the least recently used ones."""
 
 
 class ScoreCache(Protocol):
-    """Logits by key, bounded, safe to share between threads."""
+    """A cache of logits by key, of bounded size. Threads can share it."""
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, float]:
-        """Return the logits of those keys that are there."""
+        """Return the logits of the keys that the cache has."""
         ...
 
     def put(self, logits: Mapping[bytes, float]) -> None:
-        """Keep logits, and let others go where there is no room."""
+        """Add logits, and drop others if the cache is full."""
         ...
 
 
 class MemoryCache:
-    """Logits in this process's memory, the least recently used going first."""
+    """A cache in this process's memory, which drops the least recently used logits first.
+
+    >>> cache = MemoryCache(size=2)
+    >>> cache.put({b"a": 0.5, b"b": 1.5, b"c": 2.5})
+    >>> cache.get([b"a", b"b", b"c"])
+    {b'b': 1.5, b'c': 2.5}
+    """
 
     def __init__(self, size: int = MEMORY_SCORES) -> None:
-        """Make room for `size` logits.
+        """Make an empty cache for `size` logits.
 
         Raises:
             MissingDependencyError: `cachetools` is not installed.
@@ -54,20 +60,20 @@ class MemoryCache:
         self._lock = ForkableLock()
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, float]:
-        """Return the logits of those keys that are there."""
+        """Return the logits of the keys that the cache has."""
         with self._lock:
             return {key: self._logits[key] for key in keys if key in self._logits}
 
     def put(self, logits: Mapping[bytes, float]) -> None:
-        """Keep logits, and let others go where there is no room."""
+        """Add logits, and drop others if the cache is full."""
         with self._lock:
             self._logits.update(logits)
 
 
 class CachedScorer(Wrapper):
-    """A scorer that is asked only for the pairs which a cache does not have, in one call.
+    """A scorer with a cache. It asks the scorer inside, in one call, for the pairs that the cache lacks.
 
-    Logits come back as they were given, to the last bit. A logit that is not finite is not kept.
+    Cached logits are exactly those that the scorer returned. NaN and infinities are not cached.
 
     >>> class Lengths:
     ...     def score(self, pairs, /):
@@ -83,12 +89,15 @@ class CachedScorer(Wrapper):
     """
 
     keeps_scores = True
-    """It does not compute a pair twice."""
+    """The cache keeps scores, so no pair is computed twice."""
 
     def __init__(self, scorer: Scorer, cache: ScoreCache, key_prefix: Sequence[object]) -> None:
         """Put a cache in front of a scorer.
 
-        Several scorers may share a cache. The key prefix tells their logits apart; it is fit for JSON.
+        Args:
+            scorer: The scorer to ask for missing pairs.
+            cache: The cache, which several scorers may share.
+            key_prefix: Tells this scorer's logits from those of others; values that JSON can encode.
         """
         super().__init__(scorer)
         self._cache = cache
@@ -98,7 +107,7 @@ class CachedScorer(Wrapper):
         """Return the logit of each pair, in input order, from the cache or from the scorer.
 
         Raises:
-            ScoringError: The scorer failed, or gave another number of scores than it was asked for.
+            ScoringError: The scorer failed, or returned a wrong number of scores.
         """
         known = self._look_up(pairs)
         missing = _missing(pairs, known)
@@ -107,7 +116,7 @@ class CachedScorer(Wrapper):
         return [known[pair] for pair in pairs]
 
     async def ascore(self, pairs: Sequence[Pair], /) -> list[float]:
-        """Score as `score` does, without blocking the event loop."""
+        """Return what `score` returns, without blocking the event loop."""
         known = await asyncio.to_thread(self._look_up, pairs)
         missing = _missing(pairs, known)
         if missing:
@@ -133,13 +142,15 @@ class CachedScorer(Wrapper):
 
 
 def with_cache(scorer: Scorer, config: ScorerConfig) -> Scorer:
-    """Put the cache that a configuration names in front of its loaded scorer.
+    """Put the cache of a configuration in front of its loaded scorer.
 
-    The configuration's backend is decided: it is not `"auto"`.
+    Args:
+        scorer: The loaded scorer.
+        config: The configuration, whose backend is not `"auto"`.
 
     Raises:
         ConfigurationError: The cache's folder cannot be opened or written.
-        MissingDependencyError: The place is `"memory"`, and the extra `cache` is not installed.
+        MissingDependencyError: `score_cache` is `"memory"`, and the extra `cache` is not installed.
     """
     if config.score_cache is None:
         return scorer
@@ -147,19 +158,22 @@ def with_cache(scorer: Scorer, config: ScorerConfig) -> Scorer:
 
 
 def open_cache(place: str) -> ScoreCache:
-    """Return the cache at a place, `"memory"` or a folder: the same one for everybody who asks.
+    """Return the cache in `"memory"` or in a folder. All callers share one object for each place.
 
     Raises:
         ConfigurationError: The folder cannot be opened or written.
         MissingDependencyError: The place is `"memory"`, and the extra `cache` is not installed.
+
+    >>> open_cache("memory") is open_cache("memory")
+    True
     """
     if not place:
-        raise ConfigurationError("score_cache is ''; give a folder, 'memory', or None for no cache")
+        raise ConfigurationError("score_cache is ''; pass a folder, 'memory', or None for no cache")
     return _opened(None if place == "memory" else Path(place).expanduser().resolve())
 
 
 def score_key(prefix: Sequence[object], pair: Pair) -> bytes:
-    """Return the key of a pair's logit: a SHA-256, from which the texts cannot be read.
+    """Return the key of a pair's logit: a SHA-256 hash, which does not reveal the texts.
 
     >>> score_key(["mini"], ("tides", "The Moon.")).hex()[:8]
     'a559eb27'
@@ -168,10 +182,10 @@ def score_key(prefix: Sequence[object], pair: Pair) -> bytes:
 
 
 def key_prefix(scorer: Scorer, config: ScorerConfig) -> list[object]:
-    """Return what a logit depends on besides its pair: the model, its files, and how it is run."""
+    """Return what a logit depends on besides its pair: the model, its files, and how it runs."""
     if asks_server(config.backend):
         return [config.backend, config.base_url, config.model_name, config.max_length]
-    # What was just loaded is there: nothing is fetched to be looked at.
+    # The model was just loaded, so its files are in the cache and need no download.
     folder = model_folder(replace(config, local_files_only=True), ["config.json"])
     return [
         config.model_name,
@@ -186,7 +200,7 @@ def key_prefix(scorer: Scorer, config: ScorerConfig) -> list[object]:
 
 
 def fingerprint(folder: Path) -> list[tuple[str, int, int]]:
-    """Return name, size and time (in ns) of each file in a folder that a score depends on."""
+    """Return name, size in bytes and time in ns of each file in a folder that affects scores."""
     patterns = (*WEIGHT_FILES, *M3_FILES, *GRAPH_FILES, "*.py")
     paths = {path for pattern in patterns for path in folder.glob(pattern)}
     status = {path.relative_to(folder).as_posix(): path.stat() for path in paths}

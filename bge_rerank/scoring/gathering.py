@@ -1,4 +1,4 @@
-"""`GatheringScorer`: calls that run at the same time on an event loop share passes over the model."""
+"""`GatheringScorer`: concurrent calls on an event loop share passes over the model."""
 
 from __future__ import annotations
 
@@ -18,34 +18,35 @@ from bge_rerank.scoring.passes import Passes
 from bge_rerank.types import Pair, Scorer
 
 OnPass = Callable[[int, float], None]
-"""Is called after each pass over the model with its number of pairs and its seconds."""
+"""A function that receives the number of pairs and the seconds of each pass."""
 
 MAX_PAIRS = 1_024
-"""Ten requests of a hundred candidates."""
+"""The most distinct pairs of a pass: ten requests of a hundred candidates."""
 BATCHES_A_PASS = 4
-"""As many batches as this fill a scorer that takes turns: a larger call gains nothing from company."""
+"""The most batches of a pass, if calls of the scorer take turns. A larger call gains nothing by sharing."""
 CHARACTERS_A_TOKEN = 4
-"""Of English text, about."""
+"""The approximate number of characters of a token in English text."""
 UNKNOWN_BATCH_TOKENS = 1_024
 """The token budget of a batch before the weights are loaded."""
 
 
 class GatheringScorer(Wrapper):
-    """A scorer whose concurrent `ascore` calls are answered together.
+    """A scorer that answers concurrent `ascore` calls together.
 
-    A pass over the wrapped scorer starts `wait_ms` after the first call came, or as soon as
-    `max_pairs` distinct pairs are there. Each event loop makes one pass at a time; what comes
-    meanwhile is gathered for the next. A pair that several calls want is scored once.
+    A pass starts `wait_ms` after its first call, or when `max_pairs` distinct pairs are waiting. Each event
+    loop runs one pass at a time and gathers further calls for the next one. A pair of several calls is
+    scored once.
 
-    No call is refused: those for which a pass has no room wait, first come first served, and one
-    of more than `max_pairs` pairs has a pass of its own. A call that is cancelled before its pass
-    starts is left out of it; one that is cancelled later disturbs nobody, and where all of a pass
-    are, our backends stop it at the next batch. Where a pass raises
-    `ScoringError`, each call is scored by itself, so that it fails for nobody but its cause.
+    No call is refused. Calls that do not fit into a pass wait in order of arrival. A call of more than
+    `max_pairs` pairs has a pass of its own. If a pass raises `ScoringError`, each of its calls is scored
+    alone, so that only the faulty call fails.
 
-    With a scorer whose calls take turns (`takes_turns`, as those of `torch`, `openvino` and `onnx` do), a
-    call of many characters runs beside the passes and not in one, so that it holds up no small one: up to
-    `passes.LARGE_AT_ONCE` of them at a time.
+    A call that is cancelled before its pass starts is not scored. If all calls of a running pass are
+    cancelled, our backends stop at the next batch.
+
+    Scorers with `takes_turns` (those of `torch`, `openvino` and `onnx`) run several calls at the same time.
+    With them, a large call runs beside the passes, so that small calls need not wait for it. At most
+    `passes.LARGE_AT_ONCE` large calls run at the same time.
 
     >>> class Lengths:
     ...     def score(self, pairs, /):
@@ -69,12 +70,11 @@ class GatheringScorer(Wrapper):
         """Wrap a scorer.
 
         Args:
-            scorer: What scores the pairs: awaited where it can be, else in a thread.
-            wait_ms: How long the first call waits for others, in milliseconds; 0 gathers nothing,
-                and every call is a pass.
+            scorer: The scorer of the pairs. It is awaited if it has `ascore`, else it runs in a thread.
+            wait_ms: How long the first call waits for others, in milliseconds. 0 gives each call a
+                pass of its own.
             max_pairs: The most distinct pairs of a pass.
-            on_pass: Called after each pass over the wrapped scorer, also after a failed one, with
-                its number of pairs and its seconds.
+            on_pass: Called after each pass, even a failed one, with its number of pairs and its seconds.
 
         Raises:
             ConfigurationError: `wait_ms` is negative or not finite, or `max_pairs` is below 1.
@@ -88,11 +88,11 @@ class GatheringScorer(Wrapper):
         self._passes: WeakKeyDictionary[asyncio.AbstractEventLoop, Passes] = WeakKeyDictionary()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A copy is a scorer of its own; event loops can be neither copied nor pickled.
+        # Event loops can be neither copied nor pickled, so a copy starts without queues.
         return GatheringScorer, (self.scorer, self.wait_ms, self.max_pairs, self.on_pass)
 
     def score(self, pairs: Sequence[Pair], /) -> list[float]:
-        """Score as the wrapped scorer does, at once: nothing is gathered."""
+        """Score at once with the wrapped scorer, without gathering."""
         with _timed(self.on_pass, len(pairs)):
             return self.scorer.score(pairs)
 
@@ -100,11 +100,11 @@ class GatheringScorer(Wrapper):
         """Score together with the other calls of the running event loop.
 
         Returns:
-            The wrapped scorer's logits, one per pair, in input order.
+            The wrapped scorer's logits, one for each pair, in input order.
 
         Raises:
-            ScoringError: The wrapped scorer failed on this call's pairs, or gave another number
-                of scores than it was asked for.
+            ScoringError: The wrapped scorer failed on this call's pairs, or returned a wrong number of
+                scores.
         """
         if not pairs:
             return []
@@ -117,7 +117,7 @@ class GatheringScorer(Wrapper):
         return await self._passes[loop].ascore(pairs, self._max_characters())
 
     def _max_characters(self) -> float:
-        """Return how many characters a pass has at most: those of a call with more are no part of one."""
+        """Return the most characters of a pass. Larger calls run beside the passes."""
         if not getattr(self.scorer, "takes_turns", False):
             return inf
         tokens = getattr(self.scorer, "max_batch_tokens", None) or UNKNOWN_BATCH_TOKENS

@@ -1,4 +1,4 @@
-"""What a scorer says of itself: through its wrappers (`Wrapper`), and for comparison (`ScoredBy`)."""
+"""`Wrapper`, a scorer around another, and `ScoredBy`, the model behind a scorer and how it runs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from bge_rerank.types import Scorer
 logger = logging.getLogger(__name__)
 
 MAIN = "main"
-"""The revision where none was asked for: the hub's name for it, and what folders are given too."""
+"""The revision if none is named: the hub's name for it. Local folders have the same."""
 
 
 class Wrapper:
-    """A scorer around another. The other one answers for every attribute that this one lacks.
+    """A scorer around another. Attributes that it lacks come from the scorer inside.
 
-    So a stack of wrappers has the name, the precision and the windows of the scorer inside,
-    whatever their order. A wrapper scores by its own methods: `ascore` is not passed on.
+    So a stack of wrappers has the name, the precision and the windows of the innermost scorer. A wrapper
+    must define its own `score` and `ascore`, which are not passed on.
 
     >>> class Lengths:
     ...     max_length = 512
@@ -30,13 +30,13 @@ class Wrapper:
     """
 
     def __init__(self, scorer: Scorer) -> None:
-        """Keep the scorer inside."""
+        """Wrap a scorer."""
         self.scorer = scorer
 
-    if not TYPE_CHECKING:  # so that a type checker still finds misspelt names
+    if not TYPE_CHECKING:  # so that type checkers find misspelt names
 
         def __getattr__(self, name: str) -> Any:
-            # While a copy is made it has no `scorer` yet, and must not look for one here.
+            # A copy under construction has no `scorer` yet, and would recurse here.
             if name.startswith("_") or name in ("scorer", "score", "ascore"):
                 raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
             return getattr(self.scorer, name)
@@ -54,19 +54,19 @@ def innermost(scorer: Scorer) -> Scorer:
 
 
 def config_of(scorer: Scorer) -> ScorerConfig | None:
-    """Return the configuration of a scorer of `load_scorer`; `None` of a scorer of your own."""
+    """Return the configuration of a scorer from `load_scorer`; `None` for other scorers."""
     config = getattr(scorer, "config", None)
     return config if isinstance(config, ScorerConfig) else None
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredBy:
-    """A model and how it is run; `None` is what is not known, as most of it is with a server.
+    """A model and how it runs. `None` means not known, as for most attributes of a server.
 
     Attributes:
-        model_name: As it was asked for; of an export, the model that it was made of.
-        revision: A branch, tag or commit; `"main"` where none was asked for.
-        precision: In what it computes: `"float32"`, `"bfloat16"`, `"float16"`, `"int8"`.
+        model_name: The name that the caller passed; for an export, the model that was exported.
+        revision: A branch, tag or commit; `"main"` if none was passed.
+        precision: The precision of numbers: `"float32"`, `"bfloat16"`, `"float16"` or `"int8"`.
         max_length: The longest pair in tokens.
     """
 
@@ -77,10 +77,10 @@ class ScoredBy:
 
 
 def scored_by(scorer: Scorer) -> ScoredBy:
-    """Return the model that gives a scorer's scores, and how it runs. Loads the weights if need be.
+    """Return the model behind a scorer, and how it runs. This loads the weights if necessary.
 
-    A scorer of your own may have the attributes of `ScoredBy`. Of a server, only the model's name
-    and the configured `max_length` are known.
+    For your own scorers, the attributes of `ScoredBy` are read if they exist. For a server, only the
+    model's name and the option `max_length` are known.
 
     Raises:
         ModelLoadError: The model could not be loaded.
@@ -108,7 +108,7 @@ _NAMES = tuple(asdict(ScoredBy()))
 
 
 def differences(expected: ScoredBy, actual: ScoredBy) -> dict[str, tuple[Any, Any]]:
-    """Return what differs, as expected and as it is, by name; what is not known does not differ.
+    """Return the attributes that differ, as name to (expected, actual). Unknown ones do not differ.
 
     >>> differences(ScoredBy("a", "main", "int8"), ScoredBy("b", None, "int8"))
     {'model_name': ('a', 'b')}
@@ -122,7 +122,7 @@ def differences(expected: ScoredBy, actual: ScoredBy) -> dict[str, tuple[Any, An
 
 
 def not_compared(expected: ScoredBy, actual: ScoredBy) -> list[str]:
-    """Return the names of what one of them does not know.
+    """Return the names of the attributes that one of the two does not know.
 
     >>> not_compared(ScoredBy("a", "main", "int8", 512), ScoredBy("a", max_length=512))
     ['revision', 'precision']
@@ -132,12 +132,12 @@ def not_compared(expected: ScoredBy, actual: ScoredBy) -> list[str]:
 
 @cache
 def warn_of_what_is_not_compared(what: str, expected: ScoredBy, actual: ScoredBy) -> None:
-    """Log a warning, once for the same, where something of a scorer could not be compared."""
+    """Log a warning, once for equal arguments, if attributes of a scorer could not be compared."""
     unknown = not_compared(expected, actual)
     if unknown:
         compared = [name for name in _NAMES if name not in unknown]
         logger.warning(
-            "%s: %s not compared, because the scorer or the file does not tell; compared: %s",
+            "%s: %s not compared, because the scorer or the file does not state it; compared: %s",
             what,
             ", ".join(unknown),
             ", ".join(compared) or "nothing",

@@ -1,4 +1,4 @@
-"""`load_scorer`: weights on first use, once a process for one configuration."""
+"""`load_scorer`: load a model's weights on first use, once in a process for each configuration."""
 
 from __future__ import annotations
 
@@ -23,37 +23,41 @@ _gathering: dict[ScorerConfig, GatheringScorer] = {}
 _loading: ForwardPool[ScorerConfig, None] = ForwardPool(
     [lambda config: _load(config)]  # noqa: PLW0108 - it is defined below
 )
-"""Loads one at a time, on a thread of its own: a forked child hangs where torch computes on a thread of the
-parent's. The thread stays: without it, OpenMP lets the threads of small batches spin ten times as long."""
+"""Loads one model at a time, on its own thread, because a forked child hangs if torch computed on another
+thread of the parent. The thread stays alive: without it, OpenMP's threads for small batches spin ten times as
+long."""
 
 
 @takes(ScorerConfig)
 def load_scorer(*model: Any, **options: Any) -> LazyScorer:
-    """Return a scorer whose weights are loaded, or whose server is asked, when it first scores.
+    """Return a scorer, which loads its weights or asks its server when it first scores.
 
-    All scorers of one configuration share one set of weights, whichever thread or adapter asks first, and
-    the passes of an event loop. The parameters are the options of `ScorerConfig`.
+    Scorers of equal options share one set of weights in a process. On an event loop they also share passes.
+    The parameters are the options of `ScorerConfig`.
 
     Raises:
-        ConfigurationError: An option cannot work. A model that cannot be found shows on first use.
+        ConfigurationError: An option cannot work. A missing model raises `ModelLoadError` on first use.
 
-    >>> load_scorer("mini").score([("what causes tides", "The Moon's gravity raises the tides.")])
-    [...]
+    >>> scorer = load_scorer("mini")
+    >>> texts = ["The Moon's gravity raises the tides.", "Bread rises on yeast."]
+    >>> good, bad = scorer.score([("what causes tides", text) for text in texts])
+    >>> good > bad
+    True
     """
     return LazyScorer(checked_server(ScorerConfig(*model, **options)))
 
 
 @dataclass(frozen=True, repr=False)
 class LazyScorer:
-    """A configuration that becomes a loaded scorer when it is asked to score.
+    """A scorer that loads its weights when it first scores.
 
-    It holds no weights itself, so it is cheap to copy, to compare and to pickle.
+    It holds only its configuration, so it is cheap to copy, compare and pickle.
     """
 
     config: ScorerConfig
 
     def score(self, pairs: Sequence[Pair], /) -> list[float]:
-        """Score pairs as `Scorer.score` does; the first call loads the weights.
+        """Return the logit of each pair, in input order. The first call loads the weights.
 
         Raises:
             ModelLoadError: The model could not be loaded.
@@ -63,22 +67,22 @@ class LazyScorer:
         return self.loaded().score(pairs) if pairs else []
 
     async def ascore(self, pairs: Sequence[Pair], /) -> list[float]:
-        """Score as `score` does, without blocking the event loop.
+        """Return what `score` returns, without blocking the event loop.
 
-        Calls that come within `batch_wait_ms` share a pass, whichever `LazyScorer` of an equal
-        configuration they come through. A server gathers by itself: it is asked at once.
+        Calls within `batch_wait_ms` share a pass, even through several scorers of equal configuration.
+        Servers gather calls themselves, so they are asked at once.
         """
         if asks_server(self.config.backend):
             return await _LoadedOnFirstPass(self).ascore(pairs) if pairs else []
         if self.config not in _gathering:
             gathering = GatheringScorer(_LoadedOnFirstPass(self), self.config.batch_wait_ms)
-            # The first of several threads stays.
+            # If several threads come here, they share the object of the first.
             _gathering.setdefault(self.config, gathering)
         return await _gathering[self.config].ascore(pairs)
 
     @property
     def model_name(self) -> str:
-        """The model's name, as asked for."""
+        """The model's name in the configuration."""
         return self.config.model_name
 
     @property
@@ -88,49 +92,49 @@ class LazyScorer:
 
     @property
     def precision(self) -> str | None:
-        """In what the model computes; `None` before the weights are loaded, and for servers."""
+        """The precision of numbers; `None` before the weights are loaded, and for servers."""
         return self._told("precision")
 
     @property
     def max_batch_tokens(self) -> int | None:
-        """The token budget of a batch; `None` before the weights are loaded, or without batches."""
+        """The token budget of a batch; `None` before the weights are loaded, or if the backend has none."""
         return self._told("max_batch_tokens")
 
     @property
     def takes_turns(self) -> bool:
-        """Whether calls may run at the same time without holding each other up; likely, before loading."""
+        """Whether several calls can run at the same time; before loading, `True`."""
         return self._told("takes_turns") is not False
 
     @property
     def tokens_cut(self) -> Callable[[Sequence[Pair]], list[int]] | None:
-        """Counts the tokens cut from each pair; `None` before loading, or if the backend cannot."""
+        """A function that counts the truncated tokens of each pair; `None` before loading, or if missing."""
         return self._told("tokens_cut")
 
     @property
     def keeps_scores(self) -> bool:
-        """Whether a pair that was scored before is looked up."""
+        """Whether the scorer has a cache."""
         return self.config.score_cache is not None
 
     def windows(self, query: str, texts: Sequence[str], tokens: int, /) -> list[list[Span]]:
         """Cut each text into windows that make pairs of at most `tokens` tokens with the query.
 
-        The first call loads the weights, which bring their tokenizer.
+        The first call loads the weights and the tokenizer.
         """
         loaded: Any = self.loaded()
         spans: list[list[Span]] = loaded.windows(query, texts, tokens)
         return spans
 
     def loaded(self) -> Scorer:
-        """Return the process's one scorer for this configuration, loading it if need be.
+        """Return the loaded scorer, which this process shares among equal configurations.
 
-        With `score_cache`, it is the backend's with the cache in front of it.
+        With `score_cache`, the cache is in front of the backend's scorer.
         """
         if self.config not in _loaded:
             list(_loading.run([self.config]))
         return _loaded[self.config]
 
     def _told(self, name: str) -> Any | None:
-        """Return an attribute of the loaded scorer; `None` before, and where it has none."""
+        """Return an attribute of the loaded scorer; `None` before loading, or if it lacks the attribute."""
         return getattr(_loaded.get(self.config), name, None)
 
     def __repr__(self) -> str:
@@ -138,7 +142,7 @@ class LazyScorer:
 
 
 class _LoadedOnFirstPass:
-    """What calls on event loops gather for: the calls that wait for the weights share a pass too."""
+    """The scorer of a `GatheringScorer`, so that calls which wait for the weights share a pass."""
 
     def __init__(self, lazy: LazyScorer) -> None:
         self.score = lazy.score
@@ -159,7 +163,7 @@ class _LoadedOnFirstPass:
 
 
 def _load(config: ScorerConfig) -> None:
-    """Load a configuration; those that differ only in what lies in front of the weights share them."""
+    """Load a configuration. Configurations that differ only in cache or waiting time share weights."""
     if config in _loaded:
         return
     backend = config.backend if config.backend != "auto" else choose_backend(config)

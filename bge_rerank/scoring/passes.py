@@ -1,4 +1,4 @@
-"""`Passes`: the queue of one event loop, and the passes over a scorer that empty it."""
+"""`Passes`: the queue of an event loop, and the passes over a scorer that answer it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bge_rerank.scoring.asking import logit_by_pair
 from bge_rerank.types import Pair
 
 LARGE_AT_ONCE = 2
-"""Calls beside the passes that run at a time: while one is encoded the other computes. Others wait for them."""
+"""The most large calls that run beside the passes: one is encoded while the other computes. Further ones wait."""
 
 ScoreAsync = Callable[[Sequence[Pair]], Awaitable[Sequence[float]]]
 """Scores the pairs of one pass."""
@@ -24,11 +24,12 @@ ScoreAsync = Callable[[Sequence[Pair]], Awaitable[Sequence[float]]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Request:
-    """One call.
+    """A call that waits for its scores.
 
     Attributes:
-        came: When the call came, in the loop's time.
-        logits: Receives the answer.
+        pairs: The pairs of the call.
+        came: When the call arrived, in the loop's time.
+        logits: The future for the answer.
     """
 
     pairs: tuple[Pair, ...]
@@ -45,7 +46,7 @@ class Queue:
         max_characters: The most characters of a pass.
         gathered: The requests of the next pass: at most `max_pairs` distinct pairs, or one request.
         distinct: The distinct pairs of `gathered`.
-        behind: The requests that wait for a later pass. It is empty if `gathered` is.
+        behind: The requests of later passes. It is empty if `gathered` is empty.
     """
 
     max_pairs: int
@@ -56,22 +57,22 @@ class Queue:
 
     @property
     def is_full(self) -> bool:
-        """Whether the next pass has no room left."""
+        """Whether the next pass is full."""
         return bool(self.behind) or len(self.distinct) >= self.max_pairs
 
     def add(self, request: Request) -> None:
-        """Put a request at the end."""
+        """Append a request."""
         self.behind.append(request)
         self._move_up()
 
     def take(self) -> list[Request]:
-        """Return what goes into a pass, and gather the next."""
+        """Return the requests of a pass, and gather those of the next."""
         taken, self.gathered, self.distinct = self.gathered, [], set()
         self._move_up()
         return taken
 
     def discard(self, request: Request) -> None:
-        """Take a request out, wherever it stands; one that is in no line any more is left alone."""
+        """Remove a request, if it is still in the queue."""
         if request in self.behind:
             self.behind.remove(request)
         if request in self.gathered:
@@ -93,15 +94,18 @@ class Queue:
 
 
 class Passes:
-    """The queue of one event loop, and the task that empties it while there is something in it.
+    """The queue of an event loop, and the task that answers its requests.
 
-    Idle, it refers to nothing of the loop, so that it goes when the loop goes.
+    An idle object refers to nothing of the loop, so that both are freed together.
     """
 
     def __init__(self, score: ScoreAsync, wait: float, max_pairs: int) -> None:
-        """Start with an empty queue.
+        """Make an empty queue.
 
-        A pass starts `wait` seconds after its first call, or with `max_pairs` distinct pairs.
+        Args:
+            score: Scores the pairs of a pass.
+            wait: Seconds from the first call of a pass until the pass starts.
+            max_pairs: The most distinct pairs of a pass. A full pass starts at once.
         """
         self._score = score
         self._wait = wait
@@ -116,7 +120,9 @@ class Passes:
     async def ascore(self, pairs: Sequence[Pair], max_characters: float = inf) -> list[float]:
         """Wait for a pass, and return the logits of these pairs.
 
-        A pass has `max_characters` at most; a call of more runs beside the passes.
+        Args:
+            pairs: The pairs of the call.
+            max_characters: The most characters of a pass. Larger calls run beside the passes.
 
         Raises:
             ScoringError: The scorer failed on these pairs.
@@ -130,7 +136,7 @@ class Passes:
         request = Request(tuple(pairs), loop.time(), loop.create_future())
         self._queue.add(request)
         if self._task is None or self._task.done():
-            # A pass is for several callers: it runs in the context of none of them.
+            # A pass serves several callers, so it runs in a new context.
             self._task = loop.create_task(self._run(), context=Context())
         elif self._queue.is_full and self._full is not None and not self._full.done():
             self._full.set_result(None)
@@ -143,7 +149,7 @@ class Passes:
             raise
 
     async def _beside(self, distinct: Sequence[Pair]) -> dict[Pair, float]:
-        """Score a large call while passes go on."""
+        """Score a large call while passes run."""
         if self._large is None:
             self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._large_calls += 1
@@ -162,12 +168,12 @@ class Passes:
                 await self._answer(self._queue.take())
         finally:
             self._task = None
-            # Something waits here only where the loop shuts down.
+            # Requests are left here only if the loop shuts down.
             for request in (*self._queue.gathered, *self._queue.behind):
                 request.logits.cancel()
 
     async def _gather(self, until: float) -> None:
-        """Wait until a time, or until a pass is full."""
+        """Wait until a time, or until the pass is full."""
         loop = asyncio.get_running_loop()
         if self._queue.is_full or until <= loop.time():
             return
@@ -178,7 +184,7 @@ class Passes:
             self._full = None
 
     async def _answer(self, requests: Sequence[Request]) -> None:
-        """Answer requests by one pass, or one by one where that fails."""
+        """Answer requests with one pass, or one by one if the pass fails."""
         wanted = [request for request in requests if not request.logits.done()]
         distinct = list(dict.fromkeys(pair for request in wanted for pair in request.pairs))
         if not distinct:
@@ -193,7 +199,7 @@ class Passes:
             else:
                 for request in wanted:
                     await self._answer([request])
-        except Exception as error:  # noqa: BLE001 - whatever it is, the callers are told
+        except Exception as error:  # noqa: BLE001 - the callers receive every error
             _fail(wanted, error)
         else:
             for request in wanted:
@@ -201,13 +207,13 @@ class Passes:
                     request.logits.set_result([logit_of[pair] for pair in request.pairs])
         finally:
             self._running, self._stop = (), None
-            # Somebody is without an answer here only where the loop shuts down.
+            # Requests are unanswered here only if the loop shuts down.
             for request in wanted:
                 request.logits.cancel()
 
 
 def characters(pairs: Iterable[Pair]) -> int:
-    """Return how many characters some pairs have, a query counted with each of its passages.
+    """Return the number of characters of pairs. A query counts once for each of its passages.
 
     >>> characters([("q", "abc"), ("q", "")])
     5

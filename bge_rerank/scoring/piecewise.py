@@ -1,4 +1,4 @@
-"""`PiecewiseScorer`: a large request takes its turn piece by piece, so that small ones get theirs."""
+"""`PiecewiseScorer`: score a large request in pieces, so that small requests can run in between."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from bge_rerank.scoring.identity import Wrapper
 from bge_rerank.types import Pair, Scorer
 
 CHARACTERS_A_PIECE = 32_768
-"""The most characters of a piece, unless one pair has more: some 8,000 tokens."""
+"""The most characters of a piece, about 8,000 tokens. A longer pair is a piece of size own."""
 
 
 class PiecewiseScorer(Wrapper):
-    """A scorer that asks another for a few pairs at a time, one piece after the other.
+    """A scorer that asks another for one piece of the pairs after the other.
 
-    Pairs of like length go together, so that cutting costs no padding.
+    Pairs of similar length are in the same piece, so that pieces need no additional padding.
 
     >>> class Lengths:
     ...     def score(self, pairs, /):
@@ -28,9 +28,12 @@ class PiecewiseScorer(Wrapper):
     """
 
     def __init__(self, scorer: Scorer, piece: int) -> None:
-        """Wrap a scorer; `piece` is the most pairs that it is asked for at once.
+        """Wrap a scorer.
 
-        Of long ones it is asked for fewer: for `CHARACTERS_A_PIECE` characters.
+        Args:
+            scorer: The scorer to ask.
+            piece: The most pairs of a piece. Long pairs make smaller pieces, of at most
+                `CHARACTERS_A_PIECE` characters.
         """
         super().__init__(scorer)
         self.piece = piece
@@ -38,33 +41,33 @@ class PiecewiseScorer(Wrapper):
     def score(self, pairs: Sequence[Pair], /) -> list[float]:
         """Return the wrapped scorer's logits, in input order."""
         logits: dict[int, float] = {}
-        for places in self._pieces(pairs):
-            scored = self.scorer.score([pairs[place] for place in places])
-            logits.update(zip(places, scored, strict=True))
+        for indices in self._pieces(pairs):
+            scored = self.scorer.score([pairs[index] for index in indices])
+            logits.update(zip(indices, scored, strict=True))
         return _in_order(logits)
 
     async def ascore(self, pairs: Sequence[Pair], /) -> list[float]:
-        """Score as `score` does, without blocking the event loop."""
+        """Return what `score` returns, without blocking the event loop."""
         logits: dict[int, float] = {}
-        for places in self._pieces(pairs):
-            scored = await ascore_with(self.scorer, [pairs[place] for place in places])
-            logits.update(zip(places, scored, strict=True))
+        for indices in self._pieces(pairs):
+            scored = await ascore_with(self.scorer, [pairs[index] for index in indices])
+            logits.update(zip(indices, scored, strict=True))
         return _in_order(logits)
 
     def _pieces(self, pairs: Sequence[Pair]) -> Iterator[list[int]]:
-        order = sorted(range(len(pairs)), key=lambda place: -len(pairs[place][1]))
+        order = sorted(range(len(pairs)), key=lambda index: -len(pairs[index][1]))
         piece: list[int] = []
         characters = 0
-        for place in order:
-            its = sum(map(len, pairs[place]))
-            if piece and (len(piece) == self.piece or characters + its > CHARACTERS_A_PIECE):
+        for index in order:
+            size = sum(map(len, pairs[index]))
+            if piece and (len(piece) == self.piece or characters + size > CHARACTERS_A_PIECE):
                 yield piece
                 piece, characters = [], 0
-            piece.append(place)
-            characters += its
+            piece.append(index)
+            characters += size
         if piece:
             yield piece
 
 
 def _in_order(logits: dict[int, float]) -> list[float]:
-    return [logits[place] for place in sorted(logits)]
+    return [logits[index] for index in sorted(logits)]

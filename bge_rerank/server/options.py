@@ -22,7 +22,7 @@ class Limits(Checked):
 
     >>> Limits(max_texts=0)
     Traceback (most recent call last):
-    bge_rerank.errors.ConfigurationError: max_texts is 0; give a number above 0
+    bge_rerank.errors.ConfigurationError: max_texts is 0; pass a number above 0
     """
 
     max_body_bytes: int = option(

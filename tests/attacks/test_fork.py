@@ -1,4 +1,4 @@
-"""A process that scored and then forks: gunicorn's `--preload`, Celery, `multiprocessing`."""
+"""A process that scores and then forks, as with gunicorn's `--preload`, Celery and `multiprocessing`."""
 
 import json
 import os
@@ -37,11 +37,11 @@ for worker in workers:
     os.kill(worker, signal.SIGTERM)
     os.waitpid(worker, 0)
 """
-"""A server as gunicorn with `--preload` runs it: loaded and used once, then forked into workers."""
+"""A server as gunicorn with `--preload` runs it. It loads the model and scores once, then forks workers."""
 
 
 @pytest.mark.parametrize("backend", ["torch", "flag", "onnx", "openvino"])
-def test_a_forked_child_scores_to_the_last_bit_as_its_parent(
+def test_a_forked_child_has_exactly_the_scores_of_its_parent(
     backend: str, mini: Path, exported_mini: Path
 ) -> None:
     folder = exported_mini if backend in ("onnx", "openvino") else mini
@@ -57,7 +57,7 @@ def test_a_forked_child_scores_to_the_last_bit_as_its_parent(
     assert set(ends.values()) == {"as the parent"}, ends
 
 
-def test_a_server_that_is_loaded_before_its_workers_fork_answers(exported_mini: Path) -> None:
+def test_a_server_that_loads_before_its_workers_fork_answers(exported_mini: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PRELOADED, str(exported_mini)],
         stdin=subprocess.PIPE,
@@ -69,7 +69,7 @@ def test_a_server_that_is_loaded_before_its_workers_fork_answers(exported_mini: 
         try:
             url = f"http://127.0.0.1:{int(process.stdout.readline())}"
             body = {"query": "tides", "texts": ["bread", "The Moon raises the tides."]}
-            # Each on a connection of its own, so that both workers come to answer.
+            # Each request has its own connection, so that both workers answer.
             answers = [httpx.post(f"{url}/rerank", json=body, timeout=60).json() for _ in range(8)]
         finally:
             process.stdin.close()

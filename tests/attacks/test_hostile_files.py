@@ -138,7 +138,7 @@ def test_a_planted_link_is_not_followed(
 def test_a_planted_pipe_is_refused_and_blocks_nothing(tmp_path: Path) -> None:
     (tmp_path / "scores").mkdir()
     os.mkfifo(tmp_path / "scores" / FILE)
-    with pytest.raises(ConfigurationError, match="is no file of its own"):
+    with pytest.raises(ConfigurationError, match="is not a regular file, or has hard links"):
         FolderCache(tmp_path / "scores")
 
 

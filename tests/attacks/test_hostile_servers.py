@@ -1,4 +1,4 @@
-"""A rerank server that wants to do harm: it ends in a clear `ServerError`, soon, and tells no secret."""
+"""A hostile rerank server causes a clear `ServerError` soon, and the error shows no secret."""
 
 import copy
 import gzip
@@ -35,7 +35,7 @@ from llamaindex_bge_rerank import BGERerankerPostprocessor
 PAIRS = [("tides", f"passage {number}") for number in range(3)]
 KEY, HEADER_KEY, SHORT = "sk-very-secret-0123", "very/also+secret==", "k7"
 SOON = 20.0
-"""Seconds. Each of these attacks took longer, or had no end."""
+"""The most seconds of an attack. Without our defences, each takes longer or never ends."""
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_a_compressed_answer_is_not_unpacked(tei: FakeServer, code: int) -> None
     tei.faults.append(lambda handler: send(handler, code, bomb, Content_Encoding="gzip"))
     error = error_of(ask(tei))
     assert error.status == code
-    assert code == 500 or "compressed (gzip), unasked for" in error.reason
+    assert code == 500 or "compressed (gzip), though not requested" in error.reason
     assert tei.headers[0]["accept-encoding"] == "identity"
 
 
@@ -71,7 +71,7 @@ def test_no_header_of_the_user_asks_for_a_compressed_answer(tei: FakeServer) -> 
 
 
 @pytest.mark.parametrize("chunk", [b" " * 65_536, b" "])
-def test_an_answer_without_end_is_read_as_far_as_the_request_can_need(
+def test_an_answer_without_end_is_read_only_up_to_the_limit_of_the_request(
     tei: FakeServer, chunk: bytes
 ) -> None:
     sent: list[int] = []
@@ -80,10 +80,10 @@ def test_an_answer_without_end_is_read_as_far_as_the_request_can_need(
     assert "longer than 69,0" in error.reason
     assert error.status == 200
     assert len(tei.asked) == 1
-    assert sum(sent) < 20_000_000  # what was on its way
+    assert sum(sent) < 20_000_000  # bytes in the buffers of the connection
 
 
-def test_an_error_without_end_is_read_as_far_as_a_message_can_need() -> None:
+def test_an_error_without_end_is_read_only_up_to_the_limit_of_messages() -> None:
     sent: list[int] = []
 
     def pour(handler: Any) -> None:
@@ -98,14 +98,14 @@ def test_an_error_without_end_is_read_as_far_as_a_message_can_need() -> None:
     assert sum(sent) < 20_000_000
 
 
-def test_what_a_server_says_of_itself_without_end_is_not_heard() -> None:
+def test_a_description_of_a_server_without_end_is_ignored() -> None:
     sent: list[int] = []
     with running(FakeServer("tei", info=pours(b" " * 65_536, sent))) as server:
         assert ask(server).score(PAIRS) == pytest.approx([logit_of(*pair) for pair in PAIRS])
     assert sum(sent) < SMALL_ANSWER_BYTES + 20_000_000
 
 
-def test_a_server_that_repeats_all_texts_in_escapes_is_understood() -> None:
+def test_an_answer_that_repeats_all_texts_in_json_escapes_is_read() -> None:
     texts = ["é" * 50_000, "\U0001f600" * 20_000, "<&>" * 9_000]
 
     def repeats(handler: Any) -> None:
@@ -124,14 +124,16 @@ def test_a_server_that_repeats_all_texts_in_escapes_is_understood() -> None:
         assert ask(server).score([("q", text) for text in texts]) == [0.0] * 3
 
 
-def test_a_byte_now_and_then_does_not_outlast_the_timeout(tei: FakeServer) -> None:
+def test_an_answer_of_a_byte_now_and_then_ends_by_the_timeout(tei: FakeServer) -> None:
     tei.faults.append(trickles)
-    assert ask(tei, timeout=0.5).score(PAIRS)  # by the second request
+    assert ask(tei, timeout=0.5).score(PAIRS)  # the second request is answered
     tei.always = trickles
-    assert "no answer in time" in error_of(ask(tei, timeout=0.2, deadline=5)).reason
+    assert (
+        "no answer within timeout=0.2 seconds" in error_of(ask(tei, timeout=0.2, deadline=5)).reason
+    )
 
 
-def test_a_byte_now_and_then_does_not_outlast_the_deadline(tei: FakeServer) -> None:
+def test_an_answer_of_a_byte_now_and_then_ends_by_the_deadline(tei: FakeServer) -> None:
     tei.always = trickles
     assert "within deadline=0.5 seconds" in error_of(ask(tei, deadline=0.5)).reason
 
@@ -139,7 +141,7 @@ def test_a_byte_now_and_then_does_not_outlast_the_deadline(tei: FakeServer) -> N
 @pytest.mark.parametrize(
     "part", [b"<script", b"<", b"<!--", b"<a ", b"&#", b"</script", b"<style>"]
 )
-def test_an_error_page_of_open_tags_is_read_at_once(tei: FakeServer, part: bytes) -> None:
+def test_an_error_page_of_unclosed_tags_is_read_at_once(tei: FakeServer, part: bytes) -> None:
     tei.faults.append(status(500, part * 60_000))
     assert error_of(ask(tei)).status == 500
 
@@ -155,22 +157,22 @@ MALFORMED: dict[str, Fault] = {
     "a result that is nested deeply": says(b'[{"index": 0, "score": ' + b'{"a":' * 10_000),
     "an error that is nested deeply": status(500, b'{"error":' * 100_000),
     "an error with a number of 5,000 digits": status(500, b'{"error": %s}' % (b"1" * 5_000)),
-    "a character's number of 5,000 digits": status(500, b"<p>&#" + b"9" * 5_000 + b";"),
+    "a character reference of 5,000 digits": status(500, b"<p>&#" + b"9" * 5_000 + b";"),
     "half a pair of surrogates": says(b'{"error": "\\ud800"}'),
-    "seconds that are no number": status(503, Retry_After="\u00b2"),
+    "seconds that are not a number": status(503, Retry_After="\u00b2"),
     "more seconds than fit": status(503, Retry_After="9" * 400),
     "a date that does not fit": status(
         503, Retry_After="Mon, 99999999999999999999 Jan 2020 00:00 GMT"
     ),
     "a zone that does not fit": status(503, Retry_After="1 Jan 2020 00:00:00 +9999999999"),
-    "nowhere to go": status(302, Location="http://[::1"),
-    "a port that does not fit": status(302, Location="http://host:" + "9" * 5_000),
-    "no HTTP": lambda handler: handler.wfile.write(b"\0" * 200 + b"\r\n\r\n"),
+    "a redirect to a broken address": status(302, Location="http://[::1"),
+    "a redirect to a port that does not fit": status(302, Location="http://host:" + "9" * 5_000),
+    "an answer that is not HTTP": lambda handler: handler.wfile.write(b"\0" * 200 + b"\r\n\r\n"),
 }
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-def test_adapters_pass_through_whatever_a_server_answers(name: str) -> None:
+def test_adapters_keep_the_first_stage_order_for_any_malformed_answer(name: str) -> None:
     with running(FakeServer("tei")) as server:
         server.always = MALFORMED[name]
         options: dict[str, Any] = {
@@ -189,7 +191,7 @@ def test_adapters_pass_through_whatever_a_server_answers(name: str) -> None:
 
 
 @pytest.mark.parametrize("length", [0, -1, True, 1.5, "128", None, [128]])
-def test_a_length_that_is_no_number_of_tokens_counts_as_not_said(length: Any) -> None:
+def test_a_length_that_is_not_a_number_of_tokens_counts_as_unknown(length: Any) -> None:
     with running(FakeServer("tei", info={"max_input_length": length})) as server:
         [spans] = ask(server).windows("q", ["word " * 500], 3_000)
         assert len(spans) == len(
@@ -198,14 +200,14 @@ def test_a_length_that_is_no_number_of_tokens_counts_as_not_said(length: Any) ->
 
 
 @pytest.mark.parametrize("length", [1, 8, 9, 16, 24, 32, 63])
-def test_a_length_too_short_for_windows_is_an_error_that_says_what_to_do(length: int) -> None:
+def test_a_length_too_short_for_windows_is_an_error_with_a_remedy(length: int) -> None:
     with running(FakeServer("tei", info={"max_input_length": length})) as server:
         reranker = Reranker(ask(server), long_documents="window")
-        with pytest.raises(ServerError, match=f"it takes {length} tokens.*give max_length"):
+        with pytest.raises(ServerError, match=f"longest pair of {length} tokens.*pass max_length"):
             reranker.rerank("what causes the tides of the sea " * 20, ["word " * 500])
 
 
-def test_a_length_beyond_all_models_is_not_followed_past_what_was_asked_for() -> None:
+def test_an_enormous_length_makes_windows_no_longer_than_asked_for() -> None:
     with running(FakeServer("tei", info={"max_input_length": 10**400})) as server:
         [spans] = ask(server).windows("q", ["word " * 500], 128)
         assert len(spans) > 5
@@ -219,10 +221,10 @@ def test_a_server_that_fails_is_not_asked_for_each_part() -> None:
     with running(FakeServer("tei", info={"max_client_batch_size": 1})) as server:
         server.always = status(503)
         assert error_of(ask(server), pairs).status == 503
-        assert len(server.asked) <= 6 * 8  # rounds, and what runs at once
+        assert len(server.asked) <= 6 * 8  # rounds, times requests at the same time
 
 
-def test_seconds_of_zero_are_no_reason_to_ask_again_at_once(tei: FakeServer) -> None:
+def test_a_retry_after_of_zero_does_not_shorten_the_waits(tei: FakeServer) -> None:
     asked_at: list[float] = []
 
     def refuses(handler: Any) -> None:
@@ -236,16 +238,15 @@ def test_seconds_of_zero_are_no_reason_to_ask_again_at_once(tei: FakeServer) -> 
     assert all(pause > 0.09 * 2**number for number, pause in enumerate(pauses))
 
 
-def test_a_server_that_finds_all_too_large_is_left_soon(tei: FakeServer) -> None:
+def test_a_server_that_refuses_every_size_is_given_up_soon(tei: FakeServer) -> None:
     tei.always = status(413)
     pairs = [("tides", f"{number} " + "waves " * 5_000) for number in range(300)]
     assert error_of(ask(tei), pairs).status == 413
-    assert (
-        len(tei.asked) < 400
-    )  # 32 for each of 8 at once, and those on their way; before, thousands
+    # At most 32 refusals for each of 8 requests at the same time, and the requests then under way.
+    assert len(tei.asked) < 400
 
 
-def test_a_long_call_gets_through_a_server_that_sheds_load() -> None:
+def test_a_long_call_succeeds_on_a_server_that_sheds_load() -> None:
     pairs = [("tides", f"passage {number}") for number in range(40)]
     with running(FakeServer("tei", info={"max_client_batch_size": 1})) as server:
         server.faults.extend([status(429), None] * 20)  # type: ignore[list-item]
@@ -256,7 +257,7 @@ def test_a_long_call_gets_through_a_server_that_sheds_load() -> None:
 
 
 def told_by(error: BaseException | None) -> str:
-    """All that an error shows: itself, what caused it, and what it keeps."""
+    """Return everything that an error shows: its traceback, its causes and its attributes."""
     shown = "".join(traceback.format_exception(error)) if error else ""
     while error is not None:
         shown += f"{error!r}{vars(error)}{error.args}{pickle.dumps(error) if isinstance(error, ServerError) else ''}"
@@ -300,7 +301,7 @@ ECHOES: Sequence[Fault] = [
 
 @pytest.mark.parametrize("at", ["/info", "/rerank"])
 @pytest.mark.parametrize("echo", ECHOES)
-def test_no_secret_that_a_server_repeats_is_told(
+def test_a_secret_that_a_server_repeats_appears_in_no_error_or_log(
     echo: Fault, at: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "bge_rerank")
@@ -332,7 +333,7 @@ def test_no_secret_that_a_server_repeats_is_told(
         lambda **options: BGERerankerCompressor(scorer=load_scorer("m", **options)),
     ],
 )
-def test_no_secret_stands_in_what_holds_it(build: Callable[..., Any]) -> None:
+def test_no_repr_or_attribute_shows_a_secret(build: Callable[..., Any]) -> None:
     built = build(
         backend="tei", base_url="http://h", api_key=KEY, headers={"X-Api-Key": HEADER_KEY}
     )

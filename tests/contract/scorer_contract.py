@@ -1,4 +1,4 @@
-"""What every backend must do. A backend's test module subclasses `ScorerContract`."""
+"""`ScorerContract`: the behaviour of every backend. The test module of each backend subclasses it."""
 
 import math
 import random
@@ -31,10 +31,10 @@ TEXTS_OF_EVERY_KIND = {
 
 
 class ScorerContract(ABC):
-    """Subclass it with a `scorer` fixture that gives a real scorer on a model that ranks English."""
+    """Tests of a backend. A subclass has a fixture `scorer` with a real model that ranks English texts."""
 
     batch_tolerance: ClassVar[float] = 1e-4
-    """How far a logit may move with the batch that its pair is in: 1e-4 in float32."""
+    """The largest difference of a logit between batches: 1e-4 in float32."""
 
     @pytest.fixture(scope="class")
     @abstractmethod
@@ -43,10 +43,10 @@ class ScorerContract(ABC):
     def test_is_a_scorer(self, scorer: Scorer) -> None:
         assert isinstance(scorer, Scorer)
 
-    def test_empty_in_gives_empty_out(self, scorer: Scorer) -> None:
+    def test_no_pairs_give_no_scores(self, scorer: Scorer) -> None:
         assert scorer.score([]) == []
 
-    def test_gives_one_finite_python_float_a_pair(self, scorer: Scorer) -> None:
+    def test_gives_one_finite_python_float_for_each_pair(self, scorer: Scorer) -> None:
         logits = scorer.score([(QUERY, passage) for passage in PASSAGES])
         assert [type(logit) for logit in logits] == [float] * len(PASSAGES)
         assert all(map(math.isfinite, logits))
@@ -60,14 +60,14 @@ class ScorerContract(ABC):
         forwards, backwards = scorer.score(pairs), scorer.score(pairs[::-1])
         assert backwards[::-1] == pytest.approx(forwards, abs=self.batch_tolerance)
 
-    def test_scores_a_pair_the_same_alone_and_among_longer_ones(self, scorer: Scorer) -> None:
+    def test_scores_a_pair_the_same_alone_and_among_longer_pairs(self, scorer: Scorer) -> None:
         pair = (QUERY, PASSAGES[1])
         longer = [(QUERY, PASSAGES[0] * 20)] * 3
         alone = scorer.score([pair])[0]
         together = scorer.score([*longer, pair])[-1]
         assert together == pytest.approx(alone, abs=self.batch_tolerance)
 
-    def test_a_score_is_the_pairs_own_in_any_batch_order_and_thread(self, scorer: Scorer) -> None:
+    def test_a_score_does_not_depend_on_batch_order_or_thread(self, scorer: Scorer) -> None:
         draw = random.Random(3)
         pairs = [(QUERY, draw.choice(PASSAGES) * draw.randint(1, 12)) for _ in range(24)]
         alone = {pair: scorer.score([pair])[0] for pair in pairs}
@@ -82,7 +82,7 @@ class ScorerContract(ABC):
         tides, bread = scorer.score([(QUERY, PASSAGES[0]), ("why does bread rise", PASSAGES[0])])
         assert bread > tides
 
-    def test_leaves_the_pairs_as_they_were(self, scorer: Scorer) -> None:
+    def test_leaves_the_pairs_unchanged(self, scorer: Scorer) -> None:
         pairs = [(QUERY, passage) for passage in PASSAGES]
         scorer.score(pairs)
         assert pairs == [(QUERY, passage) for passage in PASSAGES]
@@ -102,7 +102,7 @@ class ScorerContract(ABC):
         [logit] = scorer.score([(QUERY, text)])
         assert math.isfinite(logit)
 
-    def test_windows_find_what_is_buried_in_a_long_text(self, scorer: Scorer) -> None:
+    def test_windows_find_a_passage_inside_a_long_text(self, scorer: Scorer) -> None:
         around = f"{PASSAGES[3]} " * 100
         buried = f"{around}{PASSAGES[1]} {around}"
         texts = [around * 2, buried]
@@ -114,7 +114,7 @@ class ScorerContract(ABC):
         first, second = Reranker(scorer).rerank(QUERY, texts)
         assert first.logit == pytest.approx(second.logit, abs=self.batch_tolerance)
 
-    def test_takes_a_query_longer_than_the_model(self, scorer: Scorer) -> None:
+    def test_accepts_a_query_longer_than_the_model(self, scorer: Scorer) -> None:
         [logit] = scorer.score([(f"{QUERY} " * 1_000, PASSAGES[1])])
         assert math.isfinite(logit)
 

@@ -1,4 +1,4 @@
-"""BGE-M3's lexical weights keep the contract of every scorer, on a tiny model whose tokens are words."""
+"""The `m3-sparse` backend keeps the contract of scorers, with a tiny model whose tokens are words."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The torch-free backends keep the contract of every scorer, on each precision's export."""
+"""The backends without torch keep the contract of scorers, with exports of each precision."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A model behind our own server keeps the contract of every scorer, in each dialect."""
+"""A model behind our own server keeps the contract of scorers, in each wire format."""
 
 from collections.abc import Iterator
 from typing import ClassVar
@@ -25,7 +25,7 @@ class ServedContract(ScorerContract):
     def scorer(self, served_mini: str) -> Scorer:
         return load_scorer("m", self.backend, base_url=served_mini)
 
-    def test_gives_the_logits_of_the_model_itself(self, scorer: Scorer) -> None:
+    def test_gives_the_logits_of_the_model(self, scorer: Scorer) -> None:
         pairs = [(QUERY, "The Moon raises the tides."), (QUERY, "Bread rises."), (QUERY, "")]
         expected = load_scorer("mini", "torch", dtype="float32").score(pairs)
         assert scorer.score(pairs) == pytest.approx(expected, abs=1e-4)

@@ -1,4 +1,4 @@
-"""The `torch` backend on a CUDA device: packed sequences, the CPU's scores, memory. Skipped where there is none."""
+"""The `torch` backend on a CUDA device: packed sequences, scores as on the CPU, and memory. Skipped without a device."""
 
 import threading
 from collections.abc import Iterator
@@ -19,9 +19,9 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a C
 WORKLOAD = make_workload("mixed", 300)
 PAIRS = [(WORKLOAD.query, document) for document in WORKLOAD.documents]
 TOLERANCES: dict[Dtype, float] = {"float32": 1e-4, "float16": 0.02, "bfloat16": 0.15}
-"""Of a logit, from float32's on the CPU. The logits of `mini` go from -9 to 9."""
+"""The largest difference of a logit from float32 on the CPU. The logits of `mini` go from -9 to 9."""
 BATCH_TOLERANCES: dict[Dtype, float] = {"float32": 1e-4, "float16": 0.01, "bfloat16": 0.06}
-"""Of a logit, from the one that the pair has alone."""
+"""The largest difference of a logit from that of the pair alone."""
 
 
 @pytest.fixture(scope="module")
@@ -68,25 +68,25 @@ def test_scores_match_the_cpu_within_the_rounding_of_the_precision(
     assert scorer.score(PAIRS) == pytest.approx(expected, abs=TOLERANCES[dtype])
 
 
-def test_padded_rows_get_the_scores_of_packed_sequences(dtype: Dtype, scorer: TorchScorer) -> None:
+def test_padded_rows_have_the_scores_of_packed_sequences(dtype: Dtype, scorer: TorchScorer) -> None:
     config = ScorerConfig("mini", dtype=dtype, device="cuda")
     padded = TorchScorer(config, packs=False).score(PAIRS)
     assert padded == pytest.approx(scorer.score(PAIRS), abs=BATCH_TOLERANCES[dtype])
 
 
-def test_xlm_roberta_s_positions_are_counted_from_its_first_in_every_sequence(
+def test_the_positions_of_each_packed_sequence_start_at_xlm_robertas_first(
     tmp_path: Path,
 ) -> None:
     folder = str(make_tiny_reranker(tmp_path / "tiny"))
     pairs = [(query[:90], document[:90]) for query, document in PAIRS]
     on_cpu = TorchScorer(ScorerConfig(folder, dtype="float32", device="cpu")).score(pairs)
     packed = TorchScorer(ScorerConfig(folder, dtype="float16", device="cuda")).score(pairs)
-    # Of logits that spread over nearly 10; float16 on the CPU differs by as much.
+    # The logits spread over nearly 10, and float16 on the CPU differs by as much.
     assert packed == pytest.approx(on_cpu, abs=0.2)
     assert max(on_cpu) - min(on_cpu) > 8
 
 
-def test_a_score_is_the_pairs_own_in_any_batch_order_and_thread(
+def test_a_score_does_not_depend_on_batch_order_or_thread(
     scorer: TorchScorer, dtype: Dtype
 ) -> None:
     alone = [scorer.score([pair])[0] for pair in PAIRS[:40]]
@@ -122,7 +122,7 @@ def test_a_batch_takes_about_the_estimated_memory(packs: bool) -> None:
     tokens = sum(len(pair.ids) for pair in scorer._encoder.encode(PAIRS))
     scorer.score(PAIRS)
     taken = torch.cuda.max_memory_allocated() - held
-    # Half of the free memory is reckoned for two batches: room for one that takes a quarter more.
+    # The estimate gives two batches half of the free memory. This leaves room for a batch that takes a quarter more.
     config = scorer.model.config
     free = round(4 * taken / 1.25)
     assert tokens_that_fit(free, config.hidden_size, config.intermediate_size, 2) <= tokens

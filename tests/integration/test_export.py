@@ -209,7 +209,7 @@ def test_a_damaged_graph_is_refused(exported_mini: Path, tmp_path: Path) -> None
         file.seek(50_000)
         file.write(b"\0\1\2\3")
     with pytest.raises(
-        ModelLoadError, match=r"onnx/model\.onnx' is not the file that was exported"
+        ModelLoadError, match=r"onnx/model\.onnx' is missing or differs from the exported file"
     ):
         logits(folder, "openvino")
 
@@ -234,7 +234,9 @@ def test_a_changed_tokenizer_is_refused_and_without_a_checksum_there_is_a_warnin
     tokenizer = json.loads((folder / "tokenizer.json").read_text())
     change(tokenizer)
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
-    with pytest.raises(ModelLoadError, match=r"tokenizer\.json' is not the file that was exported"):
+    with pytest.raises(
+        ModelLoadError, match=r"tokenizer\.json' is missing or differs from the exported file"
+    ):
         logits(folder, "openvino")
     manifest = json.loads((folder / "onnx/bge_rerank.json").read_text())
     for name in ("../config.json", "../tokenizer.json"):
@@ -266,12 +268,12 @@ def test_the_error_for_a_model_without_a_graph_says_how_to_export(runtime: str) 
 @pytest.mark.parametrize(
     ("backend", "options", "message"),
     [
-        ("openvino", {"device": "cuda"}, "computes on the CPU"),
+        ("openvino", {"device": "cuda"}, "runs only on the CPU"),
         ("onnx", {"threads": 0}, "threads is 0"),
-        ("onnx", {"dtype": "bfloat16"}, "runs this export in float32"),
+        ("onnx", {"dtype": "bfloat16"}, "runs this export only in float32"),
         ("openvino", {"dtype": "float16"}, "dtype is 'float16'"),
-        ("onnx", {"cutoff_layers": [4]}, "cutoff_layers is for layerwise"),
-        ("openvino", {"max_length": 513}, "takes 1 to 512"),
+        ("onnx", {"cutoff_layers": [4]}, "cutoff_layers works only with layerwise"),
+        ("openvino", {"max_length": 513}, "allows 512 tokens at most"),
         ("openvino", {"max_batch_tokens": 0}, "max_batch_tokens is 0"),
     ],
 )
@@ -335,7 +337,7 @@ def test_auto_takes_the_fastest_runtime_installed_and_says_why(
     with caplog.at_level(logging.INFO, "bge_rerank"):
         assert choose_backend(config) == "openvino"
     assert caplog.messages == [
-        f"{exported_mini}: backend openvino, the fastest runtime installed for its exported graph"
+        f"{exported_mini} runs in backend 'openvino', the fastest installed runtime for its exported graph"
     ]
     installed.remove("openvino")
     assert choose_backend(config) == "onnx"

@@ -1,5 +1,8 @@
-"""FlagEmbedding's own classes behind our backend, and the traps that it keeps from the user."""
+"""FlagEmbedding's classes in our backend, which protects users from their traps."""
 
+import subprocess
+import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +33,7 @@ def scorer() -> FlagScorer:
 
 
 class Passes:
-    """Notes the rows of each forward pass from inside it, and may fail some."""
+    """A hook that notes the rows of each forward pass, and can make passes fail."""
 
     def __init__(self, scorer: FlagScorer) -> None:
         self.rows: list[int] = []
@@ -44,7 +47,7 @@ class Passes:
             raise self.error
 
 
-def test_it_gives_what_flagembedding_gives(scorer: FlagScorer) -> None:
+def test_scores_are_those_of_flagembedding(scorer: FlagScorer) -> None:
     from FlagEmbedding import FlagReranker
 
     reference = FlagReranker(str(bge_rerank_mini.path()), devices=["cpu"])
@@ -52,7 +55,7 @@ def test_it_gives_what_flagembedding_gives(scorer: FlagScorer) -> None:
     assert scorer.score(PAIRS) == pytest.approx(reference.compute_score(PAIRS), abs=1e-5)
 
 
-def test_it_agrees_with_the_torch_backend(scorer: FlagScorer) -> None:
+def test_scores_agree_with_the_torch_backend(scorer: FlagScorer) -> None:
     assert scorer.score(PAIRS) == pytest.approx(
         load_scorer("mini", "torch", dtype="float32").score(PAIRS), abs=1e-4
     )
@@ -77,7 +80,7 @@ def test_it_runs_in_this_process_on_one_device(scorer: FlagScorer) -> None:
     assert scorer._inner.pool is None
 
 
-def test_a_fault_is_raised_at_once_and_not_retried_for_ever(scorer: FlagScorer) -> None:
+def test_an_error_is_raised_at_once_and_not_retried_for_ever(scorer: FlagScorer) -> None:
     passes = Passes(scorer)
     passes.error, passes.most_rows = RuntimeError("shapes do not match"), 0
     with pytest.raises(ScoringError, match="shapes do not match"):
@@ -92,21 +95,21 @@ def test_out_of_memory_halves_the_batch_and_changes_no_score(scorer: FlagScorer)
     assert scorer.score(PAIRS) == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_pair_that_does_not_fit_by_itself_is_our_error(scorer: FlagScorer) -> None:
+def test_a_single_pair_that_does_not_fit_into_memory_is_our_error(scorer: FlagScorer) -> None:
     passes = Passes(scorer)
     passes.error, passes.most_rows = torch.OutOfMemoryError("CUDA out of memory."), 0
     with pytest.raises(OutOfMemoryError, match="lower max_length"):
         scorer.score(PAIRS)
 
 
-def test_half_precision_files_are_computed_in_the_precision_asked_for(scorer: FlagScorer) -> None:
+def test_half_precision_files_run_in_the_requested_precision(scorer: FlagScorer) -> None:
     assert {weight.dtype for weight in scorer._inner.model.parameters()} == {torch.float32}
     lower = FlagScorer(ScorerConfig("mini", "flag", dtype="bfloat16"))
     lower.score(PAIRS[:2])
     assert {weight.dtype for weight in lower._inner.model.parameters()} == {torch.bfloat16}
 
 
-def test_an_embedder_is_refused_by_name(tiny_embedder: Path) -> None:
+def test_an_embedder_is_refused_by_its_name(tiny_embedder: Path) -> None:
     with pytest.raises(UnsupportedModelError, match=r"tiny-embedder.* has no classification head"):
         FlagScorer(ScorerConfig(str(tiny_embedder), "flag"))
 
@@ -124,7 +127,7 @@ def gemma(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_gemma(tmp_path_factory.mktemp("models") / "gemma")
 
 
-def test_auto_takes_flag_for_an_llm_based_model(gemma: Path) -> None:
+def test_backend_auto_chooses_flag_for_an_llm_based_model(gemma: Path) -> None:
     from FlagEmbedding import FlagLLMReranker
 
     scores = load_scorer(str(gemma)).score(PAIRS)
@@ -150,7 +153,7 @@ def test_an_llm_based_model_shows_no_progress_bar(
         (make_tiny_lightweight, ">=4.44.2,<4.48"),
     ],
 )
-def test_where_the_installed_versions_cannot_run_a_model_it_says_which_can(
+def test_a_model_that_the_installed_versions_cannot_run_names_the_versions_that_can(
     tmp_path: Path, make: Any, versions: str
 ) -> None:
     folder = make(tmp_path / "model")
@@ -161,6 +164,30 @@ def test_where_the_installed_versions_cannot_run_a_model_it_says_which_can(
     assert "pip install 'transformers" in message
 
 
-def test_cutoff_layers_are_refused_where_there_is_one_head(gemma: Path) -> None:
+def test_cutoff_layers_are_refused_for_a_model_with_one_head(gemma: Path) -> None:
     with pytest.raises(ConfigurationError, match="has one head"):
         load_scorer(str(gemma), cutoff_layers=[3]).score(PAIRS)
+
+
+CONFLICT = """
+import sys
+sys.modules["transformers.modeling_attn_mask_utils"] = None  # transformers 5.24 does not have it
+from bge_rerank import MissingDependencyError, load_scorer
+try:
+    load_scorer("mini", {backend!r}).score([("q", "p")])
+except MissingDependencyError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("backend", ["flag", "m3-sparse"])
+def test_a_conflict_of_flagembedding_and_transformers_names_both_versions_and_a_remedy(
+    backend: str,
+) -> None:
+    code = CONFLICT.format(backend=backend)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    message = done.stdout
+    assert message.startswith(f"FlagEmbedding {version('FlagEmbedding')} cannot be imported with")
+    assert f"transformers {version('transformers')} (" in message
+    assert "pip install 'transformers>=4.44.2,<5.24'" in message
+    assert "bge-rerank[flag]" not in message

@@ -1,4 +1,4 @@
-"""Asking servers over HTTP: every dialect, every fault, nothing lost and no secret told."""
+"""Ask servers over HTTP: every wire format and every fault, without losing scores or showing secrets."""
 
 import asyncio
 import copy
@@ -7,6 +7,8 @@ import logging
 import pickle
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -32,6 +34,7 @@ from fake_server import (
     silent_for,
     status,
 )
+from served import serving
 
 DIALECTS = ("tei", "vllm", "infinity", "llamacpp", "cohere", "jina")
 PAIRS = [("tides", f"passage {number}") for number in range(7)]
@@ -46,7 +49,7 @@ def tei() -> Iterator[FakeServer]:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_every_dialect_gives_the_logits_of_its_pairs(dialect: str) -> None:
+def test_every_kind_of_server_gives_the_logits_of_the_pairs(dialect: str) -> None:
     with running(FakeServer(dialect)) as server:
         assert ask(server).score(PAIRS) == pytest.approx(LOGITS, abs=1e-9)
         assert asyncio.run(ask(server).ascore(PAIRS)) == pytest.approx(LOGITS, abs=1e-9)
@@ -63,7 +66,9 @@ def test_every_dialect_gives_the_logits_of_its_pairs(dialect: str) -> None:
         ("jina", {"path": "/v1/rerank", "model": "m", "return_documents": False}),
     ],
 )
-def test_every_dialect_is_asked_in_its_own_words(dialect: str, sent: dict[str, Any]) -> None:
+def test_every_kind_of_server_is_asked_in_its_wire_format(
+    dialect: str, sent: dict[str, Any]
+) -> None:
     with running(FakeServer(dialect)) as server:
         ask(server, max_length=256).score(PAIRS[:2])
         [asked] = server.asked
@@ -72,32 +77,34 @@ def test_every_dialect_is_asked_in_its_own_words(dialect: str, sent: dict[str, A
         assert (asked["query"], texts) == ("tides", ["passage 0", "passage 1"])
 
 
-def test_vllm_is_asked_for_logits_where_its_version_can_give_them() -> None:
+def test_vllm_is_asked_for_logits_if_its_version_can_send_them() -> None:
     for version, asked_for_logits in (("0.10.0", False), ("0.11.0", True), ("1.2.3", True)):
         with running(FakeServer("vllm", info={"version": version})) as server:
             assert ask(server).score(PAIRS) == pytest.approx(LOGITS, abs=1e-9)
             assert ("use_activation" in server.asked[0]) is asked_for_logits
 
 
-def test_a_version_at_the_end_of_the_url_is_not_doubled() -> None:
+def test_a_version_at_the_end_of_base_url_is_not_doubled() -> None:
     with running(FakeServer("vllm")) as server:
         load_scorer("m", "vllm", base_url=f"{server.url}/v1/").score(PAIRS)
         assert server.asked[0]["path"] == "/v1/rerank"
 
 
-def test_each_query_is_asked_for_by_itself_and_scores_find_their_pairs(tei: FakeServer) -> None:
+def test_each_query_has_its_own_request_and_scores_come_in_the_order_of_the_pairs(
+    tei: FakeServer,
+) -> None:
     pairs = [(query, f"text {number}") for number in range(5) for query in ("a", "b", "c")]
     assert ask(tei).score(pairs) == pytest.approx([logit_of(*pair) for pair in pairs])
     assert sorted(asked["query"] for asked in tei.asked) == ["a", "b", "c"]
 
 
-def test_a_text_that_stands_twice_is_sent_once(tei: FakeServer) -> None:
+def test_a_repeated_text_is_sent_once(tei: FakeServer) -> None:
     ranking = Reranker(ask(tei), top_n=None).rerank("tides", ["one", "two", "one"])
     assert len(ranking) == 3
     assert tei.asked[0]["texts"] == ["one", "two"]
 
 
-def test_the_limit_that_tei_tells_is_kept_and_asked_for_once() -> None:
+def test_the_limit_that_tei_states_is_kept_and_requested_once() -> None:
     with running(FakeServer("tei", info={"max_client_batch_size": 5}, max_texts=5)) as server:
         scorer = ask(server)
         pairs = [("tides", f"passage {number}") for number in range(23)]
@@ -108,14 +115,14 @@ def test_the_limit_that_tei_tells_is_kept_and_asked_for_once() -> None:
 
 
 @pytest.mark.parametrize("info", [None, {"max_client_batch_size": 99}])
-def test_a_request_that_is_refused_for_its_size_is_halved(info: dict[str, Any] | None) -> None:
+def test_a_request_refused_for_its_number_of_texts_is_halved(info: dict[str, Any] | None) -> None:
     with running(FakeServer("tei", info=info, max_texts=4)) as server:
         pairs = [("tides", f"passage {number}") for number in range(32)]
         assert ask(server).score(pairs) == pytest.approx([logit_of(*pair) for pair in pairs])
         assert all(len(asked["texts"]) in (4, 8, 16, 32) for asked in server.asked)
 
 
-def test_a_body_that_is_refused_for_its_bytes_is_halved(tei: FakeServer) -> None:
+def test_a_request_refused_for_its_bytes_is_halved(tei: FakeServer) -> None:
     def refuses(handler: Any) -> None:
         send(handler, 413, b"length limit exceeded", "text/plain")
 
@@ -125,7 +132,7 @@ def test_a_body_that_is_refused_for_its_bytes_is_halved(tei: FakeServer) -> None
     assert sorted(len(asked["texts"]) for asked in tei.asked[1:]) == [3, 4]
 
 
-def test_a_request_with_more_texts_than_infinity_is_set_to_take_is_halved() -> None:
+def test_a_request_with_more_texts_than_infinity_allows_is_halved() -> None:
     def refuses(handler: Any) -> None:
         message = "List should have at most 4 items after validation, not 7"
         error = {"detail": [{"type": "too_long", "msg": message}]}
@@ -137,24 +144,24 @@ def test_a_request_with_more_texts_than_infinity_is_set_to_take_is_halved() -> N
         assert sorted(len(asked["documents"]) for asked in server.asked) == [3, 4, 7]
 
 
-def test_bodies_stay_below_the_two_megabytes_that_tei_takes(tei: FakeServer) -> None:
+def test_bodies_stay_below_the_two_megabytes_that_tei_accepts(tei: FakeServer) -> None:
     pairs = [("tides", f"{number} " + "wörter " * 50_000) for number in range(12)]
     ask(tei).score(pairs)
     assert len(tei.asked) > 1
     assert max(int(headers["content-length"]) for headers in tei.headers) <= 2_000_000
 
 
-def test_a_single_text_that_is_too_long_is_cut_and_a_warning_says_so(
+def test_a_single_text_that_is_too_long_is_truncated_with_a_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with running(FakeServer("llamacpp", max_characters=100)) as server:
         long = "waves " * 60
         low, _ = ask(server).score([("tides", long), ("tides", "short")])
         assert low == pytest.approx(logit_of("tides", long[:90]))
-        assert "a text of 360 characters is cut to 180" in caplog.text
+        assert "a text of 360 characters is truncated to 180" in caplog.text
 
 
-def test_a_server_that_takes_no_text_at_all_is_an_error_and_no_endless_loop() -> None:
+def test_a_server_that_refuses_every_text_is_an_error_and_not_an_endless_loop() -> None:
     with (
         running(FakeServer("llamacpp", max_characters=0)) as server,
         pytest.raises(ServerError, match="too large to process"),
@@ -162,14 +169,14 @@ def test_a_server_that_takes_no_text_at_all_is_an_error_and_no_endless_loop() ->
         ask(server).score([("tides", "waves " * 60)])
 
 
-def test_infinity_gets_no_text_longer_than_it_takes(caplog: pytest.LogCaptureFixture) -> None:
+def test_infinity_gets_no_text_longer_than_it_accepts(caplog: pytest.LogCaptureFixture) -> None:
     with running(FakeServer("infinity")) as server:
         ask(server).score([("tides", "a" * 200_000)])
         assert len(server.asked[0]["documents"][0]) == 122_880
-        assert "cut to 122880" in caplog.text
+        assert "truncated to 122880" in caplog.text
 
 
-def test_parts_run_side_by_side_up_to_the_limit() -> None:
+def test_parts_run_at_the_same_time_up_to_the_limit() -> None:
     info = {"max_client_batch_size": 1}
     with running(FakeServer("tei", info=info, seconds=0.05)) as server:
         pairs = [("tides", f"passage {number}") for number in range(12)]
@@ -177,7 +184,7 @@ def test_parts_run_side_by_side_up_to_the_limit() -> None:
         assert 1 < server.most_at_once <= 3
 
 
-def test_connections_are_used_again(tei: FakeServer) -> None:
+def test_connections_are_reused(tei: FakeServer) -> None:
     scorer = ask(tei)
     for _ in range(10):
         scorer.score(PAIRS)
@@ -185,7 +192,7 @@ def test_connections_are_used_again(tei: FakeServer) -> None:
     assert len(tei.connections) == 1
 
 
-def test_concurrent_calls_are_not_held_up_by_one_another(tei: FakeServer) -> None:
+def test_concurrent_calls_do_not_wait_for_each_other(tei: FakeServer) -> None:
     came, let_go = threading.Event(), threading.Event()
 
     def waits(handler: Any) -> None:
@@ -211,14 +218,14 @@ def test_concurrent_calls_are_not_held_up_by_one_another(tei: FakeServer) -> Non
 @pytest.mark.parametrize(
     "fault", [status(429), status(502), status(503), status(504), cut_body, hang_up]
 )
-def test_what_is_temporary_is_tried_again(tei: FakeServer, fault: Fault) -> None:
+def test_a_temporary_failure_is_tried_again(tei: FakeServer, fault: Fault) -> None:
     tei.faults.extend([fault, fault])
     assert ask(tei).score(PAIRS) == pytest.approx(LOGITS)
     assert len(tei.asked) == 3
 
 
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 424, 500])
-def test_what_is_not_temporary_is_not_tried_again(tei: FakeServer, code: int) -> None:
+def test_another_failure_is_not_tried_again(tei: FakeServer, code: int) -> None:
     tei.faults.append(status(code, {"error": "the server's own words"}))
     with pytest.raises(ServerError, match="the server's own words") as caught:
         ask(tei).score(PAIRS)
@@ -226,14 +233,14 @@ def test_what_is_not_temporary_is_not_tried_again(tei: FakeServer, code: int) ->
     assert caught.value.url == f"{tei.url}/rerank"
 
 
-def test_retry_after_is_waited_for(tei: FakeServer) -> None:
+def test_retry_after_is_obeyed(tei: FakeServer) -> None:
     tei.faults.append(status(429, Retry_After="1"))
     started = time.monotonic()
     ask(tei).score(PAIRS)
     assert time.monotonic() - started >= 1
 
 
-def test_retry_after_past_the_deadline_is_not_waited_for(tei: FakeServer) -> None:
+def test_a_retry_after_past_the_deadline_ends_the_call(tei: FakeServer) -> None:
     tei.faults.append(status(429, Retry_After="3600"))
     with pytest.raises(ServerError, match="429") as caught:
         ask(tei, deadline=5).score(PAIRS)
@@ -249,19 +256,67 @@ def test_a_deadline_ends_the_call_with_all_its_attempts(tei: FakeServer) -> None
     assert time.monotonic() - started < 3
 
 
-def test_a_server_that_says_nothing_ends_in_an_error_that_says_so(tei: FakeServer) -> None:
+def test_a_silent_server_is_an_error_that_names_the_deadline(tei: FakeServer) -> None:
     tei.always = silent_for(2)
-    with pytest.raises(ServerError, match=r"not answered within deadline=0\.3 seconds"):
+    with pytest.raises(ServerError, match=r"no answer within deadline=0\.3 seconds"):
         ask(tei, deadline=0.3).score(PAIRS)
     with pytest.raises(ServerError):
         ask(tei, timeout=0.1, deadline=0.9).score(PAIRS)
 
 
-def test_a_server_that_is_not_there_is_an_error_with_its_url() -> None:
+def test_a_server_that_is_down_is_an_error_with_its_url_and_a_remedy() -> None:
     with running(FakeServer("tei")) as server:
         pass
-    with pytest.raises(ServerError, match=r"127\.0\.0\.1"):
+    message = f"^{server.url}/(info|rerank): cannot connect.*; check that the server is running"
+    with pytest.raises(ServerError, match=message):
         ask(server, deadline=1).score(PAIRS)
+
+
+def test_a_server_that_is_down_is_one_warning_for_a_scorer_and_repeats_are_info(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with running(FakeServer("tei")) as server:
+        pass
+    caplog.set_level(logging.INFO)
+    scorer = ask(server, deadline=1)
+    for _ in range(2):
+        with pytest.raises(ServerError):
+            scorer.score(PAIRS)
+    [first, *repeats] = [record for record in caplog.records if "trying again" in record.message]
+    assert f"{server.url}/info: cannot connect" in first.message
+    assert "trying again in 0." in first.message
+    assert first.levelname == "WARNING"
+    assert {record.levelname for record in repeats} == {"INFO"}
+    assert {record.name for record in caplog.records} == {"bge_rerank.backends.http.scorer"}
+
+
+DOWN = """
+from bge_rerank import ServerError, load_scorer
+try:
+    load_scorer("m", "tei", base_url={url!r}, deadline=1).score([("q", "p")])
+except ServerError:
+    pass
+"""
+
+
+def test_without_logging_set_up_a_server_that_is_down_is_one_line_on_stderr() -> None:
+    with running(FakeServer("tei")) as server:
+        pass
+    code = DOWN.format(url=server.url)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"{server.url}/info: cannot connect")
+
+
+def test_our_own_server_behind_backend_llamacpp_is_refused_with_the_right_backend() -> None:
+    with serving(load_scorer("mini")) as url:
+        scorer = load_scorer("mini", "llamacpp", base_url=url)
+        with pytest.raises(ServerError, match="another kind of server.*pass backend='tei'"):
+            scorer.score(PAIRS)
+        expected = load_scorer("mini").score(PAIRS)
+        assert load_scorer("mini", "tei", base_url=url).score(PAIRS) == pytest.approx(
+            expected, abs=1e-4
+        )
 
 
 @pytest.mark.parametrize(
@@ -274,7 +329,7 @@ def test_a_server_that_is_not_there_is_an_error_with_its_url() -> None:
         (says([{"index": i, "score": float("nan")} for i in range(7)]), "nan"),
     ],
 )
-def test_an_answer_that_cannot_be_used_is_an_error_that_says_why(
+def test_an_unusable_answer_is_an_error_with_the_reason(
     tei: FakeServer, fault: Fault, message: str
 ) -> None:
     tei.faults.append(fault)
@@ -283,7 +338,7 @@ def test_an_answer_that_cannot_be_used_is_an_error_that_says_why(
     assert "\n" not in str(caught.value)
 
 
-def test_several_servers_take_turns_and_a_dead_one_is_left_out() -> None:
+def test_several_servers_take_turns_and_a_failing_one_is_skipped() -> None:
     with running(FakeServer("tei")) as one, running(FakeServer("tei")) as other:
         both = load_scorer("m", "tei", base_url=[one.url, other.url])
         for _ in range(10):
@@ -337,7 +392,7 @@ async def test_sync_scoring_works_inside_a_running_event_loop(tei: FakeServer) -
     assert ask(tei).score(PAIRS) == pytest.approx(LOGITS)
 
 
-def test_the_background_thread_starts_with_the_first_call_alone(
+def test_the_background_thread_starts_with_the_first_call(
     tei: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "_loops", {})
@@ -353,7 +408,7 @@ def test_the_background_thread_starts_with_the_first_call_alone(
     assert background_threads() == before + 1
 
 
-def test_the_key_is_sent_and_never_told(tei: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_key_is_sent_and_never_shown(tei: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     scorer = ask(tei, api_key=KEY, headers={"X-Tenant": "also-secret"})
     scorer.score(PAIRS)
@@ -366,7 +421,7 @@ def test_the_key_is_sent_and_never_told(tei: FakeServer, caplog: pytest.LogCaptu
     assert not [text for text in told if KEY in text or "also-secret" in text]
 
 
-def test_the_key_of_the_environment_is_taken_for_the_services_that_name_one(
+def test_the_key_comes_from_the_environment_for_services_that_name_a_variable(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("CO_API_KEY", KEY)
@@ -379,58 +434,58 @@ def test_the_key_of_the_environment_is_taken_for_the_services_that_name_one(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"backend": "tei"}, "give its base_url"),
-        ({"backend": "tei", "base_url": "localhost:8080"}, "is no URL of a server"),
-        ({"backend": "tei", "base_url": "http://me:pass@host"}, "host holds credentials"),
-        ({"backend": "tei", "base_url": "http://host?key=pass"}, "host holds credentials"),
+        ({"backend": "tei"}, "base_url is missing"),
+        ({"backend": "tei", "base_url": "localhost:8080"}, "is not a server's URL"),
+        ({"backend": "tei", "base_url": "http://me:hunter2@host"}, "host contains credentials"),
+        ({"backend": "tei", "base_url": "http://host?key=hunter2"}, "host contains credentials"),
         ({"backend": "torch", "base_url": "http://host"}, "asks no server"),
         ({"backend": "cohere", "timeout": 0}, "timeout is 0"),
         ({"backend": "cohere", "deadline": float("nan")}, "deadline is nan"),
         ({"backend": "cohere", "max_concurrent_requests": 0}, "max_concurrent_requests is 0"),
-        ({"backend": "cohere", "api_key": "two\nlines pass"}, "api_key is empty or holds"),
-        ({"backend": "cohere", "headers": {"X": "ü pass"}}, "header 'X'"),
+        ({"backend": "cohere", "api_key": "two\nlines hunter2"}, "api_key is empty or has"),
+        ({"backend": "cohere", "headers": {"X": "ü hunter2"}}, "header 'X'"),
     ],
 )
-def test_settings_that_cannot_work_are_refused_before_anything_is_sent(
+def test_options_that_cannot_work_are_refused_before_anything_is_sent(
     options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=message) as caught:
         load_scorer("m", **options)
-    assert "pass" not in str(caught.value)
+    assert "hunter2" not in str(caught.value)
 
 
-def test_a_file_of_certificates_that_is_not_there_is_named(tei: FakeServer) -> None:
-    with pytest.raises(ConfigurationError, match="no file of certificates"):
+def test_a_missing_file_of_certificates_is_named(tei: FakeServer) -> None:
+    with pytest.raises(ConfigurationError, match="not a file of certificates"):
         ask(tei, verify="/no/such/file.pem").score(PAIRS)
 
 
-def test_windows_are_as_long_as_tei_says_and_else_as_max_length_says() -> None:
+def test_windows_are_as_long_as_tei_states_or_max_length() -> None:
     with running(FakeServer("tei", info={"max_input_length": 128})) as server:
         for options, tokens in (({}, 128), ({"max_length": 64}, 64)):
             [spans] = ask(server, **options).windows("q", ["word " * 500], 3_000)
             assert max(end - start for start, end in spans) == pytest.approx(2.5 * tokens, rel=0.2)
 
 
-def test_windows_of_a_server_that_says_nothing_end_by_the_deadline() -> None:
+def test_windows_for_a_silent_server_fail_at_the_deadline() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(ServerError, match=r"within deadline=0\.3 seconds"):
             load_scorer("m", "tei", base_url=url, deadline=0.3).windows("q", ["text"], 3_000)
 
 
-def test_a_certificate_is_checked_against_the_authorities_that_are_trusted(tmp_path: Path) -> None:
+def test_a_certificate_is_checked_against_the_trusted_authorities(tmp_path: Path) -> None:
     authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
     authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
     with running(FakeServer("tei"), tls) as server:
         for verify in (str(tmp_path / "authority.pem"), False):
             assert ask(server, verify=verify).score(PAIRS) == pytest.approx(LOGITS)
-        with pytest.raises(ServerError, match="CERTIFICATE_VERIFY_FAILED"):
+        with pytest.raises(ServerError, match="CERTIFICATE_VERIFY_FAILED.*pass verify=FILE"):
             ask(server).score(PAIRS)
         assert len(server.asked) == 2
 
 
-def test_a_proxy_of_the_environment_is_asked(
+def test_the_proxy_of_the_environment_is_used(
     tei: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for variable in ("HTTP_PROXY", "http_proxy"):

@@ -17,7 +17,7 @@ FRAMEWORKS = {"langchain_core", "langchain", "llama_index"}
 
 
 def modules_after(statement: str) -> set[str]:
-    """Return the top-level modules that a fresh process holds after a statement."""
+    """Return the top-level modules of a new process after a statement."""
     code = f"{statement}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return {name.split(".")[0] for name in json.loads(done.stdout)}

@@ -1,4 +1,4 @@
-"""The HTTP client against a real Infinity server with `mini`: its dialect, limits and errors."""
+"""The HTTP client against a real Infinity server with `mini`: its wire format, limits and errors."""
 
 import asyncio
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ MOST_TEXTS, KEY = 8, "a-key"
 here = partial(load_scorer, "mini", "torch", dtype="float32")
 there = partial(load_scorer, "mini", "infinity")
 TOLERANCE = 1e-4
-"""Infinity is asked for raw scores and computes in float32: a logit moves by what its batch is alone."""
+"""Infinity sends logits and computes in float32, so a logit changes only by the batch."""
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def url(infinity: list[str | Path], tmp_path_factory: pytest.TempPathFactory) ->
 def strict_url(
     infinity: list[str | Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """A server with a key, that takes few texts at once."""
+    """A server with a key that accepts few texts in a request."""
     log = tmp_path_factory.mktemp("strict-server") / "log"
     limits = {"INFINITY_MAX_CLIENT_BATCH_SIZE": str(MOST_TEXTS), "INFINITY_API_KEY": KEY}
     with serving(*infinity, log=log, **limits) as url:
@@ -62,7 +62,7 @@ class TestInfinity(ScorerContract):
         return there(base_url=url)
 
 
-def test_it_gives_the_logits_of_the_model_itself(url: str) -> None:
+def test_it_sends_the_logits_of_the_model(url: str) -> None:
     assert there(base_url=url).score(PAIRS) == pytest.approx(here().score(PAIRS), abs=TOLERANCE)
 
 
@@ -74,8 +74,8 @@ async def test_concurrent_calls_get_the_logits_of_their_own_pairs(url: str) -> N
         assert logits == pytest.approx(here().score(pairs), abs=TOLERANCE)
 
 
-def test_a_text_longer_than_the_model_is_cut_where_the_model_cuts_it(url: str) -> None:
-    # It cuts the longer of the two, we the query to three quarters first: with a short query the same.
+def test_a_text_longer_than_the_model_is_truncated_as_the_model_does(url: str) -> None:
+    # Infinity truncates the longer text; we truncate the query to three quarters first. With a short query both do the same.
     pairs = [(QUERY, LONGER_THAN_MINI), (QUERY, PASSAGES[1] * 3_000)]
     assert there(base_url=url).score(pairs) == pytest.approx(here().score(pairs), abs=TOLERANCE)
 
@@ -94,7 +94,7 @@ def test_documents_come_in_the_same_order_and_with_the_same_scores(url: str) -> 
     )
 
 
-def test_the_limits_that_the_client_keeps_to_are_those_that_it_declares(url: str) -> None:
+def test_the_limits_of_the_client_are_those_of_its_openapi_description(url: str) -> None:
     [schema] = [
         schema
         for name, schema in httpx.get(f"{url}/openapi.json").json()["components"]["schemas"].items()
@@ -106,12 +106,12 @@ def test_the_limits_that_the_client_keeps_to_are_those_that_it_declares(url: str
     assert documents["items"]["maxLength"] == dialect.max_characters
 
 
-def test_a_server_that_takes_fewer_texts_gets_smaller_requests(strict_url: str) -> None:
+def test_a_server_that_accepts_fewer_texts_gets_smaller_requests(strict_url: str) -> None:
     scorer = there(base_url=strict_url, api_key=KEY)
     assert scorer.score(PAIRS) == pytest.approx(here().score(PAIRS), abs=TOLERANCE)
 
 
-def test_its_refusals_come_with_its_own_words(url: str, strict_url: str) -> None:
+def test_its_refusals_are_errors_with_its_message(url: str, strict_url: str) -> None:
     with pytest.raises(ServerError, match="401: Unauthorized"):
         there(base_url=strict_url).score(PAIRS)
     with pytest.raises(ServerError, match="422: String should have at most 122880 characters"):

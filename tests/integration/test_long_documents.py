@@ -21,7 +21,7 @@ def test_windows_find_the_answer_at_every_depth_and_truncation_only_at_the_start
     assert (at_the_start, at_the_end) == (1.0, 0.0)
 
 
-def test_the_planted_text_is_as_long_as_it_says() -> None:
+def test_the_planted_text_has_its_stated_length() -> None:
     [question, *_] = demo_collection().questions
     text, without, answer = planted(question, 42_000, depth=0.5)
     assert answer in text

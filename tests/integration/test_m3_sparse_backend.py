@@ -1,4 +1,4 @@
-"""BGE-M3's lexical weights by FlagEmbedding's own class, and the traps that are kept from the user."""
+"""BGE-M3's lexical weights with FlagEmbedding's class, and protection from its traps."""
 
 import os
 import pickle
@@ -39,12 +39,12 @@ def scorer(tiny_m3: Path) -> M3SparseScorer:
 
 @pytest.fixture
 def folder(tiny_m3: Path, tmp_path: Path) -> Path:
-    """A copy to spoil."""
+    """A copy that the test may damage."""
     return Path(shutil.copytree(tiny_m3, tmp_path / "m3"))
 
 
 class Passes:
-    """Notes the rows of each forward pass from inside it, and may fail those of too many."""
+    """A hook that records the rows of each forward pass, and can make large ones fail."""
 
     def __init__(self, scorer: M3SparseScorer, error: BaseException | None = None, most: int = 0):
         self.rows: list[int] = []
@@ -57,7 +57,7 @@ class Passes:
             raise self.error
 
 
-def test_it_gives_what_flagembedding_gives(scorer: M3SparseScorer, tiny_m3: Path) -> None:
+def test_scores_are_those_of_flagembedding(scorer: M3SparseScorer, tiny_m3: Path) -> None:
     from FlagEmbedding import BGEM3FlagModel
 
     reference = BGEM3FlagModel(str(tiny_m3), use_fp16=False, devices=["cpu"])
@@ -83,16 +83,16 @@ def test_it_runs_in_this_process_on_one_device(scorer: M3SparseScorer, tiny_m3: 
     scorer.score(PAIRS)
     assert scorer._inner.target_devices == ["cpu"]
     assert scorer._inner.pool is None
-    with pytest.raises(ConfigurationError, match="the 'm3-sparse' backend takes one"):
+    with pytest.raises(ConfigurationError, match="backend 'm3-sparse' uses only one"):
         M3SparseScorer(ScorerConfig(str(tiny_m3), "m3-sparse", device=("cpu", "meta")))
 
 
-def test_a_precision_that_flagembedding_would_not_keep_is_refused(tiny_m3: Path) -> None:
+def test_a_precision_that_flagembedding_ignores_is_refused(tiny_m3: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"dtype is 'bfloat16'.* float32 on CPUs"):
         M3SparseScorer(ScorerConfig(str(tiny_m3), "m3-sparse", dtype="bfloat16"))
 
 
-def test_a_fault_is_raised_at_once_and_not_retried_for_ever(scorer: M3SparseScorer) -> None:
+def test_an_error_is_raised_at_once_and_not_retried_for_ever(scorer: M3SparseScorer) -> None:
     passes = Passes(scorer, RuntimeError("shapes do not match"))
     with pytest.raises(ScoringError, match="shapes do not match"):
         scorer.score(PAIRS)
@@ -105,7 +105,7 @@ def test_out_of_memory_halves_the_batch_and_changes_no_score(scorer: M3SparseSco
     assert scorer.score(PAIRS) == pytest.approx(expected, abs=1e-4)
 
 
-def test_a_text_that_does_not_fit_by_itself_is_our_error(scorer: M3SparseScorer) -> None:
+def test_a_single_text_that_does_not_fit_into_memory_is_our_error(scorer: M3SparseScorer) -> None:
     Passes(scorer, torch.OutOfMemoryError("CUDA out of memory."))
     with pytest.raises(OutOfMemoryError, match="lower max_length"):
         scorer.score(PAIRS)
@@ -123,13 +123,13 @@ def test_a_version_of_transformers_that_cannot_run_it_is_named(
 ) -> None:
     monkeypatch.setattr("importlib.metadata.version", lambda name: "4.55.4")
     with pytest.raises(
-        UnsupportedModelError, match=r"not with 4\.55\.4.*pip install 'transformers"
+        UnsupportedModelError, match=r"but 4\.55\.4 is installed; pip install 'transformers"
     ):
         M3SparseScorer(ScorerConfig(str(tiny_m3), "m3-sparse"))
 
 
 class MakesFolder:
-    """Makes a folder where it is unpickled."""
+    """An object that makes a folder when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -140,7 +140,9 @@ class MakesFolder:
 
 @pytest.mark.parametrize("name", ["sparse_linear.pt", "colbert_linear.pt", "pytorch_model.bin"])
 @pytest.mark.parametrize("written", ["by torch", "by pickle"])
-def test_no_code_of_a_pickle_runs(folder: Path, tmp_path: Path, name: str, written: str) -> None:
+def test_code_in_a_pickle_does_not_run(
+    folder: Path, tmp_path: Path, name: str, written: str
+) -> None:
     made = tmp_path / "made"
     if name == "pytorch_model.bin":
         (folder / "model.safetensors").unlink()
@@ -173,14 +175,14 @@ def test_weights_that_are_published_as_a_pickle_are_read(
     assert pickled.score(PAIRS) == pytest.approx(scorer.score(PAIRS), abs=1e-4)
 
 
-def test_of_a_hub_repository_it_takes_what_it_needs(tiny_m3: Path, tmp_path: Path) -> None:
+def test_only_the_needed_files_of_a_hub_repository_are_read(tiny_m3: Path, tmp_path: Path) -> None:
     add_to_hub_cache(tmp_path, "BAAI/bge-m3", tiny_m3, REVISION)
     from_hub = load_scorer("BAAI/bge-m3", "m3-sparse", cache_dir=str(tmp_path))
     of_folder = load_scorer(str(tiny_m3), "m3-sparse")
     assert from_hub.score(PAIRS) == pytest.approx(of_folder.score(PAIRS), abs=1e-4)
 
 
-def test_a_prefilter_has_it_by_name_and_loads_nothing_before_it_is_needed() -> None:
+def test_a_prefilter_takes_its_name_and_loads_it_only_when_needed() -> None:
     loaded = dict(_loaded)
     prefilter = Prefilter("bge-m3", keep=2)
     assert prefilter.scorer == load_scorer("BAAI/bge-m3", "m3-sparse")
@@ -188,7 +190,7 @@ def test_a_prefilter_has_it_by_name_and_loads_nothing_before_it_is_needed() -> N
     assert _loaded == loaded
 
 
-async def test_it_is_the_lexical_tier_before_a_cross_encoder(tiny_m3: Path) -> None:
+async def test_it_works_as_the_prefilter_of_a_cross_encoder(tiny_m3: Path) -> None:
     lexical = load_scorer(str(tiny_m3), "m3-sparse")
     reranker = Reranker(load_scorer("mini"), top_n=1, prefilter=lexical, keep=2)
     for ranking in (reranker.rerank(QUERY, PASSAGES), await reranker.arerank(QUERY, PASSAGES)):

@@ -1,4 +1,4 @@
-"""The `torch` backend against `FlagReranker.compute_score`, called as its users call it, in fp32."""
+"""The `torch` backend against `FlagReranker.compute_score` as its users call it, in float32."""
 
 from pathlib import Path
 from typing import Any
@@ -57,18 +57,18 @@ def test_mini_on_english_text_of_every_length() -> None:
     assert_equal_logits(bge_rerank_mini.path(), pairs, max_length=512)
 
 
-def test_mini_on_languages_that_it_does_not_know() -> None:
+def test_mini_on_languages_outside_its_vocabulary() -> None:
     assert_equal_logits(bge_rerank_mini.path(), LONG[::3] + MULTILINGUAL[::3], max_length=64)
 
 
 def ours(folder: Path, query: str, passage: str) -> list[int]:
-    """Return the ids that the text has in the tokenizer's own encoding of the pair."""
+    """Return the text's ids in the tokenizer's encoding of the pair."""
     ids: list[int] = AutoTokenizer.from_pretrained(folder)(query, text_pair=passage)["input_ids"]
     return ids
 
 
 def theirs(folder: Path, query: str, passage: str) -> list[int]:
-    """Return the ids that FlagEmbedding feeds its model, which it decodes and encodes again."""
+    """Return the ids that FlagEmbedding passes to its model, after decoding and encoding the text again."""
     from FlagEmbedding.utils.tokenizer_compat import prepare_for_model_compat
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -81,8 +81,8 @@ def theirs(folder: Path, query: str, passage: str) -> list[int]:
     return list(item["input_ids"])
 
 
-def test_tokens_that_flagembedding_changes_on_the_way_are_kept(tiny_reranker: Path) -> None:
-    """After an unknown character, decoding and encoding again makes a new word of the rest."""
+def test_tokens_that_flagembedding_changes_stay_unchanged(tiny_reranker: Path) -> None:
+    """After an unknown character, decoding and encoding again turns the rest into a new word."""
     query, passage = "a--b", "The Moon raises the water."
     assert ours(tiny_reranker, query, passage) != theirs(tiny_reranker, query, passage)
     encoder = load_scorer(str(tiny_reranker), "torch").loaded()._encoder  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""One compressor shared by many threads."""
+"""Many threads share one compressor."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,7 +10,7 @@ from langchain_bge_rerank import BGERerankerCompressor
 THREADS, CALLS = 8, 200
 
 
-def test_eight_threads_sharing_a_compressor_give_exactly_the_single_threaded_results() -> None:
+def test_eight_threads_that_share_a_compressor_get_exactly_the_results_of_one_thread() -> None:
     collection = demo_collection()
     documents = [Document(passage.text, id=passage.id) for passage in collection.passages]
     questions = list(collection.questions.values())

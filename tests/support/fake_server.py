@@ -57,7 +57,10 @@ class FakeServer:
         name = "score" if self.dialect == "tei" else "relevance_score"
         results = [{"index": index, name: score} for index, score in enumerate(scores)]
         results.sort(key=lambda result: -result[name])
-        return 200, results if self.dialect == "tei" else {"model": "m", "results": results}
+        if self.dialect == "tei":
+            return 200, results
+        named = {"object": "list"} if self.dialect == "llamacpp" else {}
+        return 200, {"model": "m", "results": results, **named}
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The house: imports run down, every file stands in a room, and each room introduces itself."""
+"""Imports run down, every file is in a room, and the docstring of each room introduces it."""
 
 import ast
 import re
@@ -135,7 +135,7 @@ Start reading in `{start}.py`.
 
 @pytest.fixture
 def small_house(tmp_path: Path) -> Path:
-    """Return a house without a fault: `models` on the ground, `data` above."""
+    """Return a house without faults: `models` above the ground, and `data` above `models`."""
     package = tmp_path / "bge_rerank"
     for room, below, start in (("models", "`ground`", "config"), ("data", "`models`", "labelled")):
         (package / room).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Long texts are cut into windows that fit and lose nothing."""
+"""Long texts are cut into windows that fit and contain every token."""
 
 import re
 
@@ -21,7 +21,7 @@ WORDS = st.lists(st.text("aé潮 \n", min_size=1, max_size=12), max_size=120).ma
 
 
 def tokens_of(text: str) -> list[Span]:
-    """Tokens of two letters at most, within words."""
+    """Return tokens of at most two letters, within words."""
     return [found.span() for found in re.finditer(r"\w{1,2}|\S", text)]
 
 
@@ -30,7 +30,7 @@ def inside(tokens: list[Span], window: Span) -> list[Span]:
 
 
 @given(WORDS, st.integers(1, 40))
-def test_windows_hold_at_most_so_many_tokens_and_no_token_is_lost(text: str, size: int) -> None:
+def test_windows_have_at_most_size_tokens_and_no_token_is_lost(text: str, size: int) -> None:
     tokens = tokens_of(text)
     spans = window_spans(text, tokens, size)
     held = [inside(tokens, span) for span in spans]
@@ -40,7 +40,7 @@ def test_windows_hold_at_most_so_many_tokens_and_no_token_is_lost(text: str, siz
 
 
 @given(WORDS, st.integers(1, 40))
-def test_what_is_no_longer_than_what_windows_share_stands_whole_in_one_of_them(
+def test_tokens_no_more_than_windows_share_lie_in_one_window_as_a_whole(
     text: str, size: int
 ) -> None:
     tokens = tokens_of(text)
@@ -51,7 +51,7 @@ def test_what_is_no_longer_than_what_windows_share_stands_whole_in_one_of_them(
 
 
 @given(WORDS, st.integers(16, 40))
-def test_windows_end_and_start_between_words_where_words_are_short(text: str, size: int) -> None:
+def test_windows_start_and_end_between_words_if_words_are_short(text: str, size: int) -> None:
     text = re.sub(r"\S{3,}", "ab", text)
     for start, end in window_spans(text, tokens_of(text), size):
         assert start == 0 or text[start - 1].isspace() or text[start].isspace()
@@ -75,14 +75,14 @@ def all_tokens(texts: list[str]) -> list[list[Span]]:
 
 
 @given(WORDS, WORDS, st.integers(0, 200))
-def test_windows_beside_any_query_are_few_and_full_or_refused_with_the_numbers(
+def test_windows_beside_any_query_are_few_and_full_or_refused_with_the_limits(
     query: str, text: str, longest: int
 ) -> None:
     try:
         [spans] = fitting_windows(query, [text], all_tokens, longest)
     except InvalidInputError as error:
         assert f"the query has {len(tokens_of(query))} tokens" in str(error)  # noqa: PT017
-        assert f"pairs of {longest} tokens" in str(error)  # noqa: PT017
+        assert f"a pair at most {longest} (" in str(error)  # noqa: PT017
         return
     tokens = tokens_of(text)
     held = [inside(tokens, span) for span in spans]
@@ -91,20 +91,20 @@ def test_windows_beside_any_query_are_few_and_full_or_refused_with_the_numbers(
         assert all(held)
         room = longest - SPECIAL_TOKENS - min(len(tokens_of(query)), longest * 3 // 4)
         assert room >= SHORTEST_ROOM
-        # Each step goes forward by a fourth of a window at least.
+        # Each window starts at least a fourth of a window after the one before.
         assert len(spans) <= 1 + 4 * len(tokens) / room
 
 
 @pytest.mark.parametrize("longest", [1, 8, 9, 16, 24, 32])
 def test_a_long_query_and_a_short_max_length_are_refused_and_do_not_hang(longest: int) -> None:
     with pytest.raises(
-        InvalidInputError, match=f"the query has 200 tokens; with pairs of {longest} "
+        InvalidInputError, match=f"the query has 200 tokens, and a pair at most {longest} "
     ):
         fitting_windows("ab " * 200, ["cd " * 100], all_tokens, longest)
 
 
 def test_a_text_that_fits_beside_a_long_query_is_one_window() -> None:
-    # 50 tokens leave 5 beside the three fourths that are kept of the query.
+    # Of 50 tokens, the query takes three quarters and special tokens 8, which leaves 5.
     assert fitting_windows("ab " * 200, ["", "c d e f"], all_tokens, 50) == [[(0, 0)], [(0, 7)]]
     with pytest.raises(InvalidInputError):
         fitting_windows("ab " * 200, ["c " * 20], all_tokens, 50)

@@ -1,4 +1,4 @@
-"""Which pairs go through the model together, and the padded arrays of a batch. Pure functions."""
+"""Divide pairs into batches, and make the padded arrays of a batch. Pure functions."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ Array = npt.NDArray[np.int64]
 def length_ordered_batches(
     lengths: Sequence[int], max_tokens: int, batch_cost: int
 ) -> list[list[int]]:
-    """Group sequences of similar length into the batches that cost least.
+    """Group sequences of similar length into the batches with the lowest total cost.
 
-    A batch is padded to its longest row, so a few large batches pad much; but every batch has a cost
-    of its own. Of all divisions of the ordered lengths this is one of the least total.
+    The rows of a batch are padded to the longest one, so few large batches need much padding. But each batch has a
+    fixed cost. This function finds a division of the ordered lengths with the lowest total.
 
     Args:
-        lengths: Tokens of each sequence.
-        max_tokens: The token budget of a batch: its rows times its longest row. A sequence that is
-            longer by itself has a batch of its own.
-        batch_cost: What a batch costs besides its tokens, in tokens.
+        lengths: The number of tokens of each sequence.
+        max_tokens: The token budget of a batch: its rows times its longest row. A longer sequence has a
+            batch of its own.
+        batch_cost: The fixed cost of a batch, in tokens.
 
     Returns:
-        Indices into `lengths`, each once; longest first, so that a batch which does not fit into
-        memory shows at once. Equal lengths keep their order.
+        Indices into `lengths`, each once, longest first, so that a batch too large for memory fails at once.
+        Equal lengths keep their order.
 
     >>> length_ordered_batches([3, 9, 4, 8], max_tokens=36, batch_cost=4)
     [[1, 3], [2, 0]]
@@ -44,15 +44,15 @@ def length_ordered_batches(
 
 
 def even_batches(lengths: Sequence[int], max_tokens: int, parts: int = 1) -> list[list[int]]:
-    """Divide sequences that lie end to end, without padding, into few batches of about equal tokens.
+    """Divide packed sequences, which need no padding, into few batches of about equal numbers of tokens.
 
-    Each batch is of the sequences whose middle lies in its equal part of all tokens.
+    All tokens are divided into equal parts. A sequence belongs to the part in which its middle lies.
 
     Args:
-        lengths: Tokens of each sequence.
-        max_tokens: The token budget of a batch: the sum of its lengths. A sequence that is longer by
-            itself has a batch of its own.
-        parts: How many batches are wanted at least.
+        lengths: The number of tokens of each sequence.
+        max_tokens: The token budget of a batch: the sum of its lengths. A longer sequence has a batch of
+            its own.
+        parts: The least number of batches, if there are enough sequences.
 
     Returns:
         Indices into `lengths`, each once, in order.
@@ -63,7 +63,7 @@ def even_batches(lengths: Sequence[int], max_tokens: int, parts: int = 1) -> lis
     [[0, 1, 2, 3]]
     """
     total = sum(lengths)
-    # Twice the middle, to stay with whole numbers.
+    # Twice the middle is a whole number.
     middles = [2 * end - length for end, length in zip(accumulate(lengths), lengths, strict=True)]
     for batches in count(max(1, parts, ceil(total / max_tokens))):
         divided: dict[int, list[int]] = {}
@@ -80,11 +80,11 @@ def even_batches(lengths: Sequence[int], max_tokens: int, parts: int = 1) -> lis
 def padded(
     batch: Sequence[EncodedPair], pad_token_id: int, longest: int | None = None
 ) -> dict[str, Array]:
-    """Pad sequences on the right to the longest of them, or to a length given.
+    """Pad sequences on the right to the longest one, or to the length `longest`.
 
     Returns:
-        `input_ids`, `attention_mask` (1 for a token, 0 for padding) and `token_type_ids`, each of
-        shape (sequences, longest).
+        `input_ids`, `attention_mask` (1 for a token, 0 for padding) and `token_type_ids`, each of shape
+        (sequences, longest).
 
     >>> batch = [EncodedPair(np.array(ids, np.int32), np.zeros(len(ids), np.int8), 0)
     ...          for ids in ([0, 7, 2], [0, 2])]
@@ -104,10 +104,10 @@ def padded(
 
 
 def coarse_length(length: int, at_most: int) -> int:
-    """Return the next of the few lengths that rows are padded to, for runtimes which keep every shape met.
+    """Return the padded length of a row, for runtimes that keep code and buffers for each shape.
 
-    They are the multiples of 8 up to 128, of 16 up to 256, of 32 up to 512 and so on, within what
-    the model takes.
+    The padded lengths are the multiples of 8 up to 128, of 16 up to 256, of 32 up to 512 and so on, but at most
+    `at_most`.
 
     >>> [coarse_length(length, at_most=510) for length in (9, 16, 130, 257, 505)]
     [16, 16, 144, 288, 510]
@@ -119,10 +119,10 @@ def coarse_length(length: int, at_most: int) -> int:
 
 
 def _cheapest_bounds(rising: Sequence[int], max_tokens: int, batch_cost: int) -> list[int]:
-    """Return where batches of ordered lengths begin and end, by dynamic programming.
+    """Return the bounds of the batches of ordered lengths, by dynamic programming.
 
-    It is enough to end a batch where a length ends or the batch is full: the next row of the same
-    length costs no more here than in the batch after, whose rows are as long or longer.
+    A batch need only end at the end of a run of equal lengths, or when it is full. Another row of the same length
+    costs no more here than in the next batch, whose rows are as long or longer.
     """
     count = len(rising)
     run_ends = [end for end in range(1, count) if rising[end] != rising[end - 1]] + [count]

@@ -1,10 +1,9 @@
-"""From pairs of strings to the token ids of one sequence each, cut as FlagEmbedding cuts them.
+"""Turn pairs of strings into token ids, truncated as FlagEmbedding truncates them.
 
-The rule (FlagEmbedding 1.4, `BaseReranker.compute_score_single_gpu`): the query keeps at most three
-quarters of `max_length`, then the passage keeps what is left. FlagEmbedding on transformers 5
-decodes the cut ids and encodes the text again, which changes tokens after an unknown character and
-encodes the query alone where the passage is empty; here the ids stay as they are, as they did with
-transformers 4.
+The rule (FlagEmbedding 1.4, `BaseReranker.compute_score_single_gpu`): the query keeps at most three quarters of
+`max_length`, and the passage keeps the rest. With transformers 5, FlagEmbedding decodes the truncated ids and encodes
+the text again. That changes tokens after an unknown character, and encodes only the query if the passage is empty.
+This code keeps the ids, as FlagEmbedding does with transformers 4.
 """
 
 from __future__ import annotations
@@ -30,21 +29,21 @@ Ids = npt.NDArray[np.int32]
 TypeIds = npt.NDArray[np.int8]
 
 TEXTS_A_BATCH = 512
-"""Texts tokenised at a time: bounds the tokenizer's own memory, which is far above that of the ids."""
+"""The most texts tokenised at once. It limits the tokenizer's memory, which is far larger than the ids."""
 LONG_TEXTS_A_BATCH = 16
-"""The same where they are long, and places of tokens are asked for."""
+"""The most texts tokenised at once if the spans of tokens are wanted, because such texts are long."""
 CHARACTERS_A_BATCH = 100_000
-"""Characters tokenised at a time, unless one text has more: some 50 ms, after which another call has its turn."""
+"""The most characters tokenised at once, unless one text has more: about 50 ms, after which other calls can run."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedPair:
-    """One sequence for the model, in five bytes a token: ten thousand long passages are few megabytes.
+    """A sequence for the model. A token takes five bytes, so ten thousand long passages take few megabytes.
 
     Attributes:
-        ids: Token ids, special tokens included.
-        type_ids: 0 or 1 for each id: its segment, for models that take `token_type_ids`.
-        cut: How many tokens of query and passage were left out to keep within `max_length`.
+        ids: Token ids, including special tokens.
+        type_ids: The segment of each id, 0 or 1, for models that take `token_type_ids`.
+        cut: The number of tokens of query and passage that were truncated.
     """
 
     ids: Ids
@@ -54,11 +53,11 @@ class EncodedPair:
 
 @dataclass(frozen=True, slots=True)
 class PairTemplate:
-    """How a tokenizer joins two sequences: the special tokens before, between and after them.
+    """The special tokens that a tokenizer puts before, between and after two sequences.
 
     Attributes:
-        ids: The special tokens' ids, in the three places.
-        type_ids: Their segments, likewise.
+        ids: The ids of the special tokens before, between and after the sequences.
+        type_ids: The segments of these special tokens.
         segments: The segment of the first sequence's tokens, and of the second's.
     """
 
@@ -68,7 +67,7 @@ class PairTemplate:
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> PairTemplate:
-        """Read the template off a pair that the tokenizer joins itself."""
+        """Return the template of a tokenizer, from a pair that it joins itself."""
         encoding = tokenizer.encode("a", "b")
         places = encoding.sequence_ids
         first, second = places.index(0), places.index(1)
@@ -83,7 +82,7 @@ class PairTemplate:
 
     @property
     def special_tokens(self) -> int:
-        """How many special tokens a pair has."""
+        """The number of special tokens of a pair."""
         return sum(map(len, self.ids))
 
     def join(self, query: Ids, passage: Ids) -> tuple[Ids, TypeIds]:
@@ -101,9 +100,9 @@ class PairTemplate:
 
 
 class PairEncoder:
-    """Encode (query, passage) pairs with a fast tokenizer; each query of a call is tokenised once.
+    """An encoder of pairs with a fast tokenizer. It tokenises each query of a call once.
 
-    Safe to share between threads: calls take turns at the tokenizer.
+    Threads can share it; their calls take turns at the tokenizer.
     """
 
     def __init__(
@@ -112,12 +111,12 @@ class PairEncoder:
         max_length: int,
         special_tokens_in_text: SpecialTokensInText = LoadOptions.special_tokens_in_text,
     ) -> None:
-        """Take a tokenizer over: its own truncation and padding are switched off.
+        """Take over a tokenizer, and switch off its truncation and padding.
 
         Args:
-            tokenizer: From the `tokenizers` library; a saved file may carry a truncation of its
-                own, which would cut silently.
-            max_length: The longest sequence in tokens, special tokens included.
+            tokenizer: A tokenizer of the `tokenizers` library. Its saved file may contain a truncation,
+                which would be silent.
+            max_length: The longest pair in tokens, including special tokens.
             special_tokens_in_text: `"escape"` reads a special token's name in a text as text.
 
         Raises:
@@ -134,7 +133,7 @@ class PairEncoder:
         self._query_max_length = max_length * 3 // 4
         if max_length - self._query_max_length <= self._template.special_tokens:
             raise ConfigurationError(
-                f"max_length is {max_length}; that leaves no room for a passage"
+                f"max_length is {max_length}, which leaves no room for a passage; pass a larger one"
             )
 
     def encode(
@@ -143,8 +142,8 @@ class PairEncoder:
         """Encode each pair, in input order, to at most `max_length` tokens.
 
         Args:
-            pairs: What is encoded.
-            known: The ids of queries that need not be tokenised again, from `query_ids`.
+            pairs: The pairs to encode.
+            known: The ids of queries that are tokenised already, from `query_ids`.
         """
         query_ids = self.query_ids(pairs, known)
         passage_ids = self._tokenise([passage for _, passage in pairs])
@@ -156,7 +155,7 @@ class PairEncoder:
     def query_ids(
         self, pairs: Sequence[Pair], known: Mapping[str, Ids] | None = None
     ) -> dict[str, Ids]:
-        """Return the ids of each query of some pairs, those that are not known tokenised."""
+        """Return the ids of each query. Queries that are not in `known` are tokenised."""
         queries = dict.fromkeys(query for query, _ in pairs)
         found = {query: ids for query, ids in (known or {}).items() if query in queries}
         new = [query for query in queries if query not in found]
@@ -192,10 +191,10 @@ class PairEncoder:
 
 
 def _escape_special_tokens(tokenizer: Tokenizer) -> None:
-    """Let a tokenizer read the names of its special tokens as text, their places unchanged.
+    """Let a tokenizer read the names of its special tokens as text, without changing spans.
 
-    A Unigram vocabulary holds some of these names as pieces, so each is taken apart after all else
-    that the tokenizer does to a text: `</s>` is read as `< /s>`.
+    A Unigram vocabulary has some of these names as pieces. So the last normalisation step splits each name: `</s>` is
+    read as `< /s>`.
     """
     from tokenizers import normalizers
 
@@ -209,10 +208,10 @@ def _escape_special_tokens(tokenizer: Tokenizer) -> None:
 
 
 def _batches(texts: Sequence[str], most: int) -> Iterator[list[str]]:
-    """Yield at most so many texts at a time, of at most `CHARACTERS_A_BATCH` characters or a single text.
+    """Yield batches of at most `most` texts and `CHARACTERS_A_BATCH` characters, or of a single longer text.
 
     Raises:
-        ScoringError: Nobody waits for them any more.
+        ScoringError: The call was cancelled.
     """
     batch: list[str] = []
     characters = 0

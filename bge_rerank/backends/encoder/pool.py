@@ -1,4 +1,4 @@
-"""Batches to whichever runner is free: a device, or a stream of CPU threads."""
+"""`ForwardPool`: run each batch on the next free runner, a device or a group of CPU threads."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Batch = TypeVar("Batch")
 Result = TypeVar("Result")
 
 BATCHES_AHEAD = 2
-"""Batches of a call handed over for each runner: one that runs, one that is ready when it ends. Few, so that
-few of a long call lie about in memory."""
+"""The batches of a call that wait for each runner: one that runs, and one that follows it. Fewer batches of a long
+call take less memory."""
 
 
 @dataclass(order=True, slots=True)
 class _Waiting(Generic[Batch, Result]):
-    """A batch that waits for a runner: that of the lowest turn comes first, then the first come."""
+    """A batch that waits for a runner. The lowest turn runs first; equal turns run in order of arrival."""
 
     turn: int
     number: int
@@ -33,11 +33,11 @@ class _Waiting(Generic[Batch, Result]):
 
 
 class ForwardPool(Generic[Batch, Result]):
-    """Run batches on several runners at once, each runner one batch at a time.
+    """A pool of runners that work at the same time, each on one batch.
 
-    Safe to share between threads, whose calls take turns by what their batches cost, however many they have
-    handed over: a short call waits for a batch of each long one. Threads are started with the first batch.
-    A process that forks waits for the batches that run; the child has threads of its own.
+    Threads can share a pool. Their calls take turns by the cost of their batches, so a short call waits for at most
+    one batch of each long call. The pool starts its threads with the first batch. A fork waits for the running
+    batches, and the child starts its own threads.
 
     >>> list(ForwardPool([str.upper, str.upper]).run(["a", "b", "c"]))
     ['A', 'B', 'C']
@@ -48,7 +48,12 @@ class ForwardPool(Generic[Batch, Result]):
         runners: Sequence[Callable[[Batch], Result]],
         cost: Callable[[Batch], int] = lambda _: 1,
     ) -> None:
-        """Take what runs a batch, one for each device or stream, and say what share of time a batch takes."""
+        """Make a pool.
+
+        Args:
+            runners: Functions that run a batch, one for each device or group of threads.
+            cost: Returns the cost of a batch, by which calls take turns.
+        """
         self.size = len(runners)
         self._cost = cost
         self._runners = runners
@@ -58,7 +63,7 @@ class ForwardPool(Generic[Batch, Result]):
         prepare_for_forks(self)
 
     def in_forked_child(self) -> None:
-        """Start with all runners free, and without threads."""
+        """Reset the pool: all runners are free, and no thread runs."""
         self._gate = threading.Lock()
         self._free: SimpleQueue[Callable[[Batch], Result]] = SimpleQueue()
         self._give_back(self._runners)
@@ -68,7 +73,7 @@ class ForwardPool(Generic[Batch, Result]):
         self._numbers = count()
 
     def before_fork(self, seconds: float, /) -> None:
-        """Take every runner, so that none is in the middle of a batch: what libraries lock is free then."""
+        """Take every runner, so that no batch runs and the libraries' locks are free."""
         until = monotonic() + seconds
         self._halted = []
         self._shut = self._gate.acquire(timeout=seconds)
@@ -85,16 +90,15 @@ class ForwardPool(Generic[Batch, Result]):
             self._gate.release()
 
     def run(self, batches: Iterable[Batch]) -> Iterator[Result]:
-        """Yield what the runners make of each batch, in input order.
+        """Yield the result of each batch, in input order.
 
-        Raises:
-            What a runner raises; batches that have not begun by then are left out.
+        An error of a runner is raised, and the batches that have not started are dropped.
         """
         pending: deque[Future[Result]] = deque()
         turn = 0
         try:
             for batch in batches:
-                # A call that comes, or comes back, starts where the others are.
+                # A call that starts or resumes gets the current turn.
                 turn = max(turn, self._turn)
                 pending.append(self._hand_over(turn, batch))
                 turn += self._cost(batch)
@@ -113,19 +117,19 @@ class ForwardPool(Generic[Batch, Result]):
         return waiting.result
 
     def _run_next(self) -> None:
-        """Run the batch whose turn it is, which need not be the one that was handed over last."""
-        with self._gate:  # shut while the process forks
+        """Run the batch with the lowest turn, which may differ from the newest one."""
+        with self._gate:  # closed while the process forks
             runner = self._free.get()
         waiting = self._waiting.get()
         self._turn = max(self._turn, waiting.turn)
         try:
             if waiting.result.set_running_or_notify_cancel():
                 waiting.result.set_result(runner(waiting.batch))
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the caller is told
+        except BaseException as error:  # noqa: BLE001 - the caller receives every error
             waiting.result.set_exception(error)
         finally:
             self._free.put(runner)
-            del waiting  # An error keeps this frame: together they would be garbage in a circle.
+            del waiting  # An error refers to this frame, and the two would form a cycle.
 
     def _give_back(self, runners: Iterable[Callable[[Batch], Result]]) -> None:
         for runner in runners:

@@ -1,4 +1,4 @@
-"""What all backends that run an encoder share: encode, batch by length, run, put back in order."""
+"""`EncoderScorer`: encode pairs, batch them by length, run the batches, and restore the order."""
 
 from __future__ import annotations
 
@@ -11,43 +11,46 @@ from bge_rerank.backends.encoder.batches import coarse_length, even_batches, len
 from bge_rerank.backends.encoder.pairs import EncodedPair, Ids, PairEncoder
 from bge_rerank.backends.encoder.pool import ForwardPool
 from bge_rerank.backends.stopping import stop_if_told
+from bge_rerank.logs import Warnings
 from bge_rerank.models.config import ScorerConfig
 from bge_rerank.types import Pair, Span
 
 logger = logging.getLogger(__name__)
 
 PAIRS_A_WINDOW = 2_048
-"""Pairs encoded and ordered by length together: bounds memory, and is far more than a batch."""
+"""Pairs that are encoded and ordered by length together. The limit bounds memory, and is far larger than a batch."""
 
 PAIRS_A_PACKED_WINDOW = 128
-"""Pairs encoded at a time where sequences are packed, whose order saves nothing: while the device works on
-some, the next are encoded."""
+"""Pairs that are encoded together if sequences are packed. Their order saves nothing, and the next pairs are encoded
+while the device computes."""
 
 CPU_BATCH_COST = 32
-"""What a forward pass costs on a CPU besides its tokens, in tokens. With `mini` in OpenVINO any number
-from 16 to 64 did as well."""
+"""The fixed cost of a batch on a CPU, in tokens. With `mini` in OpenVINO, any number from 16 to 64 was as fast."""
 
 Runner = Callable[[Sequence[EncodedPair]], list[float]]
-"""Gives the logits of a batch, in its order."""
+"""A function that returns the logits of a batch, in its order."""
 
 
 class EncoderScorer:
-    """A scorer made of an encoder of pairs and of one or more runners of batches.
+    """A scorer that combines an encoder of pairs with one or more runners of batches.
 
-    Pairs are encoded a window ahead of the batches that run.
+    Pairs are encoded one window ahead of the running batches.
 
-    Safe to share between threads. Calls take turns batch by batch, so a short call waits for a few
-    batches of a long one and not for all of it. One that is awaited and cancelled stops at its next batch.
-    A forked child scores as its parent does.
+    Threads can share a scorer. Their calls take turns batch by batch, so a short call waits for only a few batches of
+    a long one. An async call that is cancelled stops at its next batch. A forked child can score too.
+
+    Truncated pairs are logged at WARNING level in the first call that has some, and at INFO level afterwards.
 
     Attributes:
-        max_length: The longest sequence in tokens, query and special tokens included.
+        config: The configuration.
+        model_name: The model's name in the configuration.
+        max_length: The longest pair in tokens, including special tokens.
         max_batch_tokens: The token budget of a batch.
-        precision: In what the model computes: `"float32"`, `"bfloat16"`, `"float16"`, `"int8"`.
+        precision: The precision of numbers: `"float32"`, `"bfloat16"`, `"float16"` or `"int8"`.
     """
 
     takes_turns = True
-    """Calls may run at the same time, and none holds up another for long."""
+    """Several calls can run at the same time, and none blocks another for long."""
 
     def __init__(
         self,
@@ -62,19 +65,19 @@ class EncoderScorer:
         coarse_lengths: bool = False,
         packs: bool = False,
     ) -> None:
-        """Take what encodes and what runs.
+        """Combine an encoder and runners.
 
         Args:
             config: Names the model, and may set another `max_batch_tokens`.
-            encoder: Makes the sequences.
-            runners: One for each device or stream.
-            precision: In what the runners compute.
-            max_batch_tokens: The backend's own token budget of a batch.
-            batch_cost: What a batch costs besides its tokens, in tokens.
-            shares: Into how many batches at least a call is divided, so that nothing stands idle:
-                one for each runner, unless several keep one device busy.
-            coarse_lengths: Whether the runners pad to the few lengths of `coarse_length`.
-            packs: Whether the runners pack sequences end to end in place of padding them.
+            encoder: Encodes pairs.
+            runners: One for each device or group of threads.
+            precision: The precision of the runners.
+            max_batch_tokens: The backend's default token budget of a batch.
+            batch_cost: The fixed cost of a batch, in tokens.
+            shares: The least number of batches of a call, so that no runner is idle. `None` is one for each
+                runner; pass fewer if several runners share a device.
+            coarse_lengths: Whether the runners pad to the lengths of `coarse_length`.
+            packs: Whether the runners pack sequences instead of padding them.
         """
         self.config = config
         self.model_name = config.model_name
@@ -86,6 +89,7 @@ class EncoderScorer:
         self._coarse_lengths = coarse_lengths
         self._packs = packs
         self._encoder = encoder
+        self._warn = Warnings(logger)
         self._pool = ForwardPool(runners, cost=_tokens)
 
     def score(self, pairs: Sequence[Pair], /) -> list[float]:
@@ -93,11 +97,11 @@ class EncoderScorer:
 
         Raises:
             OutOfMemoryError: A single pair does not fit into the device's memory.
-            ScoringError: The forward pass failed, or whoever awaits the scores was cancelled.
+            ScoringError: The forward pass failed, or the call was cancelled.
         """
         logits = [0.0] * len(pairs)
         cut: list[int] = []
-        under_way: deque[list[int]] = deque()
+        running: deque[list[int]] = deque()
 
         def batches() -> Iterator[list[EncodedPair]]:
             start = 0
@@ -105,25 +109,24 @@ class EncoderScorer:
                 cut.extend(pair.cut for pair in window if pair.cut)
                 for batch in self._divided([len(pair.ids) for pair in window]):
                     stop_if_told()
-                    under_way.append([start + index for index in batch])
+                    running.append([start + index for index in batch])
                     yield [window[index] for index in batch]
                 start += len(window)
 
         for scores in self._pool.run(batches()):
-            for index, logit in zip(under_way.popleft(), scores, strict=True):
+            for index, logit in zip(running.popleft(), scores, strict=True):
                 logits[index] = logit
         if cut:
-            logger.warning(
-                "%d of %d pairs were longer than max_length=%d: %d tokens were left out",
-                len(cut),
-                len(pairs),
-                self.max_length,
-                sum(cut),
+            self._warn(
+                "truncated",
+                "%s of %s pairs are longer than max_length=%s, so %s tokens were not read; to read them, raise "
+                "max_length if the model allows, or use long_documents='window'",
+                *(f"{number:,}" for number in (len(cut), len(pairs), self.max_length, sum(cut))),
             )
         return logits
 
     def tokens_cut(self, pairs: Sequence[Pair], /) -> list[int]:
-        """Return how many tokens of each pair `score` leaves out, in input order."""
+        """Return the number of truncated tokens of each pair, in input order."""
         return [pair.cut for pair in self._encoder.encode(pairs)]
 
     def windows(self, query: str, texts: Sequence[str], tokens: int, /) -> list[list[Span]]:
@@ -131,7 +134,7 @@ class EncoderScorer:
         return self._encoder.windows(query, texts, tokens)
 
     def _windows_of(self, pairs: Sequence[Pair]) -> Iterator[list[EncodedPair]]:
-        """Encode pairs, as many at a time as are divided into batches together."""
+        """Encode pairs, and yield those that are divided into batches together."""
         size = PAIRS_A_PACKED_WINDOW if self._packs else PAIRS_A_WINDOW
         window: list[EncodedPair] = []
         queries: dict[str, Ids] = {}

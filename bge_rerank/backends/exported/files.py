@@ -1,4 +1,4 @@
-"""An exported model's files, found and checked: what the torch-free backends read."""
+"""Find and check an exported model's files, for the backends without torch."""
 
 from __future__ import annotations
 
@@ -33,12 +33,15 @@ from bge_rerank.models.manifest import (
 
 @dataclass(frozen=True, slots=True)
 class ExportedModel:
-    """A graph and what is needed to feed it.
+    """A graph, and the encoder of its inputs.
 
     Attributes:
-        precision: The manifest's; `"fp32"` where another tool made the graph.
-        source_model: What the graph was made of; its own name where another tool made it.
-        source_revision: Of the hub repository that the graph was made of.
+        graph: The file of the graph.
+        encoder: Encodes pairs for the graph.
+        pad_token_id: The token id of padding.
+        precision: The precision in the manifest; `"fp32"` if another tool made the graph.
+        source_model: The exported model; the graph's own name if another tool made it.
+        source_revision: The hub revision of the exported model.
     """
 
     graph: Path
@@ -53,8 +56,8 @@ def read_export(config: ScorerConfig) -> ExportedModel:
     """Find a model's exported graph in a local folder or a hub repository, and check its files.
 
     Raises:
-        ModelLoadError: There is no graph, or it is not the one that was exported.
-        ConfigurationError: An option does not fit the model, or cannot be had without torch.
+        ModelLoadError: The graph is missing, or differs from the exported one.
+        ConfigurationError: An option does not fit the model, or needs torch.
     """
     _check_options(config)
     model = read_config(config)
@@ -62,8 +65,8 @@ def read_export(config: ScorerConfig) -> ExportedModel:
     graph = folder / GRAPH_FOLDER / GRAPH_FILE
     if not graph.is_file():
         raise ModelLoadError(
-            f"{config.model_name!r} has no {GRAPH_FOLDER}/{GRAPH_FILE}; make a folder with one by "
-            f"`bge-rerank export {config.model_name} FOLDER`, and give that"
+            f"{config.model_name!r} has no {GRAPH_FOLDER}/{GRAPH_FILE}; run "
+            f"`bge-rerank export {config.model_name} FOLDER`, and pass FOLDER as model_name"
         )
     manifest = read_manifest(graph.parent)
     if manifest:
@@ -83,14 +86,14 @@ def read_export(config: ScorerConfig) -> ExportedModel:
 
 @contextmanager
 def without_links(graph: Path) -> Iterator[Path]:
-    """Return a path of the graph beside which its external weights lie, and not links to them.
+    """Yield a path of the graph with its external weights beside it as files, not as symbolic links.
 
-    The hub's cache holds links to files of another folder, and OpenVINO reads no weights from outside
-    the graph's own. While the block lasts, a folder there has the files under their names: as hard
-    links, which take no space, or as copies in a temporary folder, where the cache takes no links.
+    The hub's cache has symbolic links to another folder, but OpenVINO reads weights only from the graph's own folder.
+    During the block, a folder contains the files as hard links, which take no space. If the cache allows no hard
+    links, a temporary folder contains copies.
 
     Raises:
-        OSError: There is no space for copies.
+        OSError: The disk is too full for copies.
     """
     weights = list(graph.parent.glob(f"{graph.name}*data"))
     if not any(path.is_symlink() for path in weights):
@@ -123,10 +126,10 @@ def _filled(
 def _check_options(config: ScorerConfig) -> None:
     if config.device not in (None, "cpu"):
         raise ConfigurationError(
-            f"device is {config.device!r}; the {config.backend!r} backend computes on the CPU, "
-            "use backend='torch' for another device"
+            f"device is {config.device!r}, but backend {config.backend!r} runs only on the CPU; leave device out, or "
+            "use backend='torch'"
         )
     if config.cutoff_layers is not None:
         raise ConfigurationError(
-            "cutoff_layers is for layerwise models; leave it out, or use backend='flag'"
+            "cutoff_layers works only with layerwise models; leave it out, or use backend='flag'"
         )

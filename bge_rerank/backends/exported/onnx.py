@@ -1,4 +1,4 @@
-"""The `onnx` backend: an exported graph on the CPU by ONNX Runtime, without torch."""
+"""`OnnxScorer`, the `onnx` backend: exported graphs on the CPU with ONNX Runtime, without torch."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ _ORT_ERRORS = (
     ort_errors.NotImplemented,
     ort_errors.RuntimeException,
 )
-"""Its own have no base class but Exception."""
+"""The errors of ONNX Runtime, which share no base class except Exception."""
 
 MAX_BATCH_TOKENS = 512
-"""Its attention is the slower the larger the batch."""
+"""The token budget of a batch. ONNX Runtime's attention is slower in larger batches."""
 
 
 class OnnxScorer(EncoderScorer):
-    """Score pairs with an exported encoder: a batch on each core, at once."""
+    """A scorer with an exported encoder. Each core runs one batch at the same time."""
 
     def __init__(self, config: ScorerConfig) -> None:
         """Read the graph.
 
         Raises:
-            ModelLoadError: There is no graph, or it is damaged.
+            ModelLoadError: The graph is missing or damaged.
             ConfigurationError: An option does not fit the model or the backend.
         """
         exported = read_export(config)
@@ -58,10 +58,10 @@ class OnnxScorer(EncoderScorer):
 
 
 class OnnxRunner:
-    """Runs batches on the thread that asks; safe to ask from several."""
+    """A runner of batches on the calling thread. Several threads can share it."""
 
     def __init__(self, exported: ExportedModel) -> None:
-        """Read the graph, for one thread a batch."""
+        """Read the graph. Each batch uses one thread."""
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         try:
@@ -70,7 +70,7 @@ class OnnxRunner:
             )
         except _ORT_ERRORS as error:
             raise ModelLoadError(
-                f"ONNX Runtime cannot read {str(exported.graph)!r}: {error}; export the model anew"
+                f"ONNX Runtime cannot read {str(exported.graph)!r}: {error}; export the model again"
             ) from error
         self._inputs = [node.name for node in self._session.get_inputs()]
         self._pad_token_id = exported.pad_token_id
@@ -91,15 +91,15 @@ class OnnxRunner:
 
 
 def _precision(config: ScorerConfig, exported: ExportedModel) -> str:
-    """Return what is computed in: ONNX Runtime has no bfloat16 on CPUs, and takes float32 for it.
+    """Return the precision: float32 for a bfloat16 export, because ONNX Runtime has no bfloat16 on CPUs.
 
     Raises:
-        ConfigurationError: The export cannot be run in what was asked for.
+        ConfigurationError: The export cannot run in the requested precision.
     """
     own = "int8" if exported.precision == "int8" else "float32"
     if config.dtype not in ("auto", own):
         raise ConfigurationError(
-            f"dtype is {config.dtype!r}; the 'onnx' backend runs this export in {own}: leave dtype "
-            "out, or use backend='openvino'"
+            f"dtype is {config.dtype!r}, but backend 'onnx' runs this export only in {own}; leave dtype out, or use "
+            "backend='openvino'"
         )
     return own

@@ -1,4 +1,4 @@
-"""The `openvino` backend: an exported graph on the CPU by OpenVINO, without torch."""
+"""`OpenVinoScorer`, the `openvino` backend: exported graphs on the CPU with OpenVINO, without torch."""
 
 from __future__ import annotations
 
@@ -23,21 +23,23 @@ with openvino_reports_nothing():
 logger = logging.getLogger(__name__)
 
 MAX_BATCH_TOKENS = 1_024
-"""On two cores, batches of 1,024 tokens ran `mini` some per cent faster than of 512 or of 2,048."""
+"""The token budget of a batch. On two cores, `mini` ran some per cent faster with 1,024 than with 512 or 2,048."""
 
 RUNTIME_CACHE = {"CPU_RUNTIME_CACHE_CAPACITY": 500}
-"""How many operations made for a shape OpenVINO keeps, of its own 5,000: in a service whose calls
-are small, and so of many shapes, those of `mini` took half a gigabyte. Far fewer, 50, cost bfloat16 speed."""
+"""The number of operations compiled for a shape that OpenVINO keeps; its default is 5,000.
+
+A service with small calls has many shapes. With the default, the operations of `mini` took half a gigabyte. With only
+50, bfloat16 was slower."""
 
 
 class OpenVinoScorer(EncoderScorer):
-    """Score pairs with an exported encoder: a batch at a time, on all cores."""
+    """A scorer with an exported encoder. All cores run one batch at a time."""
 
     def __init__(self, config: ScorerConfig) -> None:
         """Read and compile the graph.
 
         Raises:
-            ModelLoadError: There is no graph, or it is damaged.
+            ModelLoadError: The graph is missing or damaged.
             ConfigurationError: An option does not fit the model or the backend.
         """
         exported = read_export(config)
@@ -56,10 +58,10 @@ class OpenVinoScorer(EncoderScorer):
 
 
 class OpenVinoRunner:
-    """Runs batches, one at a time."""
+    """A runner of one batch at a time."""
 
     def __init__(self, compiled: ov.CompiledModel, exported: ExportedModel) -> None:
-        """Make a request to run them with."""
+        """Make an infer request."""
         self._request = compiled.create_infer_request()
         self._inputs = [node.get_any_name() for node in compiled.inputs]
         self._pad_token_id = exported.pad_token_id
@@ -72,7 +74,7 @@ class OpenVinoRunner:
             ScoringError: The forward pass failed.
         """
         longest = max(len(pair.ids) for pair in batch)
-        # OpenVINO keeps code and buffers for every shape that it has met.
+        # OpenVINO keeps code and buffers for each shape.
         arrays = padded(batch, self._pad_token_id, coarse_length(longest, self._max_length))
         try:
             outputs = self._request.infer(
@@ -85,17 +87,17 @@ class OpenVinoRunner:
 
 
 def _precision(config: ScorerConfig, exported: ExportedModel) -> str:
-    """Return what to compute in: the export's own precision, or bfloat16 of a float32 graph.
+    """Return the precision: the export's own, or the requested one of float32 and bfloat16.
 
     Raises:
-        ConfigurationError: The export cannot be run in what was asked for.
+        ConfigurationError: The export cannot run in the requested precision.
     """
     own = {"fp32": "float32", "bf16": "bfloat16", "int8": "int8"}[exported.precision]
     if config.dtype == "auto":
         return own
     if own == "int8" or config.dtype not in ("float32", "bfloat16"):
         raise ConfigurationError(
-            f"dtype is {config.dtype!r}; this export is {exported.precision}: leave dtype out, "
+            f"dtype is {config.dtype!r}, but this export is {exported.precision}; leave dtype out, "
             "or export the model in another precision"
         )
     return config.dtype
@@ -104,11 +106,11 @@ def _precision(config: ScorerConfig, exported: ExportedModel) -> str:
 def _compile(config: ScorerConfig, exported: ExportedModel, precision: str) -> ov.CompiledModel:
     core = ov.Core()
     _limit_runtime_cache(core)
-    # One stream: with two, OpenVINO 2026.4 once gave one of 128 float32 scores wrongly, by 3.
+    # With two streams, OpenVINO 2026.4 once returned one of 128 float32 logits wrong by 3.
     options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
     if config.threads is not None:
         options["INFERENCE_NUM_THREADS"] = config.threads
-    # Where nothing is said, what an int8 graph leaves is computed in bfloat16 if the CPU has it.
+    # Without a hint, the rest of an int8 graph runs in bfloat16 if the CPU has it.
     if precision != "int8":
         options["INFERENCE_PRECISION_HINT"] = {"float32": "f32", "bfloat16": "bf16"}[precision]
     try:
@@ -119,16 +121,16 @@ def _compile(config: ScorerConfig, exported: ExportedModel, precision: str) -> o
     except (OSError, RuntimeError) as error:
         first_line = (str(error).strip() or type(error).__name__).splitlines()[-1]
         raise ModelLoadError(
-            f"OpenVINO cannot read {str(exported.graph)!r}: {first_line}; export the model anew"
+            f"OpenVINO cannot read {str(exported.graph)!r}: {first_line}; export the model again"
         ) from error
 
 
 def _keep_keys_in_rows(graph: ov.Model) -> None:
-    """Let attention's products read keys by columns, so that they need not be laid out so before.
+    """Let the products of attention read keys by columns, instead of transposing the keys first.
 
-    An exported graph turns them to (sequences, heads, width, tokens), number by number. OpenVINO reads
-    columns while it multiplies, and bringing whole rows to (sequences, heads, tokens, width) takes a
-    fourth of the time: with `mini` in int8 that saves 2 to 3 % of all.
+    An exported graph transposes keys to (sequences, heads, width, tokens), number by number. OpenVINO can read columns
+    while it multiplies. Then whole rows are moved to (sequences, heads, tokens, width), in a quarter of the time. With
+    `mini` in int8 this saves 2 to 3 % of the total.
     """
     for product in graph.get_ops():
         if product.get_type_name() != "MatMul" or product.get_attributes()["transpose_b"]:
@@ -147,11 +149,11 @@ def _order(transpose: ov.Node) -> list[int] | None:
 
 
 def _limit_runtime_cache(core: ov.Core) -> None:
-    """Bound what OpenVINO keeps for shapes; its property for that is an internal one, so it may go."""
-    core.get_versions("CPU")  # Loads the plugin, which until then takes properties unseen.
+    """Limit what OpenVINO keeps for shapes. The property is internal, so a later version may lack it."""
+    core.get_versions("CPU")  # Loads the plugin, which ignores unknown properties before.
     try:
         core.set_property("CPU", RUNTIME_CACHE)
     except RuntimeError:
         logger.debug(
-            "OpenVINO %s does not take %s: it may hold more memory", ov.__version__, RUNTIME_CACHE
+            "OpenVINO %s does not take %s, so it may use more memory", ov.__version__, RUNTIME_CACHE
         )

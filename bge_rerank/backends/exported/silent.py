@@ -1,6 +1,7 @@
-"""The runtimes' own reports of their use are off, unless the user has set them.
+"""Switch off the runtimes' usage reports, unless the user has configured them.
 
-ONNX Runtime reports to Microsoft and OpenVINO to Google Analytics, both from their import on.
+ONNX Runtime reports to Microsoft, and OpenVINO to Google Analytics. Both start when they are imported, and OpenVINO
+starts a process for it.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ORT_VARIABLE = "ORT_DISABLE_TELEMETRY"
-"""ONNX Runtime reads it while it is imported: `1` keeps its reports off."""
+"""The variable that ONNX Runtime reads during its import. `1` switches its reports off."""
 OPENVINO_REPORTS = "openvino_telemetry"
-"""The package that sends OpenVINO's reports, and NNCF's. Where it is not installed, nothing is sent."""
+"""The package that sends the reports of OpenVINO and NNCF. If it is not installed, nothing is sent."""
 OPENVINO_CONSENT = Path("intel") / "openvino_telemetry"
-"""The file that `opt_in_out` writes below the user's home."""
+"""The file in the user's home in which `opt_in_out` saves the user's choice."""
 
 
 @contextmanager
 def onnxruntime_reports_nothing() -> Iterator[None]:
-    """Import ONNX Runtime in this block: its reports are off, unless `ORT_DISABLE_TELEMETRY` is set."""
+    """Import ONNX Runtime in this block to switch off its reports, unless `ORT_DISABLE_TELEMETRY` is set."""
     if ORT_VARIABLE in os.environ:
         yield
         return
@@ -30,15 +31,15 @@ def onnxruntime_reports_nothing() -> Iterator[None]:
         yield
     finally:
         del os.environ[ORT_VARIABLE]
-    # Where it had been imported before, the variable came too late.
+    # If it was imported before, the variable came too late.
     sys.modules["onnxruntime"].disable_telemetry_events()
 
 
 @contextmanager
 def openvino_reports_nothing() -> Iterator[None]:
-    """Import OpenVINO in this block, as if the package that sends its reports were not installed.
+    """Import OpenVINO or NNCF in this block as if the package that sends their reports were not installed.
 
-    Nothing changes where the user has decided by `opt_in_out`, or has imported that package.
+    The block changes nothing if the user has decided with `opt_in_out`, or has imported that package before.
     """
     if OPENVINO_REPORTS in sys.modules or (Path.home() / OPENVINO_CONSENT).exists():
         yield

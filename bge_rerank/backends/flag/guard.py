@@ -1,4 +1,4 @@
-"""What keeps FlagEmbedding's traps away, for both backends that stand on it."""
+"""Protect users from FlagEmbedding's traps, for both backends that use it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from functools import partial
+from types import ModuleType
 from typing import Any, TypeVar
 
 import torch
@@ -19,10 +20,12 @@ from bge_rerank.backends.quiet import without_tqdm
 from bge_rerank.backends.stopping import stop_if_told
 from bge_rerank.errors import (
     ConfigurationError,
+    MissingDependencyError,
     OutOfMemoryError,
     ScoringError,
     UnsupportedModelError,
 )
+from bge_rerank.logs import Warnings
 from bge_rerank.models.config import ScorerConfig
 from bge_rerank.models.files import ModelConfig, choose_max_length
 from bge_rerank.types import Span
@@ -31,26 +34,50 @@ from bge_rerank.windows import fitting_windows
 logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 16
-"""Texts a batch. FlagEmbedding's defaults of 128 and 256 pad each to the longest of so many."""
+"""The texts of a batch. FlagEmbedding's defaults of 128 and 256 pad all these texts to the longest one."""
+
+IMPORTABLE_WITH = ">=4.44.2,<5.24"
+"""The versions of transformers with which FlagEmbedding 1.4.2 can be imported."""
 
 Answer = TypeVar("Answer")
 
 _one_call_at_a_time: ForwardPool[Callable[[], Any], Any] = ForwardPool([lambda call: call()])
-"""FlagEmbedding keeps its progress bars in module globals, and its tokenizer is not thread-safe. Its calls have
-a thread of their own: torch computes in a forked child only on threads that the child has started."""
+"""Runs one call at a time, because FlagEmbedding's tokenizer is not thread-safe and its progress bars are module globals.
+The calls have their own thread: in a forked child, torch computes only on threads that the child started."""
+
+
+def flag_embedding() -> ModuleType:
+    """Import FlagEmbedding.
+
+    Raises:
+        MissingDependencyError: FlagEmbedding cannot be imported with the installed version of transformers.
+    """
+    try:
+        import FlagEmbedding
+    except ImportError as error:
+        if not (error.name or "").startswith("transformers"):
+            raise
+        theirs, transformers = map(importlib.metadata.version, ("FlagEmbedding", "transformers"))
+        raise MissingDependencyError(
+            f"FlagEmbedding {theirs} cannot be imported with transformers {transformers} ({error}); "
+            f"pip install 'transformers{IMPORTABLE_WITH}', or a FlagEmbedding that supports {transformers}"
+        ) from error
+    module: ModuleType = FlagEmbedding
+    return module
 
 
 class GuardedScorer:
-    """One of FlagEmbedding's classes, in one process on one device.
+    """A scorer with one of FlagEmbedding's classes, in one process on one device.
 
-    Safe to share between threads, which take turns. A call that is awaited and cancelled stops at its next batch.
+    Threads can share it; their calls take turns. An async call that is cancelled stops at its next batch. The first
+    smaller batch after a lack of memory is logged at WARNING level, further ones at INFO level.
     """
 
     takes_turns = False
-    """A call holds up the others until it ends."""
+    """A call blocks the others until it ends."""
 
     def __init__(self, config: ScorerConfig, model: ModelConfig) -> None:
-        """Choose the length and the device; nothing is loaded.
+        """Choose the longest pair and the device. Nothing is loaded.
 
         Raises:
             ConfigurationError: An option does not fit the model or the machine.
@@ -59,9 +86,10 @@ class GuardedScorer:
         self.model_name = config.model_name
         self.max_length = choose_max_length(config, model)
         self._device = single_device(config)
+        self._warn = Warnings(logger)
 
     def _guard(self, inner: Any, dtype: torch.dtype) -> None:
-        """Take an instance of FlagEmbedding's class, whose weights are loaded."""
+        """Take an instance of FlagEmbedding's class with loaded weights."""
         self._inner = inner
         self.precision = str(dtype).removeprefix("torch.")
         self._inner.model.forward = guarded(self._inner.model.forward)
@@ -72,9 +100,9 @@ class GuardedScorer:
         def call() -> Answer:
             stop_if_told()
             with without_tqdm(sys.modules[type(self._inner).__module__]):
-                return with_halved_batches(compute)
+                return with_halved_batches(compute, self._warn)
 
-        # A cancellation is told through the caller's context.
+        # The caller's context carries its cancellation.
         answers: list[Answer] = [*_one_call_at_a_time.run([partial(copy_context().run, call)])]
         return answers[0]
 
@@ -83,7 +111,7 @@ class GuardedScorer:
         return fitting_windows(query, texts, self._offsets, min(tokens, self.max_length))
 
     def _offsets(self, texts: Sequence[str]) -> list[list[Span]]:
-        """Return where the tokens of each text lie in it, special tokens left out."""
+        """Return the spans of each text's tokens, without special tokens."""
         tokenise = partial(
             self._inner.tokenizer,
             list(texts),
@@ -92,40 +120,40 @@ class GuardedScorer:
             verbose=False,
         )
         [encodings] = _one_call_at_a_time.run([tokenise])
-        return [[(start, end) for start, end in its] for its in encodings["offset_mapping"]]
+        return [[(start, end) for start, end in spans] for spans in encodings["offset_mapping"]]
 
 
 def single_device(config: ScorerConfig) -> torch.device:
-    """Return the one device to run on: given several, FlagEmbedding starts a process for each.
+    """Return the configuration's only device. With several, FlagEmbedding would start a process for each.
 
     Raises:
-        ConfigurationError: There is no such device, or several were named.
+        ConfigurationError: This machine lacks the device, or several were passed.
     """
     [device, *others] = choose_devices(config.device)
     if others:
         raise ConfigurationError(
-            f"device is {config.device}; the {config.backend!r} backend takes one, "
-            "use backend='torch' for several"
+            f"device is {config.device}, but backend {config.backend!r} uses only one; pass one, or use "
+            "backend='torch'"
         )
     return device
 
 
 def check_transformers(config: ScorerConfig, wanted: SpecifierSet) -> None:
-    """Refuse a version of transformers that a class of FlagEmbedding does not run on.
+    """Refuse a version of transformers with which a class of FlagEmbedding does not run.
 
     Raises:
-        UnsupportedModelError: It is not among those wanted.
+        UnsupportedModelError: The installed version is not one of the wanted ones.
     """
     installed = importlib.metadata.version("transformers")
     if installed not in wanted:
         raise UnsupportedModelError(
-            f"{config.model_name!r} runs with transformers {wanted} and not with {installed}, "
-            f"which is installed; pip install 'transformers{wanted}'"
+            f"{config.model_name!r} runs with transformers {wanted}, but {installed} is installed; "
+            f"pip install 'transformers{wanted}'"
         )
 
 
 def guarded(forward: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn a `RuntimeError` of a forward pass into one that FlagEmbedding does not retry for ever."""
+    """Turn a `RuntimeError` of a forward pass into our error, which FlagEmbedding does not retry for ever."""
 
     def guard(*args: Any, **kwargs: Any) -> Any:
         stop_if_told()
@@ -141,16 +169,21 @@ def guarded(forward: Callable[..., Any]) -> Callable[..., Any]:
     return guard
 
 
-def with_halved_batches(compute: Callable[[int], Answer], batch_size: int = BATCH_SIZE) -> Answer:
-    """Compute with a batch size, then with half of it where the memory does not take it.
+def with_halved_batches(
+    compute: Callable[[int], Answer], warn: Warnings, batch_size: int = BATCH_SIZE
+) -> Answer:
+    """Compute with a batch size, and with half of it if it does not fit into memory.
 
     Raises:
-        OutOfMemoryError: A batch of one does not fit.
+        OutOfMemoryError: A single text or pair does not fit.
     """
     try:
         return compute(batch_size)
     except OutOfMemoryError:
         if batch_size == 1:
             raise
-        logger.warning("out of memory: batches of %d in place of %d", batch_size // 2, batch_size)
-        return with_halved_batches(compute, batch_size // 2)
+        half = batch_size // 2
+        warn(
+            "memory", "out of memory with batches of %d, so batches of %d follow", batch_size, half
+        )
+        return with_halved_batches(compute, warn, half)

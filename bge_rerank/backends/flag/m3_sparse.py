@@ -1,15 +1,20 @@
-"""The `m3-sparse` backend: BGE-M3's lexical weights, by FlagEmbedding's own class.
+"""`M3SparseScorer`, the `m3-sparse` backend: BGE-M3's lexical weights, with FlagEmbedding's class.
 
-A word's weight comes from its context, so words are matched as BM25 matches them, but weighed by a
-model. It computes each text once, not each pair, so it goes well before a cross-encoder.
+It matches words as BM25 does, but a model weighs each word by its context. The model computes each text once instead
+of each pair, so the scorer suits a prefilter.
 
-What is kept from the user, each read in FlagEmbedding 1.4.2: weights drawn at random where the two
-linear layers are missing, a download of the whole repository, a process a device, an endless loop on
-any `RuntimeError`, progress bars without a switch. Left as it is: the first batch of a call is
-computed twice.
+It protects users from these traps of FlagEmbedding 1.4.2:
 
-The linear layers are pickles, and the encoder's weights may be; FlagEmbedding (from 1.4.0) and
-transformers (from 4.44.2) read them by torch's `weights_only=True`, which runs no code of theirs.
+- random weights if the two linear layers are missing
+- a download of the whole repository
+- a process for each device
+- an endless loop after any `RuntimeError`
+- progress bars without a switch
+
+FlagEmbedding still computes the first batch of a call twice.
+
+The linear layers are pickles, and the encoder's weights may be pickles. FlagEmbedding (from 1.4.0) and transformers
+(from 4.44.2) read them with torch's `weights_only=True`, which runs no code in them.
 """
 
 from __future__ import annotations
@@ -20,11 +25,10 @@ from itertools import chain
 from pathlib import Path
 
 import torch
-from FlagEmbedding import BGEM3FlagModel
 from packaging.specifiers import SpecifierSet
 
 from bge_rerank.backends.device import choose_dtype
-from bge_rerank.backends.flag.guard import GuardedScorer, check_transformers
+from bge_rerank.backends.flag.guard import GuardedScorer, check_transformers, flag_embedding
 from bge_rerank.backends.quiet import without_loading_bars
 from bge_rerank.errors import ConfigurationError, UnsupportedModelError
 from bge_rerank.models.config import ScorerConfig
@@ -37,21 +41,23 @@ from bge_rerank.models.files import (
 )
 from bge_rerank.types import Pair
 
+FlagEmbedding = flag_embedding()
 LINEAR_FILES = ("sparse_linear.pt", "colbert_linear.pt")
-"""FlagEmbedding reads both or none."""
+"""The files of the linear layers. FlagEmbedding reads both or none."""
 TRANSFORMERS = SpecifierSet(">=4.56,<6")
-"""Found by running FlagEmbedding 1.4.2's class on a tiny model: it fails with 4.44.2 and 4.55.4, and runs
-with 4.56.0, 4.57.1, 5.0.0 and 5.23.0."""
+"""The versions of transformers with which the class of FlagEmbedding 1.4.2 runs.
+
+They were tried on a tiny model. It fails with 4.44.2 and 4.55.4, and runs with 4.56.0, 4.57.1, 5.0.0 and 5.23.0."""
 
 
 class M3SparseScorer(GuardedScorer):
-    """Score pairs by the words that they share, each by its weights in BGE-M3's two views of it."""
+    """A scorer by shared words. A word counts with the product of its BGE-M3 weights in query and passage."""
 
     def __init__(self, config: ScorerConfig) -> None:
         """Load the model.
 
         Raises:
-            ModelLoadError: The files are not there, or cannot be read.
+            ModelLoadError: The files are missing or cannot be read.
             UnsupportedModelError: The model has no lexical weights, or the installed version of transformers
                 cannot run it.
             ConfigurationError: An option does not fit the model or the machine.
@@ -61,7 +67,7 @@ class M3SparseScorer(GuardedScorer):
         dtype = _dtype(config, self._device)
         folder = _folder(config)
         with loading_errors(config.model_name), without_loading_bars():
-            embedder = BGEM3FlagModel(
+            embedder = FlagEmbedding.BGEM3FlagModel(
                 str(folder),
                 use_fp16=dtype == torch.float16,
                 use_bf16=dtype == torch.bfloat16,
@@ -74,8 +80,8 @@ class M3SparseScorer(GuardedScorer):
         """Return the lexical matching score of each pair, in input order.
 
         Returns:
-            Sums of products of weights, from 0 on, 0 where no word is shared. They are no logits: they
-            rank, but a `score_threshold` or a sigmoid of them says nothing.
+            Sums of products of weights, 0 or more; 0 if the pair shares no word. They are not logits. They order
+            passages, but a `score_threshold` or a sigmoid of them has no meaning.
 
         Raises:
             OutOfMemoryError: A single text does not fit into the device's memory.
@@ -89,7 +95,7 @@ class M3SparseScorer(GuardedScorer):
         return [float(match(weights[query], weights[passage])) for query, passage in pairs]
 
     def _weights(self, texts: Sequence[str], batch_size: int) -> dict[str, dict[str, float]]:
-        """Return of each text its tokens, by their ids, with their weights."""
+        """Return, for each text, the weight of each token id."""
         encoded = self._inner.encode(
             texts,
             batch_size=batch_size,
@@ -98,18 +104,18 @@ class M3SparseScorer(GuardedScorer):
             return_sparse=True,
         )
         return {
-            text: {token: float(weight) for token, weight in its.items()}
-            for text, its in zip(texts, encoded["lexical_weights"], strict=True)
+            text: {token: float(weight) for token, weight in weights.items()}
+            for text, weights in zip(texts, encoded["lexical_weights"], strict=True)
         }
 
 
 def _dtype(config: ScorerConfig, device: torch.device) -> torch.dtype:
-    """Return the precision: on a CPU FlagEmbedding takes every model to float32."""
+    """Return the precision. On a CPU, FlagEmbedding converts every model to float32."""
     if device.type != "cpu":
         return choose_dtype(config.dtype, device)
     if config.dtype not in ("auto", "float32"):
         raise ConfigurationError(
-            f"dtype is {config.dtype!r}; the 'm3-sparse' backend computes in float32 on CPUs, leave it out"
+            f"dtype is {config.dtype!r}, but backend 'm3-sparse' uses float32 on CPUs; leave dtype out"
         )
     return torch.float32
 

@@ -1,12 +1,18 @@
-"""The `flag` backend: FlagEmbedding's own classes as they are, with their traps kept away.
+"""`FlagScorer`, the `flag` backend: FlagEmbedding's reranker classes, without their traps.
 
-The reference that the `torch` backend is measured against, and the way to BAAI's LLM-based
-rerankers. What is kept from the user, each read in FlagEmbedding 1.4.2: progress bars without a
-switch, one process a GPU, an endless loop on any `RuntimeError`, `IndexError` on an empty list,
-`sys.exit()` on a failed import, weights in whatever precision the file has, pickled weights.
+It is the reference for the `torch` backend, and runs BAAI's LLM-based rerankers. It protects users from these traps of
+FlagEmbedding 1.4.2:
 
-Left as it is: the lightweight class takes its heads by position among the layers asked for, so one
-cutoff layer is scored by the first head.
+- progress bars without a switch
+- one process for each GPU
+- an endless loop after any `RuntimeError`
+- `IndexError` for an empty list
+- `sys.exit()` after a failed import
+- weights in the precision of their file
+- pickled weights
+
+One fault remains: the lightweight class chooses its heads by position among the cutoff layers. So the first head scores
+a single cutoff layer.
 """
 
 from __future__ import annotations
@@ -17,12 +23,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import FlagEmbedding
 import torch
 from packaging.specifiers import SpecifierSet
 
 from bge_rerank.backends.device import choose_dtype
-from bge_rerank.backends.flag.guard import GuardedScorer, check_transformers
+from bge_rerank.backends.flag.guard import GuardedScorer, check_transformers, flag_embedding
 from bge_rerank.backends.quiet import without_loading_bars
 from bge_rerank.errors import ConfigurationError, ModelLoadError, UnsupportedModelError
 from bge_rerank.models.config import DEFAULT_MODEL, ScorerConfig
@@ -35,13 +40,14 @@ from bge_rerank.models.files import (
 )
 from bge_rerank.types import Pair
 
+FlagEmbedding = flag_embedding()
 RECOMMENDED_CUTOFF_LAYERS = (28,)
-"""BAAI's choice for its two models with several heads (their model cards)."""
+"""The layer that BAAI's model cards recommend for the two models with several heads."""
 
 
 @dataclass(frozen=True, slots=True)
 class FlagClass:
-    """A class of FlagEmbedding, the versions of transformers it runs on, whether it has layers."""
+    """A class of FlagEmbedding, its versions of transformers, and whether it has cutoff layers."""
 
     name: str
     transformers: SpecifierSet
@@ -58,20 +64,20 @@ FLAG_CLASSES: dict[Architecture, FlagClass] = {
         "LightWeightFlagLLMReranker", SpecifierSet(">=4.44.2,<4.48"), has_layers=True
     ),
 }
-"""The ranges were found by running each class of FlagEmbedding 1.4.2 on a tiny model of its kind,
-with 25 versions of transformers from 4.44.2 to 5.23."""
+"""The ranges come from running each class of FlagEmbedding 1.4.2 on a tiny model, with 25 versions of transformers from
+4.44.2 to 5.23."""
 
 
 class FlagScorer(GuardedScorer):
-    """Score pairs with one of FlagEmbedding's reranker classes, in one process on one device."""
+    """A scorer with one of FlagEmbedding's reranker classes, in one process on one device."""
 
     def __init__(self, config: ScorerConfig) -> None:
-        """Load the model with the class that its config asks for.
+        """Load the model with the class that fits its config.
 
         Raises:
-            ModelLoadError: The files are not there, or hold no safetensors.
-            UnsupportedModelError: The installed versions cannot run the model (it says which can),
-                or it is no reranker.
+            ModelLoadError: The files are missing, or have no safetensors.
+            UnsupportedModelError: The installed version of transformers cannot run the model, or the model is not a
+                reranker. The message names the versions that can.
             ConfigurationError: An option does not fit the model or the machine.
         """
         model = read_config(config)
@@ -84,7 +90,7 @@ class FlagScorer(GuardedScorer):
             reranker = _construct(
                 kind,
                 str(folder),
-                # Without one of the two the layerwise classes warn; the precision is set below.
+                # Without it the layerwise classes warn; the precision is set below.
                 use_fp16=True,
                 trust_remote_code=config.trust_remote_code,
                 devices=[str(self._device)],
@@ -94,12 +100,12 @@ class FlagScorer(GuardedScorer):
             dtype = _dtype(config, self._device)
             reranker.model.to(self._device, dtype)
         reranker.use_fp16 = False
-        # From transformers 4.54 on the layerwise class fails with a cache, which scoring never needs.
+        # With transformers 4.54 or later, the layerwise class fails with a cache. Scoring needs none.
         reranker.model.config.use_cache = False
         self._guard(reranker, dtype)
 
     def score(self, pairs: Sequence[Pair], /) -> list[float]:
-        """Return the logit of each pair, in input order: the whole list in one call.
+        """Return the logit of each pair, in input order.
 
         Raises:
             OutOfMemoryError: A single pair does not fit into the device's memory.
@@ -115,7 +121,7 @@ class FlagScorer(GuardedScorer):
 
 
 def _dtype(config: ScorerConfig, device: torch.device) -> torch.dtype:
-    """Return the precision: float32 on a CPU unless asked, as FlagEmbedding runs there."""
+    """Return the precision. By default it is float32 on a CPU, as in FlagEmbedding."""
     if config.dtype == "auto" and device.type == "cpu":
         return torch.float32
     return choose_dtype(config.dtype, device)
@@ -124,7 +130,7 @@ def _dtype(config: ScorerConfig, device: torch.device) -> torch.dtype:
 def _construct(kind: FlagClass, folder: str, **options: Any) -> Any:
     try:
         return getattr(FlagEmbedding, kind.name)(folder, **options)
-    except SystemExit as error:  # LightWeightFlagLLMReranker, where its own import fails
+    except SystemExit as error:  # from LightWeightFlagLLMReranker if its own import fails
         raise UnsupportedModelError(
             f"FlagEmbedding could not import {kind.name}; pip install 'transformers{kind.transformers}'"
         ) from error
@@ -139,13 +145,15 @@ def _check_supported(config: ScorerConfig, model: ModelConfig, kind: FlagClass) 
             f"use a reranker such as {DEFAULT_MODEL!r}"
         )
     if config.cutoff_layers is not None and not kind.has_layers:
-        raise ConfigurationError(f"{config.model_name!r} has one head; leave cutoff_layers out")
+        raise ConfigurationError(
+            f"cutoff_layers is {list(config.cutoff_layers)}, but {config.model_name!r} has one head; leave it out"
+        )
 
 
 def _cutoff_layers(config: ScorerConfig) -> list[int]:
     layers = RECOMMENDED_CUTOFF_LAYERS if config.cutoff_layers is None else config.cutoff_layers
     if len(layers) != 1:
-        raise ConfigurationError(f"cutoff_layers is {list(layers)}; give one layer, such as [28]")
+        raise ConfigurationError(f"cutoff_layers is {list(layers)}; pass one layer, such as [28]")
     return list(layers)
 
 
@@ -153,6 +161,6 @@ def _safetensors_folder(config: ScorerConfig) -> Path:
     folder = model_folder(config)
     if not any(folder.glob("*.safetensors")):
         raise ModelLoadError(
-            f"{str(folder)!r} holds no *.safetensors; pickled weights are not loaded"
+            f"{str(folder)!r} has no *.safetensors, and pickled weights are not loaded; pass a model with safetensors"
         )
     return folder

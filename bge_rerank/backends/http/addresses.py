@@ -1,4 +1,4 @@
-"""Where a configuration's servers are, and `Addresses`: which of several to ask next."""
+"""The addresses of a configuration's servers, and `Addresses`: which of several servers to ask next."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from bge_rerank.errors import ConfigurationError
 from bge_rerank.models.config import ScorerConfig
 
 LEFT_OUT_SECONDS = 10.0
+"""How long a failing server is skipped."""
 
 
 def base_urls(config: ScorerConfig) -> list[str]:
-    """Return where the servers of a configuration are, without a slash or a version at the end.
+    """Return the servers' URLs, without a slash or a version at the end.
 
     Raises:
-        ConfigurationError: None is given and the backend has no usual one, or one is no URL, or
-            holds credentials.
+        ConfigurationError: `base_url` is missing and the backend has no public service, or a URL is invalid or
+            contains credentials.
 
     >>> base_urls(ScorerConfig(backend="cohere"))
     ['https://api.cohere.com']
@@ -32,8 +33,8 @@ def base_urls(config: ScorerConfig) -> list[str]:
     dialect = DIALECTS[config.backend]
     if not urls and dialect.public_url is None:
         raise ConfigurationError(
-            f"backend {config.backend!r} asks a server; give its base_url, such as "
-            "'http://localhost:8080'"
+            f"backend {config.backend!r} asks a server, but base_url is missing; pass its address, such as "
+            "base_url='http://localhost:8080'"
         )
     checked = [_checked(url) for url in urls or [str(dialect.public_url)]]
     has_version = re.match(r"/v\d+/", dialect.path)
@@ -41,7 +42,7 @@ def base_urls(config: ScorerConfig) -> list[str]:
 
 
 class Addresses:
-    """Base URLs in turn; a failing one is left out for a while.
+    """The base URLs of servers, which take turns. A failing server is skipped for ten seconds.
 
     >>> addresses = Addresses(["http://a", "http://b"])
     >>> [addresses.next() for _ in range(3)]
@@ -54,7 +55,7 @@ class Addresses:
     def __init__(
         self, base_urls: Sequence[str], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Keep the URLs, the first to be asked first; `clock` gives seconds."""
+        """Start with the first URL. `clock` returns seconds."""
         self._base_urls = list(base_urls)
         self._clock = clock
         self._back_at = dict.fromkeys(base_urls, 0.0)
@@ -62,7 +63,7 @@ class Addresses:
         self._lock = ForkableLock()
 
     def next(self) -> str:
-        """Return the one whose turn it is; where all fail, the one that comes back first."""
+        """Return the next server; if all fail, the one whose ten seconds end first."""
         now = self._clock()
         with self._lock:
             order = self._base_urls[self._turn :] + self._base_urls[: self._turn]
@@ -74,12 +75,12 @@ class Addresses:
             return chosen
 
     def failed(self, base_url: str) -> None:
-        """Leave one out for a while."""
+        """Skip a server for ten seconds."""
         with self._lock:
             self._back_at[base_url] = self._clock() + LEFT_OUT_SECONDS
 
     def answered(self, base_url: str) -> None:
-        """Take one back in."""
+        """Stop skipping a server."""
         with self._lock:
             self._back_at[base_url] = 0.0
 
@@ -88,12 +89,11 @@ def _checked(url: str) -> str:
     parts = urlsplit(url)
     if parts.username is not None or parts.password is not None or parts.query:
         raise ConfigurationError(
-            f"the base_url of {parts.hostname} holds credentials or a query, which would show in "
-            "messages; give api_key or headers instead"
+            f"the base_url of {parts.hostname} contains credentials or a query, which messages would show; "
+            "pass api_key or headers instead"
         )
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigurationError(
-            f"base_url is {url!r}, which is no URL of a server; give one such as "
-            "'http://localhost:8080'"
+            f"base_url is {url!r}, which is not a server's URL; pass one such as 'http://localhost:8080'"
         )
     return url.rstrip("/")

@@ -1,4 +1,4 @@
-"""Refusing settings of servers that cannot work, before anything is sent."""
+"""Refuse options for servers that cannot work, before anything is sent."""
 
 from __future__ import annotations
 
@@ -9,37 +9,39 @@ from bge_rerank.models.registry import BACKENDS, asks_server
 
 
 def checked_server(config: ScorerConfig) -> ScorerConfig:
-    """Return a configuration whose settings of servers can work.
+    """Return a configuration after checking its options for servers.
 
     Raises:
-        ConfigurationError: A server's URL is missing or wrong, a backend that asks none has one, a
-            time or a number is not above 0, or the key or a header cannot be sent.
+        ConfigurationError: A URL is missing, wrong, or passed to a backend that does not ask a server; or a
+            key or header cannot be sent.
 
     >>> checked_server(ScorerConfig("mini", "torch", base_url="http://localhost:8080"))
     Traceback (most recent call last):
-    bge_rerank.errors.ConfigurationError: base_url is given, and backend 'torch' asks no server; name one of cohere, infinity, jina, llamacpp, tei, vllm
+    bge_rerank.errors.ConfigurationError: base_url is given, but backend 'torch' asks no server; choose one of cohere, infinity, jina, llamacpp, tei, vllm
     """
     if asks_server(config.backend):
         base_urls(config)
     elif config.base_url is not None:
         servers = sorted(filter(asks_server, BACKENDS))
         raise ConfigurationError(
-            f"base_url is given, and backend {config.backend!r} asks no server; "
-            f"name one of {', '.join(servers)}"
+            f"base_url is given, but backend {config.backend!r} asks no server; "
+            f"choose one of {', '.join(servers)}"
         )
     key = key_of(config)
     if key is not None and not _can_be_sent(key):
-        raise ConfigurationError("api_key is empty or holds characters that no header can carry")
+        raise ConfigurationError(
+            "api_key is empty or has characters that are not allowed in a header; pass printable ASCII"
+        )
     for name, value in headers_of(config).items():
         if not (_can_be_sent(name) and _can_be_sent(value)):
             raise ConfigurationError(
-                f"the header {name!r} is empty or holds characters none can carry"
+                f"the header {name!r} is empty or has characters that are not allowed; pass printable ASCII"
             )
     return config
 
 
 def _can_be_sent(text: object) -> bool:
-    """Say whether a header can carry a text: an error of the HTTP library's would repeat it."""
+    """Return whether a header may contain a text. The HTTP library's own error would show the text."""
     if not isinstance(text, str) or not text:
         return False
     return text.isascii() and text.isprintable() and text == text.strip()

@@ -1,7 +1,7 @@
-"""`DIALECTS`: how each kind of rerank server is asked, what it answers with, and what it takes.
+"""`DIALECTS`: the wire format and the limits of each kind of rerank server.
 
-Read in the servers' sources and official clients in November 2026: Text Embeddings Inference 1.9, vLLM,
-Infinity, llama.cpp's server, Cohere's SDK; Jina's from its documentation.
+They were read in November 2026 in the sources of Text Embeddings Inference 1.9, vLLM, Infinity, llama.cpp's server
+and Cohere's SDK, and in Jina's documentation.
 """
 
 from __future__ import annotations
@@ -15,10 +15,14 @@ from bge_rerank.backends.http.server_info import Scale, ServerInfo, tei_info, vl
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request, before it is put into a server's words.
+    """A request, before it is written in a server's wire format.
 
     Attributes:
-        max_length: The longest sequence in tokens; `None` is the server's own.
+        model_name: The server's name for the model.
+        query: The query.
+        texts: The texts to score.
+        max_length: The longest pair in tokens; `None` is the server's default.
+        info: The server's description of itself.
     """
 
     model_name: str
@@ -30,24 +34,32 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How one kind of server speaks.
+    """The wire format of one kind of server.
 
     Attributes:
         path: The rerank route, below the base URL.
+        body: Returns the body of a request.
+        score_field: The field of a result that holds its score.
         results_field: The answer's field with the list of scores; `None` if the answer is the list.
-        scale: What its scores are, unless the server's own information says so.
-        max_texts: The most texts of a request, unless the server's own information says so.
-        max_characters: The longest text. Longer texts are cut before they are sent.
-        info_path: The route of the server's own information, below the base URL.
-        too_large: Parts of the messages, in lower case, that refuse a request as too large. Such a
-            request is halved, or its single text is cut, as after status 413.
-        key_variable: The environment variable that the server's own client takes the key from.
+        answer_object: The answer's field `object`; another value comes from another kind of server. `None`
+            accepts all values.
+        scale: The scale of its scores, unless the server's description states another.
+        max_texts: The most texts of a request, unless the server's description states another number.
+        max_bytes: The largest body in bytes.
+        max_characters: The longest text. Longer texts are truncated before they are sent.
+        info_path: The route of the server's description, below the base URL.
+        read_info: Reads that description.
+        too_large: Parts of messages, in lower case, by which the server refuses a request as too large. Such
+            a request is halved, or its single text is truncated, as after status 413.
+        public_url: The address of the public service.
+        key_variable: The environment variable from which the service's own client reads the key.
     """
 
     path: str
     body: Callable[[Ask], dict[str, Any]]
     score_field: Literal["score", "relevance_score"] = "relevance_score"
     results_field: str | None = "results"
+    answer_object: str | None = None
     scale: Scale = "logit"
     max_texts: int | None = None
     max_bytes: int | None = None
@@ -68,7 +80,7 @@ def _documents(ask: Ask) -> dict[str, Any]:
 
 
 def _vllm(ask: Ask) -> dict[str, Any]:
-    # -1 is the model's own length. The two names are of older and newer versions.
+    # -1 is the model's own length. Older and newer versions use different names for the activation.
     logits = {"activation": False, "use_activation": False}
     return {
         **_documents(ask),
@@ -120,6 +132,8 @@ DIALECTS = {
     "llamacpp": Dialect(
         path="/v1/rerank",
         body=_documents,
+        # Logits as they are: from other servers' /v1/rerank, probabilities would be taken for logits.
+        answer_object="list",
         too_large=("too large to process", "context size"),
     ),
     "cohere": Dialect(
@@ -139,6 +153,6 @@ DIALECTS = {
         key_variable="JINA_API_KEY",
     ),
 }
-"""By the backend's name. A sigmoid is made a logit again by its inverse, so `rerank_score` is the server's
-own score; one that has rounded to 0 or 1 ties with its like. Cohere advises against more than 1,000
-texts a request; Jina's limit is not known, and is taken to be the same."""
+"""The wire formats by the name of the backend. The logit of a sigmoid is its inverse, so `rerank_score` is the
+server's own score. Scores that the server rounds to 0 or 1 tie. Cohere advises against more than 1,000 texts in a
+request. Jina's limit is not known and is assumed to be the same."""

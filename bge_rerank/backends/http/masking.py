@@ -1,4 +1,4 @@
-"""Masking what was given as a secret in texts that come from a server."""
+"""Mask secrets in texts that come from a server."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import re
 from collections.abc import Callable, Iterable
 
 Mask = Callable[[str], str]
-"""Returns a text without the secrets. `str` is the one that knows none."""
+"""A function that masks secrets in a text. `str` masks nothing."""
 
 MASKED = "***"
 WORD_LENGTH = 8
-"""A word of so many characters within a header's value may be a key by itself."""
+"""The shortest word within a header's value that counts as a secret by itself."""
 
 
 def masker(secrets: Iterable[str]) -> Mask:
-    """Return a function that masks secrets in a text, also as JSON writes them.
+    """Return a function that masks secrets in a text, including their escaped forms in JSON.
 
-    A text must be masked before it is cut: a cut could leave a part of a secret. Of a header's value,
-    what follows the scheme counts too, and each long word.
+    Mask a text before you truncate it, because truncating may leave a part of a secret. In a header's value,
+    the part after the scheme and each long word are secrets too.
 
     >>> masker(["Bearer k1"])("the key k1 is not valid")
     'the key *** is not valid'
@@ -28,7 +28,7 @@ def masker(secrets: Iterable[str]) -> Mask:
     if not written:
         return str
     pattern = re.compile("|".join(map(re.escape, sorted(written, key=len, reverse=True))))
-    # Not an object: its attributes would stand in `vars()`.
+    # A closure instead of an object, whose `vars()` would show the secrets.
     return lambda text: pattern.sub(MASKED, text)
 
 

@@ -1,4 +1,4 @@
-"""Cutting a request into parts that a server takes. Pure functions."""
+"""Split a request into parts that a server accepts. Pure functions."""
 
 from __future__ import annotations
 
@@ -6,22 +6,26 @@ import json
 from collections.abc import Sequence
 
 JSON_OVERHEAD = 3
-"""Quotes and a comma around each text."""
+"""Bytes of the quotes and the comma around each text."""
 LARGEST_CHARACTER = 6
-"""The most bytes of a character in JSON: `\\u0000`."""
+"""The most bytes of a character in JSON, as in `\\u0000`."""
 
 
 def split(texts: Sequence[str], max_texts: int | None, max_bytes: int | None) -> list[range]:
-    """Return the places of each part's texts: consecutive, as few parts as fit, none empty.
+    """Return the indices of each part's texts. Parts are consecutive, as few as possible, and not empty.
 
-    A part's texts take at most `max_bytes` bytes in JSON. A text that takes more is a part of its own.
+    Args:
+        texts: The texts of the request.
+        max_texts: The most texts of a part; `None` sets no limit.
+        max_bytes: The most bytes of a part's texts in JSON; `None` sets no limit. A longer text is a part
+            of its own.
 
     >>> split(["a", "b", "c"], max_texts=2, max_bytes=None)
     [range(0, 2), range(2, 3)]
     """
     most_bytes = LARGEST_CHARACTER * sum(map(len, texts)) + JSON_OVERHEAD * len(texts)
     if max_bytes is not None and most_bytes <= max_bytes:
-        max_bytes = None  # what fits in any case need not be measured
+        max_bytes = None  # the texts fit in any case, so none is measured
     parts: list[range] = []
     start = taken = 0
     for place, text in enumerate(texts):
@@ -35,7 +39,7 @@ def split(texts: Sequence[str], max_texts: int | None, max_bytes: int | None) ->
 
 
 def json_bytes(text: str) -> int:
-    r"""Return the bytes of a text in a JSON list.
+    r"""Return the number of bytes of a text in a JSON list.
 
     >>> json_bytes("é\n")
     7

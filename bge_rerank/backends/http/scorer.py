@@ -1,4 +1,4 @@
-"""The backends that ask a server: `tei`, `vllm`, `infinity`, `llamacpp`, `cohere`, `jina`."""
+"""`HttpScorer`: the backends `tei`, `vllm`, `infinity`, `llamacpp`, `cohere` and `jina`, which ask a server."""
 
 from __future__ import annotations
 
@@ -11,16 +11,21 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-import stamina
-
 from bge_rerank.backends.http.addresses import Addresses, base_urls
-from bge_rerank.backends.http.answers import UnusableAnswerError, logit_of, parsed, read_scores
+from bge_rerank.backends.http.answers import (
+    OtherServerError,
+    UnusableAnswerError,
+    logit_of,
+    parsed,
+    read_scores,
+)
 from bge_rerank.backends.http.attempts import ATTEMPTS, Attempts
 from bge_rerank.backends.http.dialects import DIALECTS, Ask
 from bge_rerank.backends.http.parts import split
 from bge_rerank.backends.http.server_info import ServerInfo
 from bge_rerank.backends.http.session import Session, run
 from bge_rerank.errors import ServerError
+from bge_rerank.logs import Warnings
 from bge_rerank.models.config import ScorerConfig, key_of
 from bge_rerank.types import Pair, Span
 from bge_rerank.windows import (
@@ -34,26 +39,30 @@ logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
-WORTH_ANOTHER_TRY = frozenset({429, 502, 503, 504})
+TEMPORARY = frozenset({429, 502, 503, 504})
+"""Statuses after which a request is tried again."""
 TOO_LARGE = 413
 SHORTEST_CUT = 16
-"""A text of so few characters is not what makes a request too large."""
+"""Texts are not truncated to fewer characters, because such a short text cannot make a request too large."""
 ENVELOPE_BYTES = 1_024
-"""What a body holds besides the query and the texts, at most."""
+"""The most bytes of a body besides the query and the texts."""
 
 
 class HttpScorer:
-    """Score pairs by asking a server; every answer is checked, and what is temporary is tried again.
+    """A scorer that asks a server, checks each answer, and tries again after temporary failures.
 
-    Each query's texts go in parts that the server takes, side by side. Logits come back as the
-    server gives them, or as the inverse of its sigmoid (`bge_rerank.backends.http.dialects`).
+    The texts of a query are sent in parts that the server accepts, several at the same time. Servers that send
+    sigmoids instead of logits are listed in `bge_rerank.backends.http.dialects`; their inverse is the logit.
+
+    A failure that leads to another attempt, and a truncated text, are logged at WARNING level once for each
+    scorer and cause. Repeats are logged at INFO level.
     """
 
     def __init__(self, config: ScorerConfig) -> None:
-        """Keep how to ask; nothing is sent.
+        """Prepare to ask; nothing is sent.
 
         Raises:
-            ConfigurationError: `base_url` is missing, or no URL.
+            ConfigurationError: `base_url` is missing or wrong.
         """
         self.config = config
         self.model_name = config.model_name
@@ -61,20 +70,21 @@ class HttpScorer:
         self._addresses = Addresses(base_urls(config))
         self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, Session] = WeakKeyDictionary()
         self._info: dict[str, ServerInfo] = {}
+        self._warn = Warnings(logger)
 
     def score(self, pairs: Sequence[Pair], /) -> list[float]:
         """Return the logit of each pair, in input order.
 
         Raises:
-            ServerError: No server gave a usable answer within `deadline` seconds.
+            ServerError: No server sent a usable answer within `deadline` seconds.
         """
         return run(self.ascore(pairs)) if pairs else []
 
     async def ascore(self, pairs: Sequence[Pair], /) -> list[float]:
-        """Score as `score` does, on the running event loop; a cancelled call cancels its requests."""
+        """Return what `score` returns, without blocking the event loop. Cancelling it cancels its requests."""
         if not pairs:
             return []
-        self._session()  # what is wrong with it is said before anything is sent
+        self._session()  # raises configuration errors before anything is sent
         return await self._by_deadline(lambda attempts: self._score(pairs, attempts))
 
     async def _by_deadline(self, call: Callable[[Attempts], Coroutine[Any, Any, Answer]]) -> Answer:
@@ -85,16 +95,17 @@ class HttpScorer:
         except TimeoutError as error:
             url = self._addresses.next() + self._dialect.path
             raise ServerError(
-                url, f"not answered within deadline={deadline} seconds; give it longer, or less"
+                url,
+                f"no answer within deadline={deadline} seconds; raise the deadline, or send fewer texts",
             ) from error
 
     def windows(self, query: str, texts: Sequence[str], tokens: int, /) -> list[list[Span]]:
-        """Cut each text into windows, by estimated tokens: the server's tokenizer is not here.
+        """Cut each text into windows by estimated tokens, because the server's tokenizer is not available.
 
-        A pair is taken to be at most `max_length` tokens long, or as long as TEI says, or 512.
+        The longest pair is the option `max_length`, else the length that TEI states, else 512 tokens.
 
         Raises:
-            ServerError: TEI was to be asked, and did not answer, or says a length too short for windows.
+            ServerError: TEI did not answer, or states a length that is too short for windows.
         """
         longest = self.config.max_length or run(self._told_max_length()) or UNKNOWN_MAX_LENGTH
         return fitting_windows(query, texts, estimated_offsets, min(tokens, longest))
@@ -108,8 +119,8 @@ class HttpScorer:
         if told[url] < SHORTEST_WINDOW:
             raise ServerError(
                 url + self._dialect.path,
-                f"it says that it takes {told[url]} tokens, and a window needs {SHORTEST_WINDOW}; "
-                "give max_length, or long_documents='truncate'",
+                f"the server states a longest pair of {told[url]} tokens, but windows need {SHORTEST_WINDOW}; "
+                "pass max_length, or long_documents='truncate'",
             )
         return told[url]
 
@@ -128,7 +139,7 @@ class HttpScorer:
         return logits
 
     async def _parts(self, request: _Request) -> list[float]:
-        """Score a query's texts, in as many parts as the server's limits ask for."""
+        """Score a query's texts in parts that the server's limits allow."""
         max_texts = await self._max_texts(request)
         max_bytes = self._dialect.max_bytes
         if max_bytes is not None:
@@ -139,13 +150,13 @@ class HttpScorer:
         return [logit for part in await _together(asked) for logit in part]
 
     async def _part(self, request: _Request) -> list[float]:
-        """Score a part; where it is too large for the server, its halves."""
+        """Score a part. If it is too large for the server, score its halves."""
         texts, most = request.texts, request.attempts.most_texts
         if most is None or len(texts) <= most:
             try:
                 return await self._tried(request, lambda base_url: self._ask(base_url, request))
             except ServerError as error:
-                if len(texts) == 1 or not self._is_worth_less(request, error):
+                if len(texts) == 1 or not self._may_try_with_less(request, error):
                     raise
         middle = len(texts) // 2
         halves = [replace(request, texts=half) for half in (texts[:middle], texts[middle:])]
@@ -159,12 +170,15 @@ class HttpScorer:
         try:
             scores = read_scores(content, len(request.texts), self._dialect, session.mask)
             return [logit_of(score, info.scale or self._dialect.scale) for score in scores]
+        except OtherServerError as error:
+            remedy = "for `bge-rerank serve` and Text Embeddings Inference pass backend='tei'"
+            raise ServerError(url, f"{error}; {remedy}", status=200) from error
         except UnusableAnswerError as error:
-            reason = f"{error}; is it a {self.config.backend} server that reranks?"
-            raise ServerError(url, reason, status=200) from error
+            remedy = f"check that it is a {self.config.backend} server that reranks"
+            raise ServerError(url, f"{error}; {remedy}", status=200) from error
 
     async def _post(self, session: Session, url: str, request: _Request, info: ServerInfo) -> bytes:
-        """Send texts; a single one is cut until the server takes it."""
+        """Send texts. A single text is truncated until the server accepts it."""
         texts = request.texts
         model_name, max_length = self.config.model_name, self.config.max_length
         while True:
@@ -174,51 +188,56 @@ class HttpScorer:
             except ServerError as error:
                 half = texts[0][: len(texts[0]) // 2]
                 is_single = len(texts) == 1 and len(half) >= SHORTEST_CUT
-                if not is_single or not self._is_worth_less(request, error):
+                if not is_single or not self._may_try_with_less(request, error):
                     raise
-                logger.warning(
-                    "%s; a text of %d characters is cut to %d", error, len(texts[0]), len(half)
+                self._warn(
+                    "refused for its size",
+                    "%s; a text of %d characters is truncated to %d",
+                    *(error, len(texts[0]), len(half)),
                 )
                 texts = [half]
 
     async def _tried(
         self, request: _Request, ask: Callable[[str], Coroutine[Any, Any, Answer]]
     ) -> Answer:
-        """Ask one server after the other, until one answers or it is not worth another try."""
+        """Ask one server after the other, until one answers or another attempt makes no sense."""
         call = request.attempts
-        attempts = stamina.retry_context(
-            on=lambda error: _is_temporary(error) and call.wait(),
-            attempts=ATTEMPTS,
-            timeout=None,
-        )
-        async for attempt in attempts:
-            with attempt:
-                async with call.turn(self._session().running) as round_:
-                    base_url = self._addresses.next()
-                    try:
-                        answer = await ask(base_url)
-                    except ServerError as error:
-                        if _is_temporary(error):
-                            self._addresses.failed(base_url)
-                            call.failed(round_, error.retry_after)
+        for attempts_left in reversed(range(ATTEMPTS)):
+            async with call.turn(self._session().running) as round_:
+                base_url = self._addresses.next()
+                try:
+                    answer = await ask(base_url)
+                except ServerError as error:
+                    if not _is_temporary(error):
                         raise
-                    self._addresses.answered(base_url)
-                    call.answered()
-                    return answer
+                    self._addresses.failed(base_url)
+                    call.failed(round_, error.retry_after)
+                    wait = call.wait()
+                    if wait is None or not attempts_left:
+                        raise
+                    self._warn(
+                        f"{base_url} failed with {error.status}",
+                        "%s; trying again in %.1f s, for up to %g s in all",
+                        *(error, wait, self.config.deadline),
+                    )
+                    continue
+                self._addresses.answered(base_url)
+                call.answered()
+                return answer
         raise AssertionError  # the last attempt raises its own error
 
     async def _max_texts(self, request: _Request) -> int | None:
-        """Return the most texts of a request: what the servers say, else what is known of their kind."""
+        """Return the most texts of a request: what the servers state, else the default of their kind."""
         if self._dialect.info_path is not None and not self._info:
             await self._tried(request, self._info_of)
         told = [info.max_texts for info in self._info.values() if info.max_texts is not None]
         return min(told, default=self._dialect.max_texts)
 
     async def _info_of(self, base_url: str) -> ServerInfo:
-        """Return what a server says of itself, asked once; some say nothing.
+        """Return a server's description of itself, which is requested once. Some servers have none.
 
         Raises:
-            ServerError: It cannot be reached, or is not ready.
+            ServerError: The server cannot be reached, or is not ready.
         """
         path = self._dialect.info_path
         if path is None:
@@ -241,8 +260,8 @@ class HttpScorer:
         else:
             if isinstance(answer, dict):
                 return self._dialect.read_info(answer)
-            reason = f"{url}: the answer is no object"
-        logger.info("a server says nothing of itself: %s", reason)
+            reason = f"{url}: the answer is not an object"
+        logger.info("a server does not describe itself, so defaults are used: %s", reason)
         return ServerInfo()
 
     def _session(self) -> Session:
@@ -258,8 +277,8 @@ class HttpScorer:
         variable = self._dialect.key_variable
         return None if variable is None else os.environ.get(variable)
 
-    def _is_worth_less(self, request: _Request, error: ServerError) -> bool:
-        """Say whether a request that failed is worth another try with less in it."""
+    def _may_try_with_less(self, request: _Request, error: ServerError) -> bool:
+        """Return whether to try a failed request again with less text."""
         message = error.reason.lower()
         is_too_large = error.status == TOO_LARGE or (
             error.status is not None and any(part in message for part in self._dialect.too_large)
@@ -270,8 +289,9 @@ class HttpScorer:
         longest = self._dialect.max_characters
         if longest is None or len(text) <= longest:
             return text
-        logger.warning(
-            "a text of %d characters is cut to %d, the most that %s servers take",
+        self._warn(
+            "longer than the server's kind takes",
+            "a text of %d characters is truncated to %d, the most that %s servers accept",
             *(len(text), longest, self.config.backend),
         )
         return text[:longest]
@@ -279,7 +299,7 @@ class HttpScorer:
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A query's texts, and what their requests share with the others of the call."""
+    """A query, its texts, and the attempts that the requests of a call share."""
 
     query: str
     texts: Sequence[str]
@@ -289,7 +309,7 @@ class _Request:
 async def _together(
     coroutines: Iterable[Coroutine[Any, Any, list[float]]],
 ) -> list[list[float]]:
-    """Run coroutines side by side; the first error cancels the others, and is raised by itself."""
+    """Run coroutines at the same time. The first error cancels the others, and is raised itself."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(coroutine) for coroutine in coroutines]
@@ -299,7 +319,7 @@ async def _together(
         return [task.result() for task in tasks]
     while isinstance(failure, BaseExceptionGroup):
         failure = failure.exceptions[0]
-    raise failure  # here, because within `except` it would hold the group as its context
+    raise failure  # here, because in `except` it would keep the group as its context
 
 
 def _is_temporary(error: Exception) -> bool:
@@ -307,7 +327,7 @@ def _is_temporary(error: Exception) -> bool:
         return False
     if error.status is None:
         return not isinstance(_first_cause(error), ssl.SSLCertVerificationError)
-    return error.status in WORTH_ANOTHER_TRY
+    return error.status in TEMPORARY
 
 
 def _first_cause(error: BaseException) -> BaseException:

@@ -1,4 +1,4 @@
-"""`ServerInfo`: what a server says of itself, asked once."""
+"""`ServerInfo`: a server's description of itself, which is requested once."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Scale = Literal["logit", "sigmoid"]
+"""The scale of a server's scores."""
 
 VLLM_GIVES_LOGITS = (0, 11)
-"""From this version on vLLM is asked to leave the activation out (vllm-project/vllm#20538). That no earlier
-release can was not checked: those are taken to give sigmoids, and are not asked for anything else."""
+"""The first version of vLLM that is asked for logits (vllm-project/vllm#20538). Earlier versions were not tried; they
+are assumed to return sigmoids."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerInfo:
-    """What a server says of itself; `None` is what it does not say.
+    """A server's description of itself; `None` is unknown.
 
     Attributes:
         max_texts: The most texts of a request.
         max_length: The longest pair in tokens.
-        scale: What its scores are, on request at least.
+        scale: The scale of the scores that it can send on request.
     """
 
     max_texts: int | None = None
@@ -42,7 +43,7 @@ def tei_info(answer: Mapping[str, Any]) -> ServerInfo:
 
 
 def vllm_info(answer: Mapping[str, Any]) -> ServerInfo:
-    """Read `/version` of vLLM: whether it can be asked for logits.
+    """Read `/version` of vLLM, which tells whether it can send logits.
 
     >>> vllm_info({"version": "0.11.2"})
     ServerInfo(max_texts=None, max_length=None, scale='logit')

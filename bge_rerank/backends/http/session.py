@@ -1,4 +1,4 @@
-"""`Session`: one HTTP client on one event loop; and `run`, the loop that sync callers share."""
+"""`Session`, an HTTP client for one event loop, and `run`, which sync callers use."""
 
 from __future__ import annotations
 
@@ -25,33 +25,35 @@ HEADERS = {"content-type": "application/json", "accept": "application/json"}
 NOT_COMPRESSED = {"accept-encoding": "identity"}
 
 SMALL_ANSWER_BYTES = 65_536
-"""The most that is read of an error, of what a server says of itself, and of scores besides the rest."""
+"""The most bytes that are read of an error or a server's description, and of an answer besides its scores."""
 SCORE_BYTES = 1_024
-"""The most that an answer may need for each text."""
+"""The most bytes of an answer for each text."""
 ECHO = 4
-"""The most bytes that an answer may need for each byte of the request: some servers repeat the texts, and
-write a letter of two bytes as `\\u00e9`."""
+"""The most bytes of an answer for each byte of the request. Some servers repeat the texts, and write a letter of
+two bytes as `\\u00e9`."""
+NO_DETAIL = ("", "All connection attempts failed")
+"""Messages of the HTTP library that do not say why it cannot connect."""
 
 _loops: dict[int, asyncio.AbstractEventLoop] = {}
 _starting = ForkableLock()
 
 
 class Session:
-    """Connections that are used again, and a bound on how many requests run at once.
+    """An HTTP client that reuses connections and limits how many requests run at the same time.
 
-    Proxies are taken from the environment, as every HTTP client does.
+    Proxies come from the environment, as with other HTTP clients.
     """
 
     def __init__(self, config: ScorerConfig, api_key: str | None) -> None:
         """Open a client; nothing is sent.
 
         Raises:
-            ConfigurationError: `verify` names no file of certificates.
+            ConfigurationError: `verify` is not a file of certificates.
         """
         key = {} if api_key is None else {"authorization": f"Bearer {api_key}"}
         headers = headers_of(config)
         self.mask = masker([*key.values(), *headers.values()])
-        """Takes every secret out of what a server sent."""
+        """Masks every secret in a server's text."""
         self._timeout = config.timeout
         self._client = httpx.AsyncClient(
             headers={**HEADERS, **key, **headers},
@@ -63,25 +65,25 @@ class Session:
         self.running = asyncio.Semaphore(config.max_concurrent_requests)
         """Held by each request."""
         self.asking_info = asyncio.Lock()
+        """Held while a server is asked for its description."""
 
     async def post(self, url: str, body: dict[str, Any], count: int) -> bytes:
-        """Send JSON with a number of texts, and return the body of an answer of status 200.
+        """Send JSON with `count` texts, and return the body of the answer.
 
         Raises:
-            ServerError: There was no answer, or one of another status, or it is longer than the
-                scores of so many texts can be.
+            ServerError: No answer came, its status is not 200, or it is longer than `count` scores can be.
         """
         content = json.dumps(body, ensure_ascii=False).encode()
         most = SMALL_ANSWER_BYTES + SCORE_BYTES * count + ECHO * len(content)
         return await self._ask("POST", url, most, content)
 
     async def get(self, url: str) -> bytes:
-        """Return the body of an answer of status 200; raises as `post` does."""
+        """Return the body of an answer. It raises the same errors as `post`."""
         return await self._ask("GET", url, SMALL_ANSWER_BYTES)
 
     async def _ask(self, method: str, url: str, most: int, content: bytes | None = None) -> bytes:
         try:
-            # The client's own timeout starts anew with each byte that comes.
+            # The client's own timeout restarts with each byte.
             async with (
                 asyncio.timeout(self._timeout),
                 self._client.stream(
@@ -90,14 +92,17 @@ class Session:
             ):
                 return await self._body(url, response, most)
         except (httpx.TimeoutException, TimeoutError) as error:
-            failure = self._failure(url, f"no answer in time ({type(error).__name__})", error)
+            reason = f"no answer within timeout={self._timeout:g} seconds ({type(error).__name__})"
+            failure = self._failure(url, reason, error)
+        except httpx.ConnectError as error:
+            failure = self._failure(url, _not_connected(error), error)
         except httpx.HTTPError as error:
-            reason = str(error) or type(error).__name__
-            failure = self._failure(url, f"no whole answer: {reason}", error)
-        raise failure  # here, because within `except` it would hold the error as its context
+            reason = f"the answer is incomplete: {str(error) or type(error).__name__}"
+            failure = self._failure(url, reason, error)
+        raise failure  # here, because in `except` it would keep the error as its context
 
     async def _body(self, url: str, response: httpx.Response, most: int) -> bytes:
-        """Return the body of an answer of status 200, not decompressed: a little can become a lot."""
+        """Return the body of an answer of status 200. Compressed bodies are refused: they may expand greatly."""
         status, encoding = response.status_code, response.headers.get("content-encoding")
         if status != httpx.codes.OK:
             body = b"" if encoding else await _read(response, SMALL_ANSWER_BYTES)
@@ -106,15 +111,17 @@ class Session:
             raise ServerError(url, message, status, retry_after)
         if encoding not in (None, "", "identity"):
             shown = in_a_line(encoding, self.mask)
-            raise ServerError(url, f"the answer is compressed ({shown}), unasked for", status)
+            raise ServerError(
+                url, f"the answer is compressed ({shown}), though not requested", status
+            )
         body = await _read(response, most)
         if len(body) > most:
-            reason = f"the answer is longer than {most:,} bytes, more than this request can need"
+            reason = f"the answer is longer than {most:,} bytes, the limit for this request"
             raise ServerError(url, reason, status)
         return body
 
     def _failure(self, url: str, reason: str, error: Exception) -> ServerError:
-        """Return an error of ours, caused by another unless that one repeats a secret."""
+        """Return our error. Its cause is the library's error, unless that one contains a secret."""
         failure = ServerError(url, in_a_line(reason, self.mask))
         if self.mask(reason) == reason:
             failure.__cause__ = error
@@ -122,14 +129,14 @@ class Session:
 
 
 class _NoCookies(CookieJar):
-    """Keeps nothing: a server could send ever more."""
+    """A jar that keeps no cookies, because a server could send unlimited numbers of them."""
 
     def extract_cookies(self, response: Any, request: Any) -> None:
-        """Leave them where they are."""
+        """Do nothing."""
 
 
 async def _read(response: httpx.Response, most: int) -> bytes:
-    """Return a body; of one that is longer than `most` bytes, somewhat more than these."""
+    """Return a body. Reading stops after `most` bytes."""
     body = bytearray()
     async for chunk in response.aiter_raw():
         body += chunk
@@ -138,17 +145,31 @@ async def _read(response: httpx.Response, most: int) -> bytes:
     return bytes(body)
 
 
+def _not_connected(error: httpx.ConnectError) -> str:
+    """Return why a connection failed, and what to do."""
+    reason = str(error)
+    if "CERTIFICATE_VERIFY_FAILED" in reason:
+        return f"cannot connect ({reason}); pass verify=FILE with the certificates to trust"
+    detail = "" if reason in NO_DETAIL else f" ({reason})"
+    return f"cannot connect{detail}; check that the server is running and that base_url is right"
+
+
 def run(coroutine: Coroutine[Any, Any, Result]) -> Result:
     """Run a coroutine on the process's background loop, and wait for it.
 
-    The loop starts with the first call and lives as long as the process, so that connections are
-    used again. It may be called from any thread, also from one whose own loop is running.
+    The loop starts with the first call and runs as long as the process, so that connections are reused. Any
+    thread may call this function, even one whose own loop is running.
+
+    >>> async def answer():
+    ...     return 42
+    >>> run(answer())
+    42
     """
     future = asyncio.run_coroutine_threadsafe(coroutine, _loop())
     try:
         return future.result()
     except BaseException:
-        # Somebody who presses Ctrl-C waits for nothing more; after an answer this does nothing.
+        # After Ctrl-C nobody waits for the coroutine. After an answer this does nothing.
         future.cancel()
         raise
 
@@ -161,12 +182,12 @@ def _verification(config: ScorerConfig) -> bool | ssl.SSLContext:
         return ssl.create_default_context(cafile=verify)
     except OSError as error:
         raise ConfigurationError(
-            f"verify is {verify!r}, which is no file of certificates: {error}"
+            f"verify is {verify!r}, which is not a file of certificates: {error}"
         ) from error
 
 
 def _loop() -> asyncio.AbstractEventLoop:
-    """Return the loop of this process: a fork has none of its parent's threads."""
+    """Return this process's loop. A fork has none of its parent's threads, so it starts its own."""
     with _starting:
         if os.getpid() not in _loops:
             loop = asyncio.new_event_loop()

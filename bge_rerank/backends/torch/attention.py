@@ -1,7 +1,7 @@
-"""Attention: query, key and value of hidden states, and how the tokens of a batch see each other.
+"""The attention of a layer, for padded and for packed batches.
 
-`Projections` makes query, key and value. An attention turns them into context. It knows the layout of
-its batch, padded rows or sequences packed end to end, and finds each sequence's first token.
+`Projections` computes query, key and value. An `Attention` turns them into context. It knows the layout of its batch,
+padded rows or packed sequences, and finds the first token of each sequence.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ QueryKeyValue = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 class Projections:
-    """The three products as the layer has them."""
+    """Query, key and value by three products, as in the model's own code."""
 
     def __init__(self, attention: Any) -> None:
-        """Take a layer's attention, of transformers."""
+        """Take a layer's attention from transformers."""
         self._attention = attention
         self._heads = (attention.num_attention_heads, attention.attention_head_size)
 
@@ -35,13 +35,13 @@ class Projections:
 
 
 class JointProjections(Projections):
-    """One product for all three where the rows are all hidden states, else two.
+    """Query, key and value by one product if the rows are all hidden states, else by two.
 
-    The layer's own weights become parts of the joint ones, so they take no more memory.
+    The layer's weights become views of the joint weights, so they take no additional memory.
     """
 
     def __init__(self, attention: Any) -> None:
-        """Take a layer's attention, of transformers, on its device."""
+        """Take a layer's attention from transformers, on its device."""
         super().__init__(attention)
         parts = attention.query, attention.key, attention.value
         self._weight = _side_by_side([part.weight for part in parts])
@@ -58,7 +58,7 @@ class JointProjections(Projections):
 
 
 class Attention(Protocol):
-    """What a layer needs to know of a batch's layout."""
+    """An attention that knows the layout of its batch."""
 
     def first_tokens(self, hidden: torch.Tensor, /) -> torch.Tensor:
         """Return the hidden states of each sequence's first token, in the batch's layout."""
@@ -67,18 +67,19 @@ class Attention(Protocol):
     def __call__(
         self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, /
     ) -> torch.Tensor:
-        """Return the context of each query, its heads side by side.
+        """Return the context of each query, with the heads concatenated.
 
-        All are of shape (…, heads, head width), for all tokens; queries may be of first tokens alone.
+        All arguments have the shape (…, heads, head width). Keys and values are of all tokens, queries of all or only of
+        the first tokens.
         """
         ...
 
 
 class PaddedAttention:
-    """Rows of equal length, of which a mask hides the padding; by torch's fused kernel."""
+    """Attention of padded rows with torch's fused kernel. A mask hides the padding."""
 
     def __init__(self, mask: torch.Tensor | None) -> None:
-        """Take the mask, 1 for a token, of shape (sequences, longest); `None` hides nothing."""
+        """Take the mask of shape (sequences, longest), 1 for a token; `None` hides nothing."""
         self._mask = None if mask is None else mask[:, None, None, :].bool()
 
     def first_tokens(self, hidden: torch.Tensor, /) -> torch.Tensor:
@@ -97,7 +98,7 @@ class PaddedAttention:
 
 
 class EagerAttention(PaddedAttention):
-    """The same, written out as products and a softmax: the pattern that exported graphs fuse."""
+    """Attention of padded rows as products and a softmax, a pattern that runtimes of exported graphs fuse."""
 
     def _attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
         weights = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
@@ -108,18 +109,18 @@ class EagerAttention(PaddedAttention):
 
 
 class PackedAttention:
-    """Sequences end to end without padding, by torch's kernel for varied lengths (CUDA).
+    """Attention of packed sequences, without padding, with torch's kernel for variable lengths (CUDA).
 
-    Elsewhere each sequence is attended by itself: slow, and the same numbers.
+    On other devices, one sequence is computed after the other. That is slow, and gives the same numbers.
     """
 
     def __init__(self, lengths: torch.Tensor, longest: int) -> None:
-        """Take the tokens of each sequence, on the device, and the most of them."""
+        """Take the number of tokens of each sequence, on the device, and the largest of them."""
         self._offsets = torch.nn.functional.pad(lengths.cumsum(0), (1, 0)).to(torch.int32)
         self._longest = longest
 
     def first_tokens(self, hidden: torch.Tensor, /) -> torch.Tensor:
-        """Return a row a sequence, of shape (sequences, width)."""
+        """Return one row for each sequence, of shape (sequences, width)."""
         return hidden[self._offsets[:-1]]
 
     def __call__(

@@ -1,9 +1,8 @@
-"""BERT and RoBERTa classifiers, computed up to what their head reads.
+"""BERT and RoBERTa classifiers, without computing what their head does not read.
 
-The head reads the first token alone. So the last layer is computed for that token: its keys and
-values stand for all tokens, its queries and everything after them for one. That leaves out five
-sixths of the last layer's products and changes no score: a seventh of the work of a model of six
-layers, a thirtieth of one of 24.
+The head reads only the first token. So the last layer computes keys and values of all tokens, but queries and everything
+after them only of the first token. That saves five sixths of the last layer's products and changes no score. It is a
+seventh of the work of a model with six layers, and a thirtieth with 24.
 """
 
 from __future__ import annotations
@@ -22,21 +21,21 @@ from bge_rerank.backends.torch.attention import (
 )
 
 MODEL_TYPES = frozenset({"bert", "camembert", "roberta", "xlm-roberta"})
-"""The `model_type` of architectures whose layers have the parts that are used here; in transformers
-from 4.44 to 5.23 they are named alike."""
+"""The `model_type` of the supported architectures. Their layers have the same parts, with the same names in
+transformers 4.44 to 5.23."""
 
 
 class FirstTokenClassifier(torch.nn.Module):
-    """The logits of a sequence classifier, in the classifier's own weights; its head in float32."""
+    """A module that returns the logits of a sequence classifier. It uses the classifier's weights, its head in float32."""
 
     def __init__(self, model: Any, *, eager: bool = False, joins: bool = False) -> None:
         """Take over a classifier that `supports` allows.
 
         Args:
-            model: As `AutoModelForSequenceClassification` loads it, on its device.
-            eager: Write attention out, for a graph that is exported.
-            joins: Make query, key and value in one product: on a GPU a small product takes longer to
-                start than to compute.
+            model: A model of `AutoModelForSequenceClassification`, on its device.
+            eager: Write attention as products and a softmax, for an export.
+            joins: Compute query, key and value in one product. On a GPU, a small product takes longer to start than to
+                compute.
         """
         super().__init__()
         layers = model.base_model.encoder.layer
@@ -50,7 +49,7 @@ class FirstTokenClassifier(torch.nn.Module):
 
     @staticmethod
     def supports(model: Any) -> bool:
-        """Say whether a model is of an architecture that this class knows."""
+        """Return whether this class supports a model's architecture."""
         positions = getattr(model.config, "position_embedding_type", "absolute")
         return model.config.model_type in MODEL_TYPES and positions == "absolute"
 
@@ -60,10 +59,15 @@ class FirstTokenClassifier(torch.nn.Module):
         attention_mask: torch.Tensor | None = None,
         token_type_ids: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Return the logits, of shape (sequences,), of rows that are padded on the right.
+        """Return the logits of rows that are padded on the right.
 
-        All inputs are of shape (sequences, longest). The mask is 1 for a token and 0 for padding; `None`
-        where no row is padded. Type ids are the segments, for models that have two.
+        Args:
+            input_ids: Token ids of shape (sequences, longest).
+            attention_mask: 1 for a token and 0 for padding, of the same shape; `None` without padding.
+            token_type_ids: Segments of the same shape, for models that have two.
+
+        Returns:
+            Logits of shape (sequences,).
         """
         hidden = self.model.base_model.embeddings(
             input_ids=input_ids, token_type_ids=token_type_ids
@@ -77,15 +81,21 @@ class FirstTokenClassifier(torch.nn.Module):
         longest: int,
         token_type_ids: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Return the logits, of shape (sequences,), of sequences end to end, without padding.
+        """Return the logits of packed sequences.
 
-        Ids and type ids are of shape (tokens,), lengths of shape (sequences,); `longest` is the largest
-        length. Type ids are the segments, for models that have two.
+        Args:
+            input_ids: Token ids of all sequences, one after the other, of shape (tokens,).
+            lengths: The number of tokens of each sequence, of shape (sequences,).
+            longest: The largest length.
+            token_type_ids: Segments of shape (tokens,), for models that have two.
+
+        Returns:
+            Logits of shape (sequences,).
         """
         starts = (lengths.cumsum(0) - lengths).repeat_interleave(
             lengths, output_size=len(input_ids)
         )
-        # Every sequence counts its positions from the model's first one.
+        # The positions of each sequence start at the model's first position.
         positions = torch.arange(len(input_ids), device=input_ids.device) - starts
         hidden = self.model.base_model.embeddings(
             input_ids=input_ids[None],
@@ -106,9 +116,10 @@ class FirstTokenClassifier(torch.nn.Module):
 
 
 class _Head(torch.nn.Module):
-    """What makes a logit of a first token: in float32, because a bfloat16 logit of 4 has steps of 1/32.
+    """The part of a model that turns first tokens into logits.
 
-    One head at most a model: it is the model's own, in place.
+    It runs in float32, because bfloat16 logits near 4 have steps of 1/32. It is the model's own head, so a model can have
+    only one.
     """
 
     def __init__(self, model: Any) -> None:
@@ -117,19 +128,19 @@ class _Head(torch.nn.Module):
         self._classifier = model.classifier
 
     def forward(self, first: torch.Tensor) -> torch.Tensor:
-        """Return logits of first tokens, of shape (sequences, 1, width)."""
+        """Return the logits of first tokens, which have the shape (sequences, 1, width)."""
         pooled = first if self._pooler is None else self._pooler(first)
         logits: torch.Tensor = self._classifier(pooled)
         return logits
 
 
 def _finish(layer: Any, context: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """Apply the rest of a layer to the context of some rows."""
+    """Apply the rest of a layer to the context of rows."""
     attended = layer.attention.output(context, rows)
     out: torch.Tensor = layer.output(layer.intermediate(attended), attended)
     return out
 
 
 def _first_position(config: Any) -> int:
-    """Return the position of a sequence's first token: RoBERTa counts from `padding_idx + 1`."""
+    """Return the position of a sequence's first token. RoBERTa counts from `padding_idx + 1`."""
     return 0 if config.model_type == "bert" else int(config.pad_token_id) + 1

@@ -1,4 +1,4 @@
-"""The `torch` backend: BGE's encoder rerankers through transformers, batched by this package."""
+"""`TorchScorer`, the `torch` backend: BGE's encoder rerankers with transformers, in this package's batches."""
 
 from __future__ import annotations
 
@@ -31,43 +31,44 @@ from bge_rerank.errors import (
     ScoringError,
     UnsupportedModelError,
 )
+from bge_rerank.logs import Warnings
 from bge_rerank.models.config import DEFAULT_MODEL, ScorerConfig
 from bge_rerank.models.files import choose_max_length, loading_errors, model_folder, read_config
 
 logger = logging.getLogger(__name__)
 
 PACKING_CAPABILITY = (8, 0)
-"""The first compute capability that FlashAttention runs on: Ampere's."""
+"""The lowest compute capability on which FlashAttention runs: Ampere's."""
 
 RUNNERS_A_CUDA_DEVICE = 2
-"""While one waits for its scores, the other prepares and hands over the next batch."""
+"""The runners of a CUDA device. While one waits for its scores, the other prepares the next batch."""
 
 
 class TorchScorer(EncoderScorer):
-    """Score pairs with a sequence-classification encoder, in one process, on the devices asked for.
+    """A scorer with a sequence-classification encoder, in one process, on one or more devices.
 
-    On CUDA, sequences are packed end to end without padding where the architecture and torch allow.
+    On CUDA, sequences are packed without padding if the architecture and torch allow it.
 
     Attributes:
-        model: The classifier of transformers, on the first device.
-        tokenizer: Its tokenizer, of transformers.
+        model: The classifier from transformers, on the first device.
+        tokenizer: The tokenizer from transformers.
     """
 
     def __init__(self, config: ScorerConfig, *, packs: bool | None = None) -> None:
         """Load tokenizer and weights.
 
         Args:
-            config: What to load, where, and how.
-            packs: Whether to pack sequences end to end; `None` does where that is fast.
+            config: The model, its devices and its precision.
+            packs: Whether to pack sequences; `None` packs if that is fast.
 
         Raises:
-            ModelLoadError: The files are not there, or hold no safetensors.
+            ModelLoadError: The files are missing, or have no safetensors.
             UnsupportedModelError: The model has no trained classification head with one output.
             ConfigurationError: An option does not fit the model or the machine.
         """
         if config.cutoff_layers is not None:
             raise ConfigurationError(
-                "cutoff_layers is for layerwise models; leave it out, or use backend='flag'"
+                "cutoff_layers works only with layerwise models; leave it out, or use backend='flag'"
             )
         devices = choose_devices(config.device)
         dtype = choose_dtype(config.dtype, devices[0])
@@ -99,7 +100,7 @@ class TorchScorer(EncoderScorer):
             ],
             str(dtype).removeprefix("torch."),
             max_batch_tokens=max_batch_tokens,
-            # On other devices as much as a whole batch: few and full ones, as long as that pads little.
+            # On other devices, a fixed cost of a whole batch makes few and full batches with little padding.
             batch_cost=CPU_BATCH_COST if devices[0].type == "cpu" else max_batch_tokens,
             shares=len(devices),
             coarse_lengths=keeps_every_shape(devices[0], dtype),
@@ -110,12 +111,16 @@ class TorchScorer(EncoderScorer):
 
 
 class TorchRunner:
-    """Runs batches through a model on one device, in halves where its memory does not take them."""
+    """A runner of batches on one device. It halves batches that do not fit into memory.
+
+    The first halved batch is logged at WARNING level, further ones at INFO level.
+    """
 
     def __init__(
         self, model: Any, device: torch.device, tokenizer: Any, max_length: int, *, packs: bool
     ) -> None:
-        """Take a model that is on its device, and say whether batches are packed or padded."""
+        """Take a model on its device. `packs` says whether batches are packed or padded."""
+        self._warn = Warnings(logger)
         self._max_length = max_length
         self._coarse_lengths = keeps_every_shape(device, model.dtype)
         self._device = device
@@ -132,12 +137,12 @@ class TorchRunner:
 
         Raises:
             OutOfMemoryError: A single pair does not fit into the device's memory.
-            ScoringError: The forward pass failed, or this process was forked and the device is no CPU.
+            ScoringError: The forward pass failed, or this process is a fork and the device is not the CPU.
         """
         if self._device.type != "cpu" and os.getpid() != self._process:
             raise ScoringError(
-                f"{self._device} cannot be used in a process that was forked from the one which loaded the "
-                "model; start processes by 'spawn', or load the model after the fork alone"
+                f"{self._device} cannot be used in a fork of the process that loaded the model; start processes "
+                "with 'spawn', or load the model only after the fork"
             )
         try:
             return self._forward(batch)
@@ -150,7 +155,11 @@ class TorchRunner:
                     "lower max_length, or choose another device or dtype"
                 ) from error
         half = len(batch) // 2
-        logger.warning("out of memory on %s: %d pairs in halves", self._device, len(batch))
+        self._warn(
+            "memory",
+            "out of memory on %s with a batch of %d pairs, so it runs in halves",
+            *(self._device, len(batch)),
+        )
         return self(batch[:half]) + self(batch[half:])
 
     def _forward(self, batch: Sequence[EncodedPair]) -> list[float]:
@@ -191,9 +200,10 @@ class TorchRunner:
 
 
 def can_pack(model: Any) -> bool:
-    """Say whether torch's kernel for packed sequences takes this model, on its device and in its precision.
+    """Return whether torch's kernel for packed sequences supports a model, its device and its precision.
 
-    It is FlashAttention's: for CUDA devices from Ampere on, half precisions, heads of a multiple of 8.
+    The kernel is FlashAttention. It needs a CUDA device of the Ampere generation or later, float16 or bfloat16, and a
+    head width that is a multiple of 8.
     """
     try:
         import torch.nn.attention.varlen
@@ -204,13 +214,13 @@ def can_pack(model: Any) -> bool:
         and model.config.hidden_size // model.config.num_attention_heads % 8 == 0
         and model.dtype in (torch.float16, torch.bfloat16)
         and model.device.type == "cuda"
-        and torch.version.cuda is not None  # on AMD's GPUs torch calls the device so too
+        and torch.version.cuda is not None  # torch calls AMD's GPUs "cuda" too
         and torch.cuda.get_device_capability(model.device) >= PACKING_CAPABILITY
     )
 
 
 def load_classifier(config: ScorerConfig, folder: Path) -> Any:
-    """Load the weights, from safetensors only, and make sure that the head is among them.
+    """Load the weights from safetensors, and check that they include the classification head.
 
     Raises:
         UnsupportedModelError: The model has no trained classification head with one output.
@@ -229,7 +239,7 @@ def load_classifier(config: ScorerConfig, folder: Path) -> Any:
         )
     if model.config.num_labels != 1:
         raise UnsupportedModelError(
-            f"{config.model_name!r} classifies into {model.config.num_labels} labels; "
-            f"use a reranker, which has one, such as {DEFAULT_MODEL!r}"
+            f"{config.model_name!r} has {model.config.num_labels} labels, but a reranker has one; "
+            f"use a reranker such as {DEFAULT_MODEL!r}"
         )
     return model

@@ -20,7 +20,7 @@ def test_a_batch_on_a_cpu_is_larger_with_more_threads_and_smaller_with_a_wider_m
     assert budgets == expected
 
 
-def test_the_default_precision_is_what_the_device_computes_fast_in() -> None:
+def test_the_default_precision_is_the_fastest_of_the_device() -> None:
     fast = torch.bfloat16 if cpu_has_bfloat16() else torch.float32
     assert choose_dtype("auto", torch.device("cpu")) == fast
     assert choose_dtype("auto", torch.device("cuda")) == torch.float16

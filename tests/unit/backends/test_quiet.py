@@ -23,7 +23,7 @@ def bars_as_they_were() -> Iterator[None]:
 @pytest.mark.parametrize("transformers_shows", [True, False])
 @pytest.mark.parametrize("hub_shows", [True, False])
 @pytest.mark.usefixtures("bars_as_they_were")
-def test_both_switches_are_put_back(transformers_shows: bool, hub_shows: bool) -> None:
+def test_both_switches_are_restored(transformers_shows: bool, hub_shows: bool) -> None:
     (logging.enable_progress_bar if transformers_shows else logging.disable_progress_bar)()
     (enable_progress_bars if hub_shows else disable_progress_bars)()
     with without_loading_bars():
@@ -33,7 +33,7 @@ def test_both_switches_are_put_back(transformers_shows: bool, hub_shows: bool) -
         assert are_progress_bars_disabled() != hub_shows
 
 
-def test_a_modules_bars_are_silent_inside_and_its_own_again_after(
+def test_the_bars_of_a_module_are_hidden_in_the_block_and_restored_after_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     module = ModuleType("with_bars")

@@ -1,4 +1,4 @@
-"""Options are declared once; what takes them is derived from the declarations."""
+"""Options are declared once. Functions, adapters and documentation are derived from the declarations."""
 
 import ast
 import inspect
@@ -26,14 +26,14 @@ CLASSES = (ModelOptions, RankOptions, AdapterOptions, LoadOptions, AskOptions, P
 OPTIONS = declared(*CLASSES)
 NAMES = {each.name for each in declared(*CLASSES[:5])}
 NO_OPTIONS = {
-    "bge_rerank/server/schemas.py": "requests as others defined them",
-    "bge_rerank/backends/http/server_info.py": "what a server says of itself",
-    "bge_rerank/scoring/identity.py": "what is known of a scorer",
-    "bge_rerank/cli/bench/settings.py": "where contenders compute",
-    "bge_rerank/evaluation/evaluate.py": "what a depth may take",
-    "bge_rerank/evaluation/verdict.py": "what a depth may take",
+    "bge_rerank/server/schemas.py": "requests in the wire formats of other servers",
+    "bge_rerank/backends/http/server_info.py": "a server's description of itself",
+    "bge_rerank/scoring/identity.py": "the description of a scorer",
+    "bge_rerank/cli/bench/settings.py": "the device of the contenders",
+    "bge_rerank/evaluation/evaluate.py": "the latency budget of a depth",
+    "bge_rerank/evaluation/verdict.py": "the latency budget of a depth",
 }
-"""Files in which the name of an option is that of another thing, and of which."""
+"""Files in which an option's name means something else, and what it means."""
 
 
 @options
@@ -48,8 +48,12 @@ def book(**room: Any) -> Room:
 
 
 def test_a_value_that_cannot_work_is_refused_with_name_value_and_remedy() -> None:
-    with pytest.raises(ConfigurationError, match=r"^beds is 0; give a whole number from 1 on$"):
+    with pytest.raises(ConfigurationError, match=r"^beds is 0; pass a whole number of 1 or more$"):
         Room(beds=0)
+
+
+def test_a_path_becomes_a_string() -> None:
+    assert Room(names=Path("a/b")).names == "a/b"
 
 
 def test_a_list_becomes_a_tuple_so_that_options_can_be_compared_and_hashed() -> None:
@@ -57,7 +61,9 @@ def test_a_list_becomes_a_tuple_so_that_options_can_be_compared_and_hashed() -> 
     assert hash(Room(names=["a"])) == hash(Room(names=("a",)))
 
 
-def test_a_function_takes_what_its_options_declare_and_refuses_other_names_in_its_own() -> None:
+def test_a_function_takes_its_declared_options_and_its_error_for_others_names_the_function() -> (
+    None
+):
     assert book(beds=3) == Room(beds=3)
     assert [*inspect.signature(book).parameters] == ["beds", "names"]
     with pytest.raises(TypeError, match=r"book\(\) got an unexpected keyword argument 'bed'"):
@@ -73,18 +79,18 @@ def declared_defaults(*classes: type) -> dict[str, Any]:
     return {each.name: each.default for each in declared(*classes)}
 
 
-def test_load_scorer_takes_the_options_of_models_loading_and_asking() -> None:
+def test_load_scorer_takes_the_options_for_models_for_loading_and_for_servers() -> None:
     expected = declared_defaults(ModelOptions, LoadOptions, AskOptions)
     assert defaults_of(load_scorer) == expected == declared_defaults(ScorerConfig)
 
 
-def test_a_reranker_takes_the_options_of_models_and_ranking() -> None:
+def test_a_reranker_takes_the_options_for_models_and_for_ranking() -> None:
     expected = declared_defaults(ModelOptions, RankOptions)
     assert defaults_of(Reranker) == expected == declared_defaults(RerankerOptions)
 
 
 @pytest.mark.parametrize("adapter", [BGERerankerCompressor, BGERerankerPostprocessor])
-def test_an_adapter_takes_the_options_of_models_ranking_and_adapters(
+def test_an_adapter_takes_the_options_for_models_for_ranking_and_for_adapters(
     adapter: type[RerankerSettings],
 ) -> None:
     expected = declared_defaults(ModelOptions, RankOptions, AdapterOptions)
@@ -101,7 +107,7 @@ def test_the_common_options_come_first(taking: Any) -> None:
     assert ours[:5] == first
 
 
-def test_the_page_of_options_is_what_the_declarations_say() -> None:
+def test_the_page_of_options_agrees_with_the_declarations() -> None:
     sys.path.append(str(ROOT / "tools"))
     from options import PAGE, page
 
@@ -118,7 +124,7 @@ def parsed_files() -> list[tuple[str, ast.Module]]:
 
 
 def named_defaults(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
-    """Give what has a default by name: parameters of functions, and fields of classes."""
+    """Yield parameters of functions and fields of classes that have a default, by name."""
     for node in ast.walk(tree):
         if isinstance(node, ast.arguments):
             both = [*node.posonlyargs, *node.args]
@@ -134,13 +140,13 @@ def named_defaults(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
 
 
 def is_declaration(value: ast.expr) -> bool:
-    """Say whether a default declares an option, or is the declared one by name."""
+    """Return whether a default declares an option, or refers to the declared default."""
     if isinstance(value, ast.Attribute):
         return ast.unparse(value.value).endswith("Options")
     return isinstance(value, ast.Call) and ast.unparse(value.func) in ("option", "again")
 
 
-def test_no_default_of_an_option_stands_a_second_time() -> None:
+def test_the_default_of_an_option_is_written_only_once() -> None:
     again = [
         f"{path}: {name} = {ast.unparse(value)}"
         for path, tree in parsed_files()
@@ -159,6 +165,6 @@ def strings() -> list[str]:
 
 
 @pytest.mark.parametrize("each", OPTIONS, ids=lambda each: each.name)
-def test_a_description_stands_once(each: Option) -> None:
+def test_the_description_of_an_option_is_written_only_once(each: Option) -> None:
     doc = " ".join(each.doc.split())
     assert sum(doc in text for text in strings()) == 1

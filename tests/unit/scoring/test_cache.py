@@ -50,7 +50,7 @@ def cache(request: pytest.FixtureRequest, tmp_path: Path) -> ScoreCache:
     return MemoryCache() if request.param == "memory" else FolderCache(tmp_path / "scores")
 
 
-def test_only_what_is_missing_is_scored_in_one_call(cache: ScoreCache) -> None:
+def test_only_missing_pairs_are_scored_in_one_call(cache: ScoreCache) -> None:
     scorer = Counted()
     cached = CachedScorer(scorer, cache, ["model"])
     assert cached.score([("q", "a"), ("q", "bb")]) == [1.0, 2.0]
@@ -59,7 +59,7 @@ def test_only_what_is_missing_is_scored_in_one_call(cache: ScoreCache) -> None:
     assert scorer.passes == [[("q", "a"), ("q", "bb")], [("q", "ccc"), ("q", "dddd")]]
 
 
-async def test_the_async_call_looks_up_and_keeps_the_same(cache: ScoreCache) -> None:
+async def test_the_async_call_reads_and_fills_the_same_cache(cache: ScoreCache) -> None:
     scorer = Counted()
     cached = CachedScorer(scorer, cache, ["model"])
     assert await cached.ascore([("q", "a")]) == [1.0]
@@ -68,7 +68,7 @@ async def test_the_async_call_looks_up_and_keeps_the_same(cache: ScoreCache) -> 
     assert scorer.passes == [[("q", "a")], [("q", "bb")]]
 
 
-async def test_a_scorer_that_can_be_awaited_is(cache: ScoreCache) -> None:
+async def test_a_scorer_with_ascore_is_awaited(cache: ScoreCache) -> None:
     class Awaited(Counted):
         async def ascore(self, pairs: Pairs, /) -> list[float]:
             return [0.5] * len(pairs)
@@ -78,7 +78,7 @@ async def test_a_scorer_that_can_be_awaited_is(cache: ScoreCache) -> None:
     assert scorer.passes == []
 
 
-def test_another_model_or_query_is_another_score(cache: ScoreCache) -> None:
+def test_another_model_or_query_has_its_own_score(cache: ScoreCache) -> None:
     scorer = Counted()
     CachedScorer(scorer, cache, ["model"]).score([("q", "a")])
     CachedScorer(scorer, cache, ["other"]).score([("q", "a")])
@@ -87,12 +87,12 @@ def test_another_model_or_query_is_another_score(cache: ScoreCache) -> None:
 
 
 @given(float32s, st.text(), st.text())
-def test_a_score_comes_back_to_the_last_bit(logit: float, query: str, text: str) -> None:
+def test_a_cached_score_is_exactly_the_computed_one(logit: float, query: str, text: str) -> None:
     cached = CachedScorer(Counted(lambda _: logit), open_cache("memory"), [logit])
     assert [repr(cached.score([(query, text)])) for _ in range(2)] == [repr([logit])] * 2
 
 
-def test_a_score_comes_back_from_a_folder_to_the_last_bit(tmp_path: Path) -> None:
+def test_a_score_cached_in_a_folder_is_exactly_the_computed_one(tmp_path: Path) -> None:
     cache = FolderCache(tmp_path)
 
     @given(st.dictionaries(st.binary(min_size=32, max_size=32), float32s, max_size=20))
@@ -117,7 +117,7 @@ def test_no_two_pairs_have_the_same_key(pairs: Pairs) -> None:
     assert len(set(keys)) == 3 * len(set(pairs))
 
 
-def test_what_cannot_be_ranked_is_not_kept(cache: ScoreCache) -> None:
+def test_nan_is_not_cached(cache: ScoreCache) -> None:
     scorer = Counted(lambda passage: float("nan") if passage == "bad" else 1.0)
     cached = CachedScorer(scorer, cache, ["model"])
     for _ in range(2):
@@ -126,17 +126,17 @@ def test_what_cannot_be_ranked_is_not_kept(cache: ScoreCache) -> None:
     assert scorer.passes == [[("q", "good"), ("q", "bad")], [("q", "bad")]]
 
 
-def test_another_number_of_scores_than_pairs_raises(cache: ScoreCache) -> None:
+def test_a_wrong_number_of_scores_is_an_error(cache: ScoreCache) -> None:
     class Short:
         def score(self, pairs: Pairs, /) -> list[float]:
             return [1.0]
 
-    with pytest.raises(ScoringError, match="gave 1 scores for 2 pairs"):
+    with pytest.raises(ScoringError, match="returned 1 scores for 2 pairs"):
         CachedScorer(Short(), cache, ["model"]).score([("q", "a"), ("q", "b")])
     assert CachedScorer(Counted(), cache, ["model"]).score([("q", "bb")]) == [2.0]
 
 
-def test_the_memory_holds_so_many_scores_and_drops_the_least_used() -> None:
+def test_the_memory_cache_keeps_to_its_size_and_drops_the_least_recently_used() -> None:
     cache = MemoryCache(2)
     cache.put({b"a": 1.0, b"b": 2.0})
     cache.get([b"a"])
@@ -144,7 +144,7 @@ def test_the_memory_holds_so_many_scores_and_drops_the_least_used() -> None:
     assert cache.get([b"a", b"b", b"c"]) == {b"a": 1.0, b"c": 3.0}
 
 
-def test_a_folder_keeps_below_its_size_and_drops_the_oldest(tmp_path: Path) -> None:
+def test_a_folder_keeps_to_its_size_and_drops_the_oldest(tmp_path: Path) -> None:
     cache = FolderCache(tmp_path, size_limit=300_000)
     keys = [os.urandom(32) for _ in range(30_000)]
     for start in range(0, len(keys), 500):
@@ -152,7 +152,7 @@ def test_a_folder_keeps_below_its_size_and_drops_the_oldest(tmp_path: Path) -> N
     assert sum(path.stat().st_size for path in tmp_path.rglob("*")) <= 300_000
     kept = cache.get(keys)
     assert 6_000 <= len(kept) <= 300_000 / RECORD
-    # The oldest of each of 72 pages goes first, and pages fill at nearly the same rate.
+    # Each of the 72 pages drops its oldest record first, and pages fill at nearly the same rate.
     assert set(kept) >= set(keys[-3_000:])
     assert not set(kept) & set(keys[:20_000])
 
@@ -211,7 +211,7 @@ def test_a_folder_holds_no_text(tmp_path: Path) -> None:
         assert b"mini" not in path.read_bytes()
 
 
-def test_a_folder_of_an_earlier_version_is_left_as_it_is(tmp_path: Path) -> None:
+def test_a_folder_of_an_earlier_version_stays_unchanged(tmp_path: Path) -> None:
     (tmp_path / "cache.db").write_bytes(b"SQLite format 3\0")
     cache = FolderCache(tmp_path)
     cache.put({KEY: 1.0})
@@ -219,20 +219,20 @@ def test_a_folder_of_an_earlier_version_is_left_as_it_is(tmp_path: Path) -> None
     assert (tmp_path / "cache.db").read_bytes() == b"SQLite format 3\0"
 
 
-def test_a_new_folder_is_its_owners_alone(tmp_path: Path) -> None:
+def test_a_new_folder_is_readable_only_by_its_owner(tmp_path: Path) -> None:
     FolderCache(tmp_path / "new")
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "new" / FILE).stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("logit", [float("inf"), float("nan")])
-def test_a_record_that_holds_no_score_counts_as_missing(tmp_path: Path, logit: float) -> None:
+def test_a_record_without_a_finite_score_counts_as_missing(tmp_path: Path, logit: float) -> None:
     cache = FolderCache(tmp_path)
     cache.put({KEY: logit})
     assert cache.get([KEY]) == {}
 
 
-def test_each_flipped_bit_of_a_record_makes_it_missing_and_a_new_score_mends_it(
+def test_each_flipped_bit_of_a_record_makes_it_missing_until_a_new_score_is_stored(
     tmp_path: Path,
 ) -> None:
     cache = FolderCache(tmp_path, size_limit=1)
@@ -242,13 +242,13 @@ def test_each_flipped_bit_of_a_record_makes_it_missing_and_a_new_score_mends_it(
         damaged = bytearray(whole)
         damaged[PAGE + bit // 8] ^= 1 << bit % 8
         cache.path.write_bytes(damaged)
-        assert cache.get([KEY, OTHER]) == {KEY: 0.5}  # The last stored stands in front.
+        assert cache.get([KEY, OTHER]) == {KEY: 0.5}  # The newest record is first.
     cache.put({OTHER: 1.5})
     assert cache.get([KEY, OTHER]) == {KEY: 0.5, OTHER: 1.5}
 
 
 @given(st.integers(0, 3 * PAGE), st.binary(max_size=200))
-def test_no_damage_gives_another_score(place: int, written: bytes) -> None:
+def test_no_damage_changes_a_score(place: int, written: bytes) -> None:
     with TemporaryDirectory() as folder:
         cache = FolderCache(Path(folder), size_limit=3 * PAGE)
         logits = {bytes([number]) * KEY_BYTES: float(number) for number in range(150)}
@@ -293,11 +293,11 @@ def test_a_read_only_folder_is_named_on_first_use(tmp_path: Path) -> None:
 
 
 def test_an_empty_place_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="score_cache is ''; give a folder"):
+    with pytest.raises(ConfigurationError, match="score_cache is ''; pass a folder"):
         load_scorer("mini", score_cache="").score([(QUERY, PASSAGES[0])])
 
 
-def test_a_folder_that_fails_later_costs_a_warning_and_no_answer(
+def test_a_folder_that_fails_later_is_a_warning_and_the_scores_are_computed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     cache = FolderCache(tmp_path)
@@ -326,13 +326,13 @@ assert scorer.score([("q", "a")]) == [1.5]
 
 
 @pytest.mark.light_processes
-def test_a_full_disk_costs_a_warning_and_no_answer(tmp_path: Path) -> None:
+def test_a_full_disk_is_a_warning_and_the_scores_are_computed(tmp_path: Path) -> None:
     command = [sys.executable, "-c", FULL_DISK, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert f"the score cache in {tmp_path} failed: OSError" in done.stderr
 
 
-def test_a_folder_that_was_removed_costs_a_warning_and_no_answer(
+def test_a_removed_folder_is_a_warning_and_the_scores_are_computed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     cached = CachedScorer(Counted(), FolderCache(tmp_path / "scores"), ["model"])
@@ -347,17 +347,17 @@ def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
         MemoryCache()
 
 
-def test_everybody_who_asks_for_a_place_gets_the_same_cache(tmp_path: Path) -> None:
+def test_all_callers_share_the_cache_of_a_folder(tmp_path: Path) -> None:
     assert open_cache("memory") is open_cache("memory")
     assert open_cache(str(tmp_path)) is open_cache(str(tmp_path / "x" / ".."))
 
 
-def test_without_a_place_there_is_no_cache() -> None:
+def test_without_score_cache_nothing_is_cached() -> None:
     scorer = Counted()
     assert with_cache(scorer, ScorerConfig("mini")) is scorer
 
 
-def test_the_fingerprint_tells_changed_weights(tmp_path: Path) -> None:
+def test_the_fingerprint_changes_with_the_weights(tmp_path: Path) -> None:
     weights = tmp_path / "model.safetensors"
     (tmp_path / "onnx").mkdir()
     seen = []
@@ -377,7 +377,7 @@ def test_the_fingerprint_tells_changed_weights(tmp_path: Path) -> None:
     assert fingerprint(tmp_path) == seen[-1]
 
 
-def test_what_a_score_depends_on_is_in_its_key() -> None:
+def test_all_that_affects_a_score_is_in_its_key() -> None:
     class Loaded(Counted):
         precision = "int8"
         max_length = 77

@@ -29,11 +29,11 @@ from langchain_bge_rerank import BGERerankerCompressor
 from llamaindex_bge_rerank import BGERerankerPostprocessor
 
 LONG_MS = 60_000.0
-"""No test waits that long: it says that something else has to start the pass."""
+"""A wait that no test reaches, so that something else must start the pass."""
 
 
 class Gated(Counted):
-    """Waits in each call until it is let through."""
+    """A scorer that blocks in each call until the test releases it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class Gated(Counted):
 
 
 class Awaited(Counted):
-    """Scores on the event loop alone."""
+    """A scorer whose sync method fails."""
 
     def score(self, pairs: Pairs, /) -> list[float]:
         raise AssertionError("the sync method was called")
@@ -65,13 +65,13 @@ def calls(scorer: AsyncScorer, *passages: str) -> list[asyncio.Task[list[float]]
 
 
 async def settled() -> None:
-    """Let every task run as far as it can without waiting."""
+    """Let every task run until it waits."""
     for _ in range(5):
         await asyncio.sleep(0)
 
 
 class TakesTurns(Gated):
-    """Lets calls take turns; a pass has room for 4 x 4 x 10 characters."""
+    """A scorer whose calls take turns. A pass has room for 4 x 4 x 10 characters."""
 
     takes_turns = True
     max_batch_tokens = 10
@@ -80,7 +80,7 @@ class TakesTurns(Gated):
 LARGE = [("q", "l" * 50) for _ in range(1)] + [("q", f"{number}" + "l" * 50) for number in range(3)]
 
 
-async def test_a_large_call_runs_beside_the_passes_and_small_ones_overtake_it() -> None:
+async def test_a_large_call_runs_beside_the_passes_and_small_calls_overtake_it() -> None:
     scorer = TakesTurns()
     gathering = GatheringScorer(scorer)
     large = asyncio.create_task(gathering.ascore([*LARGE, LARGE[0]]))
@@ -94,7 +94,7 @@ async def test_a_large_call_runs_beside_the_passes_and_small_ones_overtake_it() 
     assert scorer.passes == [LARGE, [("q", "a"), ("q", "bb")]]
 
 
-async def test_few_large_calls_run_at_a_time_and_the_others_wait() -> None:
+async def test_only_few_large_calls_run_at_the_same_time() -> None:
     scorer = TakesTurns()
     gathering = GatheringScorer(scorer)
     large = [asyncio.create_task(gathering.ascore(LARGE)) for _ in range(5)]
@@ -116,7 +116,7 @@ async def test_a_pass_has_no_more_characters_than_fill_the_scorer() -> None:
 
 
 class Stoppable(Gated):
-    """Asks, when it is let through, whether anybody waits."""
+    """A scorer that asks, after its release, whether its call was cancelled."""
 
     stopped = False
 
@@ -159,7 +159,7 @@ async def test_twenty_concurrent_reranks_take_one_pass() -> None:
     assert rankings == [Reranker(Counted()).rerank(*request) for request in requests]
 
 
-async def test_a_pair_that_several_calls_want_is_scored_once() -> None:
+async def test_a_pair_of_several_calls_is_scored_once() -> None:
     scorer = Counted()
     reranker = Reranker(GatheringScorer(scorer))
     await asyncio.gather(*(reranker.arerank("q", ["a", "bb", f"c{n}"]) for n in range(3)))
@@ -172,7 +172,7 @@ async def test_with_no_wait_every_call_is_a_pass() -> None:
     assert sorted(scorer.passes) == [[("q", "a")], [("q", "b")], [("q", "c")]]
 
 
-async def test_no_pairs_ask_nobody() -> None:
+async def test_without_pairs_the_scorer_is_not_asked() -> None:
     scorer = Counted()
     assert await GatheringScorer(scorer).ascore([]) == []
     assert scorer.passes == []
@@ -196,7 +196,7 @@ async def test_a_pass_for_which_the_next_call_is_too_large_starts_at_once() -> N
     assert scorer.passes == [[("q", "a")], large]
 
 
-async def test_what_comes_while_a_pass_runs_is_gathered_for_the_next() -> None:
+async def test_calls_during_a_pass_are_gathered_for_the_next() -> None:
     scorer = Gated()
     gathering = GatheringScorer(scorer)
     first = calls(gathering, "a")
@@ -209,7 +209,7 @@ async def test_what_comes_while_a_pass_runs_is_gathered_for_the_next() -> None:
     assert scorer.passes == [[("q", "a")], [("q", "bb"), ("q", "ccc")]]
 
 
-async def test_a_pass_holds_at_most_max_pairs_and_nobody_is_lost_or_overtaken() -> None:
+async def test_a_pass_has_at_most_max_pairs_and_no_call_is_lost_or_overtaken() -> None:
     scorer = Counted()
     gathering = GatheringScorer(scorer, max_pairs=4)
     passages = ["a" * number for number in range(1, 31)]
@@ -218,7 +218,7 @@ async def test_a_pass_holds_at_most_max_pairs_and_nobody_is_lost_or_overtaken() 
     assert [passage for pairs in scorer.passes for _, passage in pairs] == passages
 
 
-async def test_a_call_larger_than_a_pass_has_one_of_its_own() -> None:
+async def test_a_call_larger_than_a_pass_has_its_own_pass() -> None:
     scorer = Counted()
     gathering = GatheringScorer(scorer, max_pairs=2)
     large = [("q", passage) for passage in "abcde"]
@@ -252,7 +252,7 @@ async def test_a_call_cancelled_while_it_waits_behind_a_full_pass_is_not_scored(
     assert scorer.passes == [[("q", "a")], [("q", "bb")], [("q", "dddd")]]
 
 
-async def test_all_cancelled_before_the_pass_leave_nothing_to_score() -> None:
+async def test_if_all_calls_are_cancelled_before_the_pass_nothing_is_scored() -> None:
     scorer = Counted()
     gathering = GatheringScorer(scorer, wait_ms=20)
     waiting = calls(gathering, "a", "bb")
@@ -264,7 +264,7 @@ async def test_all_cancelled_before_the_pass_leave_nothing_to_score() -> None:
     assert scorer.passes == [[("q", "ccc")]]
 
 
-async def test_a_call_cancelled_while_its_pass_runs_disturbs_nobody() -> None:
+async def test_a_call_cancelled_while_its_pass_runs_does_not_affect_others() -> None:
     scorer = Gated()
     gathering = GatheringScorer(scorer)
     first, second, third = calls(gathering, "a", "bb", "ccc")
@@ -276,7 +276,7 @@ async def test_a_call_cancelled_while_its_pass_runs_disturbs_nobody() -> None:
     assert await asyncio.gather(first, third) == [[1.0], [3.0]]
 
 
-async def test_where_all_are_cancelled_the_passs_result_is_dropped() -> None:
+async def test_if_all_calls_are_cancelled_the_result_of_the_pass_is_dropped() -> None:
     scorer = Gated()
     gathering = GatheringScorer(scorer)
     cancelled = calls(gathering, "a", "bb")
@@ -305,7 +305,7 @@ def failing(passage: str) -> float:
     return length(passage)
 
 
-async def test_a_call_that_brings_a_fault_fails_alone() -> None:
+async def test_a_faulty_call_fails_alone() -> None:
     scorer = Counted(failing)
     first, bad, third = calls(GatheringScorer(scorer), "a", "bad", "ccc")
     assert await asyncio.gather(first, third) == [[1.0], [3.0]]
@@ -314,7 +314,7 @@ async def test_a_call_that_brings_a_fault_fails_alone() -> None:
     assert [len(pairs) for pairs in scorer.passes] == [3, 1, 1, 1]
 
 
-async def test_after_a_fault_a_cancelled_call_is_not_scored_by_itself() -> None:
+async def test_after_a_failed_pass_a_cancelled_call_is_not_scored_alone() -> None:
     scorer = Gated()
     scorer.score_of = failing
     answered, bad, cancelled = calls(GatheringScorer(scorer), "a", "bad", "ccc")
@@ -334,7 +334,7 @@ async def test_a_single_call_that_fails_is_scored_once() -> None:
     assert len(scorer.passes) == 1
 
 
-async def test_another_fault_than_of_scoring_reaches_every_call_of_the_pass() -> None:
+async def test_an_error_other_than_a_scoring_error_reaches_every_call_of_the_pass() -> None:
     def fail(passage: str) -> float:
         raise KeyError(passage)
 
@@ -357,7 +357,7 @@ async def test_out_of_memory_is_tried_again_call_by_call() -> None:
     assert answers == [[1.0], [2.0]]
 
 
-async def test_a_score_that_is_not_finite_fails_the_call_that_it_is_for() -> None:
+async def test_a_score_that_is_not_finite_fails_only_its_call() -> None:
     scorer = Counted(lambda passage: float("nan") if passage == "bad" else length(passage))
     reranker = Reranker(GatheringScorer(scorer))
     good, bad = await asyncio.gather(
@@ -371,23 +371,23 @@ async def test_a_score_that_is_not_finite_fails_the_call_that_it_is_for() -> Non
     assert len(scorer.passes) == 1
 
 
-async def test_another_number_of_scores_than_pairs_raises_for_each_call() -> None:
+async def test_a_wrong_number_of_scores_is_an_error_of_each_call() -> None:
     class Short:
         def score(self, pairs: Pairs, /) -> list[float]:
             return []
 
     for call in calls(GatheringScorer(Short()), "a", "bb"):
-        with pytest.raises(ScoringError, match="gave 0 scores for 1 pairs"):
+        with pytest.raises(ScoringError, match="returned 0 scores for 1 pairs"):
             await call
 
 
-async def test_a_scorer_that_can_be_awaited_is() -> None:
+async def test_a_scorer_with_ascore_is_awaited() -> None:
     scorer = Awaited()
     assert await asyncio.gather(*calls(GatheringScorer(scorer), "a", "bb")) == [[1.0], [2.0]]
     assert len(scorer.passes) == 1
 
 
-async def test_a_pass_runs_in_the_context_of_no_caller() -> None:
+async def test_a_pass_does_not_run_in_the_context_of_a_caller() -> None:
     variable: ContextVar[str] = ContextVar("variable", default="nobody's")
     seen: list[str] = []
 
@@ -400,7 +400,7 @@ async def test_a_pass_runs_in_the_context_of_no_caller() -> None:
     assert seen == ["nobody's"]
 
 
-def test_asyncio_run_works_again_and_leaves_nothing_of_its_loop_behind() -> None:
+def test_asyncio_run_works_again_and_its_loop_is_freed() -> None:
     scorer = Counted()
     gathering = GatheringScorer(scorer)
 
@@ -415,7 +415,7 @@ def test_asyncio_run_works_again_and_leaves_nothing_of_its_loop_behind() -> None
 
 
 @pytest.mark.parametrize("cancelled_while", ["gathering", "scoring"])
-def test_a_loop_that_ends_in_the_middle_leaves_nothing_behind(cancelled_while: str) -> None:
+def test_a_loop_that_ends_during_a_pass_is_freed(cancelled_while: str) -> None:
     scorer = Gated()
     gathering = GatheringScorer(scorer, LONG_MS if cancelled_while == "gathering" else 1)
 
@@ -474,7 +474,7 @@ def test_no_outcome_is_left_unretrieved() -> None:
     assert complaints == []
 
 
-def test_the_sync_call_is_passed_through() -> None:
+def test_the_sync_call_goes_straight_to_the_scorer() -> None:
     scorer = Counted()
     assert GatheringScorer(scorer).score([("q", "a")]) == [1.0]
     assert scorer.passes == [[("q", "a")]]
@@ -508,12 +508,12 @@ def test_it_can_be_copied_and_pickled() -> None:
 
 
 @pytest.mark.parametrize("wait", [-1.0, float("nan"), float("inf")])
-def test_a_wait_that_cannot_be_is_refused_with_its_value(wait: float) -> None:
+def test_an_impossible_wait_is_refused_with_its_value(wait: float) -> None:
     for refused in (
         lambda: GatheringScorer(Counted(), wait_ms=wait),
         lambda: load_scorer("mini", batch_wait_ms=wait),
     ):
-        with pytest.raises(ConfigurationError, match=f"wait_ms is {wait}; give millisec"):
+        with pytest.raises(ConfigurationError, match=f"wait_ms is {wait}; pass 0"):
             refused()
 
 
@@ -522,7 +522,7 @@ def test_a_pass_of_no_pairs_is_refused() -> None:
         GatheringScorer(Counted(), max_pairs=0)
 
 
-async def test_rerankers_made_anew_for_each_call_share_a_pass_over_the_weights(
+async def test_new_rerankers_for_each_call_share_a_pass_over_the_weights(
     minis_passes: list[Pairs],
 ) -> None:
     def rerank(number: int) -> Any:

@@ -1,4 +1,4 @@
-"""A wrapped scorer says of itself what the scorer inside says, in whatever order it is wrapped."""
+"""A wrapped scorer has the attributes of the scorer inside, in every order of wrappers."""
 
 import asyncio
 import copy
@@ -32,7 +32,7 @@ def scorer(request: pytest.FixtureRequest) -> Scorer:
     return mini() if request.param == "lazy" else loaded
 
 
-def test_a_wrapped_model_tells_what_it_is(scorer: Scorer) -> None:
+def test_a_wrapped_model_has_the_attributes_of_the_model(scorer: Scorer) -> None:
     expected = ("mini", "float32", 128, mini().max_batch_tokens)
     assert mini().max_batch_tokens
     for wrapped in every_order(scorer):
@@ -41,7 +41,7 @@ def test_a_wrapped_model_tells_what_it_is(scorer: Scorer) -> None:
         assert config_of(wrapped) == config_of(scorer)
 
 
-def test_a_wrapped_model_counts_what_it_cuts_and_cuts_windows(scorer: Scorer) -> None:
+def test_a_wrapped_model_counts_truncated_tokens_and_cuts_windows(scorer: Scorer) -> None:
     text = "the tides of the sea " * 100
     loaded: Any = mini().loaded()
     for wrapped in map(any_, every_order(scorer)):
@@ -53,7 +53,7 @@ def any_(scorer: Any) -> Any:
     return scorer
 
 
-def test_a_wrapped_model_scores_as_itself(scorer: Scorer) -> None:
+def test_a_wrapped_model_has_the_scores_of_the_model(scorer: Scorer) -> None:
     expected = pytest.approx(scorer.score(PAIRS), abs=1e-4)
     for wrapped in every_order(scorer):
         assert wrapped.score(PAIRS) == expected
@@ -64,14 +64,14 @@ async def _awaited(scorer: Scorer) -> list[float]:
     return list(await ascore_with(scorer, PAIRS))
 
 
-def test_a_wrapper_without_ascore_is_not_passed_by() -> None:
+def test_a_wrapper_without_ascore_does_not_use_that_of_the_scorer_inside() -> None:
     watcher = Watcher(mini())
     assert not isinstance(watcher, AsyncScorer)
     asyncio.run(_awaited(watcher))
     assert watcher.pairs == len(PAIRS)
 
 
-def test_a_scorer_of_your_own_tells_through_wrappers_what_it_tells_alone() -> None:
+def test_your_own_scorer_has_the_same_attributes_in_wrappers() -> None:
     class Told(Counted):
         precision = "int4"
 
@@ -83,7 +83,7 @@ def test_a_scorer_of_your_own_tells_through_wrappers_what_it_tells_alone() -> No
             assert getattr(wrapped, "windows", None) is None
 
 
-def test_a_config_and_a_loaded_of_your_own_are_yours() -> None:
+def test_your_own_attributes_config_and_loaded_are_not_mistaken_for_ours() -> None:
     class Own(Counted):
         config = "mine"
         model_name = "own"
@@ -95,13 +95,13 @@ def test_a_config_and_a_loaded_of_your_own_are_yours() -> None:
     assert scored_by(Own()) == ScoredBy("own")
 
 
-def test_a_model_that_is_not_loaded_tells_its_name_and_loads_nothing() -> None:
+def test_the_name_of_a_model_is_known_without_loading_it() -> None:
     for wrapped in map(any_, every_order(load_scorer("/no/such/folder"))):
         told = {name: getattr(wrapped, name) for name in (*FACTS, "tokens_cut")}
         assert told == dict.fromkeys(told) | {"model_name": "/no/such/folder"}
 
 
-def test_an_attribute_that_no_scorer_has_is_named_with_the_class_inside() -> None:
+def test_a_missing_attribute_is_an_error_of_the_class_inside() -> None:
     with pytest.raises(AttributeError, match="'Counted' object has no attribute 'colour'"):
         Watcher(Watcher(Counted())).colour  # type: ignore[attr-defined]  # noqa: B018
     assert not hasattr(Wrapper(Counted()), "_anything")
@@ -128,7 +128,7 @@ def test_wrappers_can_be_copied_and_pickled() -> None:
         assert (again.max_pairs, again.scorer.piece) == (7, 2)
 
 
-def test_that_scores_compare_within_a_call_only_is_told_through_wrappers() -> None:
+def test_wrappers_show_that_scores_compare_only_within_a_call() -> None:
     for wrapped in map(any_, every_order(Bm25Scorer())):
         assert wrapped.compares_within_call
         assert wrapped.model_name == "bm25"

@@ -20,7 +20,7 @@ from bge_rerank.scoring import loading as loading_module
 
 @dataclass
 class CountedScorer:
-    """Stands in for a backend's class, to count how often one is made."""
+    """A backend's class that counts its instances."""
 
     config: ScorerConfig
     made: ClassVar[list[ScorerConfig]] = []
@@ -55,7 +55,7 @@ def test_nothing_is_loaded_before_the_first_score(made: list[ScorerConfig]) -> N
     assert len(made) == 1
 
 
-def test_one_configuration_is_loaded_once_whoever_asks(made: list[ScorerConfig]) -> None:
+def test_threads_that_ask_for_one_configuration_load_it_once(made: list[ScorerConfig]) -> None:
     threads = [
         threading.Thread(target=load_scorer("mini", "torch").score, args=(PAIRS,))
         for _ in range(16)
@@ -79,7 +79,7 @@ def test_another_configuration_is_another_scorer(made: list[ScorerConfig]) -> No
     assert [config.max_length for config in made] == [None, 128]
 
 
-def test_what_lies_in_front_of_the_weights_does_not_load_them_again(
+def test_another_cache_or_wait_does_not_load_the_weights_again(
     made: list[ScorerConfig],
 ) -> None:
     load_scorer("mini", "torch").score(PAIRS)
@@ -90,7 +90,7 @@ def test_what_lies_in_front_of_the_weights_does_not_load_them_again(
 
 
 def concurrent_calls(*names: str, **options: Any) -> list[Any]:
-    """Make a scorer and a call through it for each name, all at once."""
+    """Make a scorer and a call for each name, all at the same time."""
 
     async def call() -> list[Any]:
         scorers = [load_scorer("mini", "torch", **options) for _ in names]

@@ -1,4 +1,4 @@
-"""The queue of the passes keeps order and cap, and loses no request."""
+"""The queue of passes keeps the order and the limit, and loses no request."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ steps = st.lists(st.one_of(requests, st.just("take"), st.integers(0, 9)), max_si
 
 
 @given(steps, st.integers(1, 6))
-def test_the_queue_keeps_order_and_cap_and_loses_nothing(
+def test_the_queue_keeps_the_order_and_the_limit_and_loses_no_request(
     steps: list[list[int] | str | int], max_pairs: int
 ) -> None:
-    """A list is a request for those pairs, a number cancels one that waits."""
+    """Each list is a request for its pairs, and each number cancels a waiting request."""
     queue = Queue(max_pairs)
     waiting: list[Request] = []
     for step in [*steps, *["take"] * len(steps)]:

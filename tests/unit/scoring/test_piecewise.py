@@ -1,4 +1,4 @@
-"""A large request is scored in pieces: every pair once, in its place."""
+"""A large request is scored in pieces, with each pair once and in order."""
 
 import asyncio
 
@@ -32,14 +32,14 @@ def test_no_piece_is_larger_than_allowed_and_none_is_empty(
     assert all(1 <= len(scored) <= piece for scored in counted.passes)
 
 
-def test_passages_of_like_length_go_together() -> None:
+def test_passages_of_similar_length_are_in_one_piece() -> None:
     counted = Counted()
     pairs = [("q", "a" * (1 + place % 2 * 50)) for place in range(20)]
     PiecewiseScorer(counted, 10).score(pairs)
     assert [{len(text) for _, text in scored} for scored in counted.passes] == [{51}, {1}]
 
 
-def test_a_scorer_that_gives_another_number_of_scores_is_no_silent_loss() -> None:
+def test_a_wrong_number_of_scores_is_an_error() -> None:
     class OneTooFew(Counted):
         def score(self, pairs, /):
             return super().score(pairs)[1:]
@@ -48,7 +48,7 @@ def test_a_scorer_that_gives_another_number_of_scores_is_no_silent_loss() -> Non
         PiecewiseScorer(OneTooFew(), 3).score([("q", "a"), ("q", "b")])
 
 
-def test_a_piece_of_long_pairs_holds_few() -> None:
+def test_a_piece_of_long_pairs_has_few_pairs() -> None:
     counted = Counted()
     pairs = [("q", "a" * 10_000)] * 7 + [("q", "b" * 2 * CHARACTERS_A_PIECE)] + [("q", "c")] * 5
     PiecewiseScorer(counted, 32).score(pairs)

@@ -15,7 +15,7 @@ def total_cost(lengths: list[int], batches: list[list[int]], batch_cost: int) ->
 
 
 def least_cost(lengths: list[int], budget: int, batch_cost: int) -> int:
-    """By trying every end of every batch."""
+    """Return the lowest cost, by trying every division."""
     ordered = sorted(lengths)
     least = [0]
     for stop, longest in enumerate(ordered, start=1):
@@ -30,7 +30,7 @@ def least_cost(lengths: list[int], budget: int, batch_cost: int) -> int:
 
 
 @given(lengths_, budgets, costs)
-def test_every_index_comes_once(lengths: list[int], budget: int, batch_cost: int) -> None:
+def test_every_index_occurs_once(lengths: list[int], budget: int, batch_cost: int) -> None:
     batches = length_ordered_batches(lengths, budget, batch_cost)
     assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
     assert all(batches)
@@ -46,7 +46,7 @@ def test_no_batch_of_several_is_over_the_budget(
 
 
 @given(lengths_, budgets, costs)
-def test_lengths_fall_from_batch_to_batch_and_equal_ones_keep_their_order(
+def test_batches_go_from_long_to_short_and_equal_lengths_keep_their_order(
     lengths: list[int], budget: int, batch_cost: int
 ) -> None:
     batches = length_ordered_batches(lengths, budget, batch_cost)
@@ -55,13 +55,13 @@ def test_lengths_fall_from_batch_to_batch_and_equal_ones_keep_their_order(
 
 
 @given(lengths_, budgets, costs)
-def test_no_other_batches_cost_less(lengths: list[int], budget: int, batch_cost: int) -> None:
+def test_no_other_division_costs_less(lengths: list[int], budget: int, batch_cost: int) -> None:
     batches = length_ordered_batches(lengths, budget, batch_cost)
     assert total_cost(lengths, batches, batch_cost) == least_cost(lengths, budget, batch_cost)
 
 
 @given(st.lists(st.integers(1, 5), max_size=60), budgets)
-def test_a_cost_above_all_tokens_gives_no_more_batches_than_filling_them(
+def test_a_batch_cost_above_all_tokens_gives_the_fewest_batches(
     lengths: list[int], budget: int
 ) -> None:
     greedy = 0
@@ -74,7 +74,7 @@ def test_a_cost_above_all_tokens_gives_no_more_batches_than_filling_them(
     assert len(batches) <= greedy
 
 
-def test_the_fewer_passages_the_more_a_cut_between_lengths_saves() -> None:
+def test_a_division_between_lengths_saves_more_with_fewer_passages() -> None:
     lengths = [440, 300, 290, 110, 100, 60, 50, 40, 30, 20]
     cut = length_ordered_batches(lengths, 1_024, batch_cost=32)
     assert total_cost(lengths, cut, batch_cost=0) < 1.1 * sum(lengths)
@@ -91,7 +91,7 @@ def test_mixed_lengths_are_padded_little() -> None:
 
 
 @given(lengths_, budgets, st.integers(1, 9))
-def test_even_batches_hold_every_index_once_in_order_and_no_several_over_the_budget(
+def test_even_batches_contain_every_index_once_in_order_and_keep_to_the_budget(
     lengths: list[int], budget: int, parts: int
 ) -> None:
     batches = even_batches(lengths, budget, parts)
@@ -104,7 +104,7 @@ def test_even_batches_hold_every_index_once_in_order_and_no_several_over_the_bud
 @given(st.lists(st.integers(1, 100), min_size=40, max_size=60), st.integers(400, 1_000))
 def test_even_batches_are_few_and_about_equal(lengths: list[int], budget: int) -> None:
     batches = even_batches(lengths, budget)
-    # A batch is off its equal part by half a sequence at either end.
+    # At each end, a batch differs from its equal part by at most half a sequence.
     assert len(batches) <= -(-sum(lengths) // (budget - max(lengths)))
     sizes = [sum(lengths[index] for index in batch) for batch in batches]
     assert max(sizes) - min(sizes) <= 2 * max(lengths)

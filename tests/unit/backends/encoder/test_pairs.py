@@ -29,7 +29,7 @@ def tokenizer_of_a_kind(request: pytest.FixtureRequest) -> Tokenizer:
 
 @given(pair=st.tuples(sentences, sentences))
 @settings(deadline=None, max_examples=50)
-def test_a_pair_that_fits_is_encoded_as_the_tokenizer_does_it(
+def test_a_pair_that_fits_is_encoded_as_the_tokenizer_encodes_it(
     tokenizer_of_a_kind: Tokenizer, pair: tuple[str, str]
 ) -> None:
     [encoded] = PairEncoder(tokenizer_of_a_kind, max_length=10_000).encode([pair])
@@ -41,7 +41,7 @@ def test_a_pair_that_fits_is_encoded_as_the_tokenizer_does_it(
 
 @given(pair=st.tuples(sentences, sentences), max_length=st.integers(20, 80))
 @settings(deadline=None, max_examples=50)
-def test_a_long_pair_is_cut_to_the_rule_and_what_was_cut_is_counted(
+def test_a_long_pair_is_truncated_by_the_rule_and_truncated_tokens_are_counted(
     tokenizer_of_a_kind: Tokenizer, pair: tuple[str, str], max_length: int
 ) -> None:
     [encoded] = PairEncoder(tokenizer_of_a_kind, max_length).encode([pair])
@@ -59,7 +59,7 @@ def test_a_long_pair_is_cut_to_the_rule_and_what_was_cut_is_counted(
     assert len(encoded.type_ids) == len(encoded.ids)
 
 
-def test_a_truncation_saved_with_the_tokenizer_does_not_cut() -> None:
+def test_a_truncation_saved_with_the_tokenizer_has_no_effect() -> None:
     saved = Tokenizer.from_file(MINI)
     saved.enable_truncation(8)
     saved.enable_padding(length=64)
@@ -76,7 +76,7 @@ def test_each_query_of_a_call_is_tokenised_once(monkeypatch: pytest.MonkeyPatch)
     assert texts.count("tides") == texts.count("bread") == 1
 
 
-def test_more_texts_than_are_tokenised_at_a_time_keep_their_order() -> None:
+def test_texts_of_several_tokeniser_batches_keep_their_order() -> None:
     encoder = PairEncoder(Tokenizer.from_file(MINI), 512)
     pairs = [(f"query {number % 7}", f"passage {number}") for number in range(1_300)]
     together = [encoded.ids.tolist() for encoded in encoder.encode(pairs)]
@@ -96,7 +96,7 @@ def test_ten_thousand_pairs_take_five_bytes_a_token() -> None:
 
 
 NAMES = ["<s>", "</s>", "<pad>", "<mask>", "[CLS]", "[SEP]", "[MASK]", "[PAD]", "\uff1c/s\uff1e"]
-"""Names of special tokens, the last in wide characters, which a tokenizer may read as the plain ones."""
+"""Names of special tokens. The last has full-width characters, which a tokenizer may read as ASCII."""
 
 
 @cache
@@ -129,7 +129,7 @@ def test_a_special_tokens_name_in_a_text_is_read_as_text(kind: str, text: str) -
 
 
 @pytest.mark.parametrize("kind", TOKENIZERS)
-def test_a_special_tokens_name_acts_as_the_token_where_it_is_kept(kind: str) -> None:
+def test_a_special_tokens_name_acts_as_the_token_with_keep(kind: str) -> None:
     made, encoder = encoder_of(kind, "keep")
     text = "tides [SEP] </s> waves"
     [encoded] = encoder.encode([("tides", text)])
@@ -143,7 +143,9 @@ def test_a_special_tokens_name_acts_as_the_token_where_it_is_kept(kind: str) -> 
 @pytest.mark.parametrize("kind", TOKENIZERS)
 @given(text=sentences)
 @settings(max_examples=30)
-def test_without_such_names_both_read_the_same(kind: str, text: str) -> None:
+def test_texts_without_special_tokens_names_are_read_the_same_with_both_options(
+    kind: str, text: str
+) -> None:
     escaped, kept = (
         encoder_of(kind, how)[1].encode([("tides", text)])[0] for how in ("escape", "keep")
     )
@@ -151,7 +153,7 @@ def test_without_such_names_both_read_the_same(kind: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("kind", TOKENIZERS)
-def test_windows_of_a_text_with_such_names_have_its_own_places(kind: str) -> None:
+def test_windows_of_a_text_with_special_tokens_names_have_spans_of_the_original(kind: str) -> None:
     text = "</s> the Moon [SEP] raises <mask> two bulges of water " * 6
     [spans] = encoder_of(kind, "escape")[1].windows("tides", [text], 60)
     assert spans[0][0] == 0
@@ -159,7 +161,7 @@ def test_windows_of_a_text_with_such_names_have_its_own_places(kind: str) -> Non
     assert all(0 <= start < end <= len(text) for start, end in spans)
 
 
-def test_long_texts_are_tokenised_few_at_a_time_and_others_have_their_turn_between() -> None:
+def test_long_texts_are_tokenised_few_at_a_time_so_that_other_calls_run_in_between() -> None:
     encoder = PairEncoder(Tokenizer.from_file(MINI), 512)
     tokenizer = encoder._tokenizer
     sizes: list[int] = []
@@ -177,7 +179,7 @@ def test_long_texts_are_tokenised_few_at_a_time_and_others_have_their_turn_betwe
     assert len(sizes) == 1 + 4 + 1
 
 
-def test_encoding_stops_between_texts_where_nobody_waits() -> None:
+def test_encoding_of_a_cancelled_call_stops_between_texts() -> None:
     encoder = PairEncoder(Tokenizer.from_file(MINI), 512)
     with stoppable() as stop:
         stop.set()

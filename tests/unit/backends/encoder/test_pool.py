@@ -13,7 +13,7 @@ def test_results_come_in_the_order_of_the_batches() -> None:
     assert list(pool.run(range(50))) == [2 * batch for batch in range(50)]
 
 
-def test_runners_work_at_the_same_time_and_each_on_one_batch() -> None:
+def test_runners_work_at_the_same_time_each_on_one_batch() -> None:
     both_at_work = threading.Barrier(2, timeout=10)
     at_work = [threading.Lock(), threading.Lock()]
 
@@ -27,7 +27,7 @@ def test_runners_work_at_the_same_time_and_each_on_one_batch() -> None:
     assert sum(pool.run(range(8))) == 8
 
 
-def test_few_batches_are_taken_ahead_of_the_results() -> None:
+def test_only_few_batches_are_taken_before_their_results_are_read() -> None:
     taken: list[int] = []
 
     def batches() -> Iterator[int]:
@@ -75,7 +75,7 @@ def test_a_short_call_does_not_wait_for_all_of_a_long_one(
     assert done.index("short") <= 3 + BATCHES_AHEAD + 2
 
 
-def test_a_fault_is_raised_and_what_had_not_begun_is_left_out() -> None:
+def test_an_error_is_raised_and_batches_that_have_not_started_are_dropped() -> None:
     begun: list[int] = []
 
     def runner(batch: int) -> int:
@@ -91,7 +91,7 @@ def test_a_fault_is_raised_and_what_had_not_begun_is_left_out() -> None:
     assert list(pool.run([7])) == [7]
 
 
-def test_calls_take_turns_by_what_their_batches_cost() -> None:
+def test_calls_take_turns_by_the_cost_of_their_batches() -> None:
     go_on = threading.Semaphore(0)
     done: list[str] = []
 
@@ -114,13 +114,13 @@ def test_calls_take_turns_by_what_their_batches_cost() -> None:
     go_on.release(100)
     for call in (*longs, short):
         call.join()
-    # The first batches of the long ones came before it, their second ones wait for both of its own.
+    # The first batches of the long calls ran before the short call. Their second batches wait for both of its batches.
     assert done.index("s2") == 5
     assert len(done) == 14
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_fork_waits_for_the_batch_that_runs_and_the_pool_goes_on_in_both() -> None:
+def test_a_fork_waits_for_the_running_batch_and_the_pool_works_in_both_processes() -> None:
     begun, go_on = threading.Event(), threading.Event()
     done: list[int] = []
 
@@ -137,7 +137,7 @@ def test_a_fork_waits_for_the_batch_that_runs_and_the_pool_goes_on_in_both() -> 
     threading.Timer(0.05, go_on.set).start()
     child = os.fork()
     if child == 0:
-        # Whether the batch that ran at the time has ended, and whether the child has a pool.
+        # Whether the batch that ran during the fork has ended, and whether the pool works in the child.
         os._exit(0 if 1 in done and list(pool.run([7])) == [7] else 1)
     call.join()
     assert os.waitpid(child, 0)[1] == 0

@@ -1,4 +1,4 @@
-"""OpenVINO and ONNX Runtime report nothing of their use, unless the user has set that they may."""
+"""OpenVINO and ONNX Runtime send no usage reports, unless the user has allowed them."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ OURS = "import bge_rerank.backends.exported.onnx, bge_rerank.backends.exported.o
 
 
 def reports(imports: str, home: Path) -> list[str]:
-    """Return whether ONNX Runtime has opened its queue of reports, and where OpenVINO's sender comes from."""
+    """Return whether ONNX Runtime has opened its queue of reports, and the module of OpenVINO's sender."""
     environment = {**os.environ, "HOME": str(home), "CI": "true"}
     environment.pop(ORT_VARIABLE, None)
     answered = subprocess.run(
@@ -47,15 +47,38 @@ def test_our_backends_keep_both_runtimes_silent(tmp_path: Path) -> None:
     assert not (tmp_path / "intel").exists()
 
 
+STARTED = """
+import sys
+started = []
+sys.addaudithook(
+    lambda event, _: started.append(event) if event in ("os.fork", "os.posix_spawn", "subprocess.Popen") else None
+)
+{imports}
+import openvino.tools.ovc, psutil
+print([*started, *psutil.Process().children(recursive=True)])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="OpenVINO forks to report")
+def test_importing_openvino_through_our_backend_starts_no_process(tmp_path: Path) -> None:
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    environment.pop("CI", None)  # with CI set, OpenVINO reports nothing
+    code = STARTED.format(imports=OURS)
+    started = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert started.stdout.strip() == "[]"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-def test_who_has_opted_in_to_openvinos_reports_keeps_them(tmp_path: Path) -> None:
-    # Nothing is sent: OpenVINO leaves it where CI is set.
+def test_openvinos_reports_stay_on_for_a_user_who_opted_in(tmp_path: Path) -> None:
+    # Nothing is sent, because OpenVINO sends no reports if CI is set.
     (tmp_path / OPENVINO_CONSENT).parent.mkdir()
     (tmp_path / OPENVINO_CONSENT).write_text("1")
     assert reports(OURS, tmp_path) == ["False", "openvino_telemetry.main"]
 
 
-def test_onnxruntime_that_was_imported_before_is_switched_off_unless_the_user_has_set_it(
+def test_reports_of_onnxruntime_are_switched_off_after_its_import_unless_the_user_set_the_variable(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calls: list[str] = []

@@ -8,7 +8,7 @@ from bge_rerank.backends.exported.files import without_links
 
 @pytest.fixture
 def linked(tmp_path: Path) -> Path:
-    """A graph of the hub's cache: graph and weights are links to blobs."""
+    """A graph in the hub's cache, where graph and weights are links to blobs."""
     blobs, folder = tmp_path / "blobs", tmp_path / "snapshots" / "main" / "onnx"
     blobs.mkdir()
     folder.mkdir(parents=True)
@@ -22,7 +22,7 @@ def contents(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in folder.iterdir()}
 
 
-def test_linked_weights_lie_beside_the_graph_and_take_no_space(linked: Path) -> None:
+def test_linked_weights_are_beside_the_graph_and_take_no_space(linked: Path) -> None:
     with without_links(linked) as graph:
         assert contents(graph.parent) == {
             "model.onnx": "model.onnx",
@@ -34,7 +34,7 @@ def test_linked_weights_lie_beside_the_graph_and_take_no_space(linked: Path) -> 
     assert len(list((linked.parents[3] / "blobs").iterdir())) == 2
 
 
-def test_where_the_cache_takes_no_links_copies_are_made(
+def test_without_hard_links_in_the_cache_copies_are_made(
     linked: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: object) -> None:
@@ -51,7 +51,7 @@ def test_where_the_cache_takes_no_links_copies_are_made(
 
 
 @pytest.mark.parametrize("weights", [True, False])
-def test_a_graph_whose_weights_are_no_links_is_read_where_it_is(
+def test_a_graph_whose_weights_are_not_links_is_read_in_its_folder(
     linked: Path, *, weights: bool
 ) -> None:
     (linked.parent / "model.onnx.data").unlink()
@@ -61,7 +61,7 @@ def test_a_graph_whose_weights_are_no_links_is_read_where_it_is(
         assert graph == linked
 
 
-def test_a_fault_in_the_block_comes_out_of_it(linked: Path) -> None:
+def test_an_error_in_the_block_is_raised(linked: Path) -> None:
     with pytest.raises(OSError, match="damaged"), without_links(linked) as graph:
         raise OSError("damaged")
     assert not graph.parent.exists()

@@ -1,4 +1,4 @@
-"""Servers take turns, and one that fails is left out for a while."""
+"""Servers take turns, and a failing server is skipped for a while."""
 
 from collections import Counter
 
@@ -12,12 +12,12 @@ class Clock:
         return self.now
 
 
-def test_they_take_turns() -> None:
+def test_servers_take_turns() -> None:
     addresses = Addresses(["a", "b", "c"])
     assert Counter(addresses.next() for _ in range(30)) == {"a": 10, "b": 10, "c": 10}
 
 
-def test_one_that_failed_comes_back_after_a_while() -> None:
+def test_a_server_that_failed_comes_back_after_a_while() -> None:
     clock = Clock()
     addresses = Addresses(["a", "b"], clock)
     addresses.failed("a")
@@ -26,14 +26,14 @@ def test_one_that_failed_comes_back_after_a_while() -> None:
     assert {addresses.next() for _ in range(4)} == {"a", "b"}
 
 
-def test_one_that_answered_is_back_at_once() -> None:
+def test_a_server_that_answered_is_back_at_once() -> None:
     addresses = Addresses(["a", "b"], Clock())
     addresses.failed("a")
     addresses.answered("a")
     assert {addresses.next() for _ in range(4)} == {"a", "b"}
 
 
-def test_where_all_failed_the_one_that_failed_first_is_asked() -> None:
+def test_if_all_servers_failed_the_one_that_failed_first_is_asked() -> None:
     clock = Clock()
     addresses = Addresses(["a", "b"], clock)
     addresses.failed("b")

@@ -1,4 +1,4 @@
-"""Every answer is checked: what is no score for each text is named."""
+"""Every answer is checked for exactly one score for each text."""
 
 import json
 import math
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bge_rerank.backends.http.answers import (
     MESSAGE_LENGTH,
+    OtherServerError,
     UnusableAnswerError,
     logit_of,
     message_of,
@@ -33,42 +34,57 @@ def test_scores_come_back_in_the_order_of_the_texts(order: list[int]) -> None:
     assert read_scores(tei(*((i, i / 2) for i in order)), 6, TEI) == [0, 0.5, 1, 1.5, 2, 2.5]
 
 
-def test_an_older_llama_answers_as_tei_does() -> None:
-    results = [{"index": 1, "relevance_score": -1.0}, {"index": 0, "relevance_score": 2.0}]
-    for answer in (results, {"results": results}):
-        content = json.dumps(answer).encode()
-        assert read_scores(content, 2, DIALECTS["llamacpp"]) == [2.0, -1.0]
+RESULTS = [{"index": 1, "relevance_score": -1.0}, {"index": 0, "relevance_score": 2.0}]
+
+
+@pytest.mark.parametrize("answer", [RESULTS, {"object": "list", "results": RESULTS}])
+def test_llama_cpp_answers_with_an_object_or_a_bare_list(answer: Any) -> None:
+    content = json.dumps(answer).encode()
+    assert read_scores(content, 2, DIALECTS["llamacpp"]) == [2.0, -1.0]
+
+
+@pytest.mark.parametrize(
+    "named", [{}, {"id": "1", "meta": {}}, {"object": "rerank"}, {"object": None}, {"object": []}]
+)
+def test_probabilities_of_another_server_are_not_taken_for_the_logits_of_llama_cpp(
+    named: dict[str, Any],
+) -> None:
+    content = json.dumps({"model": "m", "results": RESULTS, **named}).encode()
+    with pytest.raises(OtherServerError, match="another kind of server"):
+        read_scores(content, 2, DIALECTS["llamacpp"])
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (tei((0, 1.0)), "gave 1 scores for 2 texts"),
-        (tei((0, 1.0), (1, 1.0), (2, 1.0)), "gave 3 scores for 2 texts"),
-        (tei((0, 1.0), (0, 2.0)), "index 0 of 0..1 is doubled"),
-        (tei((0, 1.0), (2, 2.0)), "index 2 of 0..1 is doubled or out of range"),
+        (tei((0, 1.0)), "has 1 scores for 2 texts"),
+        (tei((0, 1.0), (1, 1.0), (2, 1.0)), "has 3 scores for 2 texts"),
+        (tei((0, 1.0), (0, 2.0)), "index 0 occurs twice"),
+        (tei((0, 1.0), (2, 2.0)), "index 2 occurs twice or lies outside 0..1"),
         (tei((0, 1.0), (-1, 2.0)), "index -1"),
-        (tei((0, 1.0), (True, 2.0)), "no index"),
-        (tei((0, 1.0), ("1", 2.0)), "no index"),
-        (tei((0, 1.0), (1, "2.0")), "no number as score"),
-        (tei((0, 1.0), (1, None)), "no number as score"),
-        (tei((0, 1.0), (1, True)), "no number as score"),
+        (tei((0, 1.0), (True, 2.0)), "lacks an index"),
+        (tei((0, 1.0), ("1", 2.0)), "lacks an index"),
+        (tei((0, 1.0), (1, "2.0")), "or a number as score"),
+        (tei((0, 1.0), (1, None)), "or a number as score"),
+        (tei((0, 1.0), (1, True)), "or a number as score"),
         (tei((0, 1.0), (1, float("nan"))), "the score of text 1 is nan"),
         (tei((0, 1.0), (1, float("inf"))), "the score of text 1 is inf"),
         (tei((0, 1.0), (1, 10**400)), "the score of text 1 is inf"),
-        (tei((0, 1.0), (10**400, 1.0)), r"index 10{79} of 0..1"),
-        (b'[{"index": 0, "score": %s}]' % (b"1" * 5_000), "no JSON"),
-        (b"[" * 100_000, "no JSON"),
-        (b'[{"index": 0, "sco', "no JSON"),
-        (b"", "no JSON"),
-        (b"\xff\xfe", "no JSON"),
-        (b"<html><title>Welcome</title></html>", "no JSON: 'Welcome'"),
+        (tei((0, 1.0), (10**400, 1.0)), r"index 10{79} occurs"),
+        (b'[{"index": 0, "score": %s}]' % (b"1" * 5_000), "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b'[{"index": 0, "sco', "not JSON"),
+        (b"", "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        (b"<html><title>Welcome</title></html>", "not JSON: 'Welcome'"),
         (b'{"error": "model is loading"}', "no list of scores: 'model is loading'"),
-        (b'["a", "b"]', "no index"),
+        (b'["a", "b"]', "lacks an index"),
         (b"null", "no list of scores"),
     ],
 )
-def test_an_answer_that_is_not_one_score_a_text_is_named(content: bytes, message: str) -> None:
+def test_an_answer_without_one_score_for_each_text_is_refused_with_its_fault(
+    content: bytes, message: str
+) -> None:
     with pytest.raises(UnusableAnswerError, match=message):
         read_scores(content, 2, TEI)
 
@@ -86,20 +102,22 @@ def test_an_answer_that_is_not_one_score_a_text_is_named(content: bytes, message
         (b"", ""),
     ],
 )
-def test_a_servers_message_is_found_where_it_puts_it(content: bytes, message: str) -> None:
+def test_the_message_of_a_server_is_found_in_json_html_and_plain_text(
+    content: bytes, message: str
+) -> None:
     assert message_of(content) == message
 
 
 @given(st.binary())
-def test_a_message_is_one_short_line_whatever_came(content: bytes) -> None:
+def test_the_message_of_any_answer_is_one_short_line(content: bytes) -> None:
     message = message_of(content * 50)
     assert len(message) <= MESSAGE_LENGTH + 3
     assert len(message.splitlines()) <= 1
 
 
 @pytest.mark.parametrize("score", [-0.01, 1.01, 7.0])
-def test_what_is_no_sigmoid_is_refused_and_not_guessed_at(score: float) -> None:
-    with pytest.raises(UnusableAnswerError, match="lie in 0..1"):
+def test_a_score_outside_0_to_1_is_refused_from_a_server_of_sigmoids(score: float) -> None:
+    with pytest.raises(UnusableAnswerError, match="send scores in 0..1"):
         logit_of(score, "sigmoid")
 
 
@@ -128,7 +146,7 @@ ANSWERS = (
 @given(ANSWERS, st.sampled_from(list(DIALECTS)))
 @example(b'"\\ud800"', "tei")
 @example(b"\xef\xbb\xbf[]", "tei")
-def test_whatever_comes_is_finite_scores_or_an_error_of_ours(content: bytes, name: str) -> None:
+def test_any_answer_gives_finite_scores_or_our_error(content: bytes, name: str) -> None:
     with suppress(UnusableAnswerError):
         scores = read_scores(content, 2, DIALECTS[name])
         assert len(scores) == 2
@@ -137,7 +155,9 @@ def test_whatever_comes_is_finite_scores_or_an_error_of_ours(content: bytes, nam
 
 @given(ANSWERS, st.sampled_from(["tei", "vllm"]))
 @example(b'{"version": "1.%s"}' % (b"1" * 5_000), "vllm")
-def test_whatever_a_server_says_of_itself_is_read_or_is_not_json(content: bytes, name: str) -> None:
+def test_any_description_of_a_server_is_read_unless_it_is_not_json(
+    content: bytes, name: str
+) -> None:
     try:
         answer = parsed(content)
     except ValueError:
@@ -169,10 +189,12 @@ def test_a_message_of_any_page_is_one_short_line(page: str) -> None:
     ["<script", "<", "<a ", "<!--", "</script", "<style>", "&", "&#", " ", "<script>a</scrip"],
 )
 def test_a_long_page_is_read_in_time_in_proportion_to_its_length(part: str) -> None:
-    assert len(message_of(part.encode() * 500_000)) <= MESSAGE_LENGTH + 3  # else, hours
+    assert (
+        len(message_of(part.encode() * 500_000)) <= MESSAGE_LENGTH + 3
+    )  # otherwise it takes hours
 
 
-def test_what_scripts_and_styles_hold_is_no_message() -> None:
+def test_scripts_and_styles_are_left_out_of_a_message() -> None:
     page = b"<STYLE>p{}</STYLE ><script>if (a<b) x()</script><p>Bad</p><script>y()"
     assert message_of(page) == "Bad"
 
@@ -185,7 +207,7 @@ def test_what_scripts_and_styles_hold_is_no_message() -> None:
         fullmatch=True,
     )
 )
-def test_seconds_to_wait_are_a_finite_number_or_not_said(retry_after: str) -> None:
+def test_seconds_to_wait_are_a_finite_number_or_none(retry_after: str) -> None:
     seconds = seconds_to_wait(retry_after)
     assert seconds is None or 0 <= seconds < math.inf
 

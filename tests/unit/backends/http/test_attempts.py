@@ -9,34 +9,36 @@ def attempts_of_a_call(running: int = 2) -> Attempts:
     return Attempts(asyncio.timeout_at(asyncio.get_running_loop().time() + 60), running)
 
 
-async def test_requests_that_fail_side_by_side_count_as_one_round() -> None:
+async def test_requests_that_fail_at_the_same_time_count_as_one_round() -> None:
     attempts = attempts_of_a_call()
     for _ in range(3):
         attempts.failed(0, None)
-    assert 0.1 <= attempts.wait() <= 0.2
+    wait = attempts.wait()
+    assert wait is not None
+    assert 0.1 <= wait <= 0.2
 
 
-async def test_a_call_ends_after_rounds_that_all_failed() -> None:
+async def test_a_call_ends_after_six_failed_rounds() -> None:
     attempts = attempts_of_a_call()
     for round_ in range(ATTEMPTS - 1):
         attempts.failed(round_, None)
-        assert attempts.wait() is not False
+        assert attempts.wait() is not None
     attempts.failed(ATTEMPTS - 1, None)
-    assert attempts.wait() is False
+    assert attempts.wait() is None
 
 
-async def test_an_answer_starts_the_count_anew() -> None:
+async def test_an_answer_resets_the_count() -> None:
     attempts = attempts_of_a_call()
     for round_ in range(3 * ATTEMPTS):
         attempts.failed(round_, None)
         attempts.answered()
-    assert attempts.wait() is not False
+    assert attempts.wait() is not None
 
 
 async def test_a_pause_past_the_deadline_ends_the_call() -> None:
     attempts = attempts_of_a_call()
     attempts.failed(0, 61.0)
-    assert attempts.wait() is False
+    assert attempts.wait() is None
 
 
 async def test_a_request_that_waited_for_its_turn_sees_the_pause() -> None:
@@ -54,7 +56,7 @@ async def test_a_request_that_waited_for_its_turn_sees_the_pause() -> None:
     assert began == [(0, 0.0), (1, 0.0), (1, 0.0)]
 
 
-async def test_refusals_teach_the_most_texts_and_end() -> None:
+async def test_refusals_lower_the_most_texts_and_end_the_call() -> None:
     attempts = attempts_of_a_call()
     assert all(attempts.refused(texts) for texts in (33, 17, 9, 1))
     assert attempts.most_texts == 5

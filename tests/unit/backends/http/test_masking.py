@@ -1,4 +1,4 @@
-"""Secrets are taken out of a text, in every form in which a server may write them."""
+"""Secrets are masked in a text, in every form in which a server may write them."""
 
 import pytest
 
@@ -20,14 +20,14 @@ def test_a_secret_is_masked_in_each_form(secret: str, text: str, masked: str) ->
     assert masker([secret])(text) == masked
 
 
-def test_of_two_secrets_the_longer_one_is_masked_whole() -> None:
+def test_of_two_overlapping_secrets_the_longer_one_is_masked_whole() -> None:
     assert masker(["abc", "abcdef"])("abcdef abc") == "*** ***"
 
 
-def test_without_secrets_a_text_stays_as_it_is() -> None:
+def test_without_secrets_a_text_stays_unchanged() -> None:
     assert masker([])("text") == masker([""])("text") == "text"
 
 
-def test_what_masks_shows_no_secret() -> None:
+def test_the_masking_function_shows_no_secret() -> None:
     mask = masker(["sk-secret"])
     assert "sk-secret" not in f"{mask!r}{vars(mask)}"

@@ -1,4 +1,4 @@
-"""A request is cut into parts that a server takes, and no text is lost."""
+"""A request is split into parts that a server accepts, and no text is lost."""
 
 import json
 
@@ -11,11 +11,11 @@ TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=30)
 
 
 @given(TEXTS, st.none() | st.integers(1, 9), st.none() | st.integers(1, 60))
-def test_parts_hold_every_text_once_in_order(
+def test_parts_contain_every_text_once_and_in_order(
     texts: list[str], max_texts: int | None, max_bytes: int | None
 ) -> None:
     parts = split(texts, max_texts, max_bytes)
-    assert [place for part in parts for place in part] == list(range(len(texts)))
+    assert [index for part in parts for index in part] == list(range(len(texts)))
     assert all(len(part) > 0 for part in parts)
 
 
@@ -25,7 +25,7 @@ def test_parts_keep_to_the_limits_unless_a_single_text_is_too_long(
 ) -> None:
     for part in split(texts, max_texts, max_bytes):
         assert max_texts is None or len(part) <= max_texts
-        assert len(part) == 1 or sum(json_bytes(texts[place]) for place in part) <= max_bytes
+        assert len(part) == 1 or sum(json_bytes(texts[index]) for index in part) <= max_bytes
 
 
 @given(TEXTS)

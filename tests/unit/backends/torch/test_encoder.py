@@ -1,4 +1,4 @@
-"""`FirstTokenClassifier` gives the logits that transformers gives, padded, written out, and packed."""
+"""`FirstTokenClassifier` returns the logits of transformers for padded, eager and packed batches."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ def model(request: pytest.FixtureRequest, tiny_reranker: Path) -> Any:
 
 
 def sequences(model: Any) -> list[EncodedPair]:
-    """Return sequences of unequal length, in two segments where the model knows two."""
+    """Return sequences of unequal length, with two segments if the model has two."""
     draw = np.random.default_rng(5)
     ids = [draw.integers(5, 200, length, np.int32) for length in LENGTHS]
     segments = model.config.type_vocab_size
@@ -38,7 +38,7 @@ def arrays(model: Any) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("options", [{}, {"eager": True}, {"joins": True}])
 @torch.inference_mode()
-def test_padded_rows_get_the_logits_of_the_whole_model(
+def test_padded_rows_have_the_logits_of_the_whole_model(
     model: Any, options: dict[str, bool]
 ) -> None:
     expected = model(**arrays(model)).logits.view(-1)
@@ -48,7 +48,7 @@ def test_padded_rows_get_the_logits_of_the_whole_model(
 
 @pytest.mark.parametrize("joins", [False, True])
 @torch.inference_mode()
-def test_packed_sequences_get_the_logits_of_padded_rows(model: Any, joins: bool) -> None:
+def test_packed_sequences_have_the_logits_of_padded_rows(model: Any, joins: bool) -> None:
     batch = sequences(model)
     logits = FirstTokenClassifier(model, joins=joins).packed(
         torch.from_numpy(np.concatenate([pair.ids for pair in batch], dtype=np.int64)),
@@ -61,7 +61,7 @@ def test_packed_sequences_get_the_logits_of_padded_rows(model: Any, joins: bool)
 
 
 @torch.inference_mode()
-def test_the_last_layer_is_computed_for_one_token_a_row(model: Any) -> None:
+def test_the_last_layer_is_computed_for_one_token_of_each_row(model: Any) -> None:
     rows: list[int] = []
     layers = model.base_model.encoder.layer
     for layer in layers:
@@ -71,7 +71,9 @@ def test_the_last_layer_is_computed_for_one_token_a_row(model: Any) -> None:
 
 
 @torch.inference_mode()
-def test_joint_projections_are_one_product_a_layer_of_the_model_s_own_weights(model: Any) -> None:
+def test_joint_projections_are_one_product_for_each_layer_with_the_models_weights(
+    model: Any,
+) -> None:
     expected = model(**arrays(model)).logits
     bytes_of_weights = sum(parameter.nbytes for parameter in model.parameters())
     products: list[str] = []
@@ -80,8 +82,8 @@ def test_joint_projections_are_one_product_a_layer_of_the_model_s_own_weights(mo
             part = getattr(layer.attention.self, name)
             part.register_forward_hook(lambda module, inputs, out, name=name: products.append(name))
     FirstTokenClassifier(model, joins=True)(**arrays(model))
-    assert products == ["query"]  # the last layer's, of the first token alone
-    # Parts of the joint ones, so nothing is held twice, and the model by itself is as it was.
+    assert products == ["query"]  # from the last layer, for the first token only
+    # The model's weights are views of the joint weights, so nothing is stored twice and the model still works.
     storages = {
         parameter.untyped_storage().data_ptr(): parameter.untyped_storage().nbytes()
         for parameter in model.parameters()
@@ -96,7 +98,7 @@ def test_a_half_precision_model_gives_float32_logits(model: Any) -> None:
     assert logits.dtype == torch.float32
 
 
-def test_another_architecture_is_left_to_transformers(model: Any) -> None:
+def test_another_architecture_is_not_supported(model: Any) -> None:
     assert FirstTokenClassifier.supports(model)
     model.config.model_type = "deberta-v2"
     assert not FirstTokenClassifier.supports(model)

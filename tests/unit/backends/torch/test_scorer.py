@@ -1,5 +1,7 @@
 import logging
 import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,7 +33,7 @@ def scorer() -> TorchScorer:
 
 
 class Passes:
-    """Notes the shape of each forward pass, and may fail some."""
+    """A hook that records the shape of each forward pass, and can make passes fail."""
 
     def __init__(self, scorer: TorchScorer) -> None:
         self.shapes: list[tuple[int, int]] = []
@@ -47,7 +49,7 @@ class Passes:
             raise self.error
 
 
-def test_each_pair_goes_through_the_model_once(scorer: TorchScorer) -> None:
+def test_each_pair_is_computed_once(scorer: TorchScorer) -> None:
     passes = Passes(scorer)
     scorer.score(PAIRS)
     assert sum(rows for rows, _ in passes.shapes) == len(PAIRS)
@@ -62,7 +64,7 @@ def test_rows_in_bfloat16_have_few_lengths() -> None:
     assert len(widths) < 24
 
 
-def test_padding_is_a_small_share_of_what_is_computed(scorer: TorchScorer) -> None:
+def test_padding_is_a_small_share_of_the_computed_tokens(scorer: TorchScorer) -> None:
     passes = Passes(scorer)
     pairs = [(QUERY, PASSAGES[1] * (1 + index * 7 % 40)) for index in range(80)]
     scorer.score(pairs)
@@ -82,7 +84,7 @@ def packing(**options: Any) -> TorchScorer:
     return TorchScorer(ScorerConfig("mini", "torch", dtype="float32", **options), packs=True)
 
 
-def test_packed_sequences_get_the_scores_of_padded_rows_and_hold_no_padding(
+def test_packed_sequences_have_the_scores_of_padded_rows_and_no_padding(
     scorer: TorchScorer,
 ) -> None:
     packed = packing(max_batch_tokens=200)
@@ -105,7 +107,7 @@ def test_packed_sequences_get_the_scores_of_padded_rows_and_hold_no_padding(
         ({"heads": 10}, False),
     ],
 )
-def test_packing_needs_the_gpu_precision_and_heads_that_the_kernel_takes(
+def test_packing_needs_a_gpu_a_precision_and_heads_that_the_kernel_supports(
     monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any], packs: bool
 ) -> None:
     sound = {"capability": (8, 0), "cuda": "13.0", "dtype": torch.float16, "heads": 16}
@@ -155,7 +157,7 @@ def test_out_of_memory_halves_the_batch_and_changes_no_score(
     assert sum(done) == len(PAIRS)
 
 
-def test_a_pair_that_does_not_fit_by_itself_is_our_error(scorer: TorchScorer) -> None:
+def test_a_single_pair_that_does_not_fit_into_memory_is_our_error(scorer: TorchScorer) -> None:
     passes = Passes(scorer)
     passes.error, passes.most_rows = torch.OutOfMemoryError("CUDA out of memory."), 0
     with pytest.raises(
@@ -164,27 +166,43 @@ def test_a_pair_that_does_not_fit_by_itself_is_our_error(scorer: TorchScorer) ->
         scorer.score(PAIRS)
 
 
-def test_any_other_fault_is_raised_at_once(scorer: TorchScorer) -> None:
+def test_any_other_error_is_raised_at_once(scorer: TorchScorer) -> None:
     passes = Passes(scorer)
     passes.error, passes.most_rows = RuntimeError("shapes do not match"), 0
     with pytest.raises(ScoringError, match="shapes do not match") as caught:
-        scorer.score([PAIRS[0]] * 4)  # one batch: others would run until the fault is read
+        scorer.score(
+            [PAIRS[0]] * 4
+        )  # one batch, because further batches run until the error is read
     assert isinstance(caught.value.__cause__, RuntimeError)
     assert len(passes.shapes) == 1
 
 
-def test_what_was_cut_is_counted_and_logged_once_a_call(caplog: pytest.LogCaptureFixture) -> None:
+def test_truncated_pairs_are_a_warning_in_the_first_call_and_info_afterwards(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     scorer = TorchScorer(ScorerConfig("mini", "torch", max_length=32))
-    with caplog.at_level(logging.WARNING, "bge_rerank"):
-        scorer.score([("tides", "moon " * 100), ("tides", "moon " * 50), ("tides", "moon")])
-    [record] = caplog.records
-    # 32 less 3 special tokens and 1 of the query leaves 28 of each passage.
-    assert record.getMessage() == (
-        "2 of 3 pairs were longer than max_length=32: 94 tokens were left out"
+    with caplog.at_level(logging.INFO, "bge_rerank"):
+        for _ in range(3):
+            scorer.score([("tides", "moon " * 1_100), ("tides", "moon " * 50), ("tides", "moon")])
+    # Of 32 tokens, 3 are special and 1 is the query, which leaves 28 of each passage.
+    [message] = {record.getMessage() for record in caplog.records}
+    assert message.startswith(
+        "2 of 3 pairs are longer than max_length=32, so 1,094 tokens were not read; "
     )
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO", "INFO"]
 
 
-def test_nothing_is_logged_where_nothing_was_cut(
+def test_without_logging_set_up_a_truncated_pair_is_one_line_on_stderr() -> None:
+    code = (
+        "from bge_rerank import load_scorer\n"
+        "for _ in range(3): load_scorer('mini', max_length=32).score([('tides', 'moon ' * 100)])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    [line] = done.stderr.splitlines()
+    assert line.startswith("1 of 1 pairs are longer than max_length=32, so 72 tokens were not read")
+
+
+def test_nothing_is_logged_if_no_pair_is_truncated(
     scorer: TorchScorer, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG, "bge_rerank"):
@@ -192,7 +210,7 @@ def test_nothing_is_logged_where_nothing_was_cut(
     assert caplog.records == []
 
 
-def test_weights_are_in_the_precision_asked_for_and_the_head_in_float32(
+def test_weights_have_the_requested_precision_and_the_head_float32(
     scorer: TorchScorer,
 ) -> None:
     assert {weight.dtype for weight in scorer.model.parameters()} == {torch.float32}
@@ -208,7 +226,7 @@ def test_a_bfloat16_score_hardly_depends_on_the_batch() -> None:
     assert lower.score(PAIRS) == pytest.approx(alone, abs=0.06)
 
 
-def test_it_computes_on_as_many_threads_as_were_asked_for() -> None:
+def test_it_computes_on_the_requested_number_of_threads() -> None:
     before = torch.get_num_threads()
     seen: list[int] = []
     try:
@@ -221,10 +239,10 @@ def test_it_computes_on_as_many_threads_as_were_asked_for() -> None:
     assert set(seen) == {1}
 
 
-def test_a_device_list_is_one_scorer_with_a_replica_each() -> None:
+def test_a_list_of_devices_must_name_one_or_more_each_once() -> None:
     with pytest.raises(ConfigurationError, match="device is .*each once"):
         TorchScorer(ScorerConfig("mini", "torch", device=("cpu", "cpu")))
-    with pytest.raises(ConfigurationError, match="name one or more"):
+    with pytest.raises(ConfigurationError, match="pass one or more"):
         TorchScorer(ScorerConfig("mini", "torch", device=()))
 
 
@@ -237,7 +255,7 @@ def test_the_model_is_ready_for_inference(scorer: TorchScorer) -> None:
     assert not any(module.training for module in scorer.model.modules())
 
 
-def test_an_embedder_is_refused_by_name_with_what_to_use(tiny_embedder: Path) -> None:
+def test_an_embedder_is_refused_by_its_name_and_with_a_reranker_to_use(tiny_embedder: Path) -> None:
     message = "tiny-embedder.* has no trained classification head .*bge-reranker-v2-m3"
     with pytest.raises(UnsupportedModelError, match=message):
         TorchScorer(ScorerConfig(str(tiny_embedder), "torch"))
@@ -245,7 +263,7 @@ def test_an_embedder_is_refused_by_name_with_what_to_use(tiny_embedder: Path) ->
 
 def test_a_classifier_with_several_labels_is_refused(tmp_path: Path) -> None:
     folder = make_tiny_reranker(tmp_path / "three", labels=3)
-    with pytest.raises(UnsupportedModelError, match="classifies into 3 labels"):
+    with pytest.raises(UnsupportedModelError, match="has 3 labels"):
         TorchScorer(ScorerConfig(str(folder), "torch"))
 
 
@@ -265,8 +283,8 @@ def test_damaged_weights_are_our_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("device", ["cuda:77", "nonsense", "meta:x"])
-def test_a_device_that_is_not_there_is_refused(device: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"device '{device}' cannot be used"):
+def test_a_missing_device_is_refused(device: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"device is '{device}', which torch cannot use"):
         TorchScorer(ScorerConfig("mini", "torch", device=device))
 
 
@@ -274,22 +292,22 @@ def test_a_device_that_is_not_there_is_refused(device: str) -> None:
     ("options", "message"),
     [
         ({"dtype": "int8"}, "dtype is 'int8'"),
-        ({"max_length": 513}, "takes 1 to 512"),
+        ({"max_length": 513}, "allows 512 tokens at most"),
         ({"max_length": 10}, "no room for a passage"),
         ({"max_batch_tokens": 0}, "max_batch_tokens is 0"),
         ({"threads": 0}, "threads is 0"),
-        ({"cutoff_layers": (4,)}, "cutoff_layers is for layerwise models"),
+        ({"cutoff_layers": (4,)}, "cutoff_layers works only with layerwise models"),
     ],
 )
-def test_options_that_do_not_fit_are_refused(options: dict[str, Any], message: str) -> None:
+def test_options_that_do_not_fit_the_model_are_refused(
+    options: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ConfigurationError, match=message):
         TorchScorer(ScorerConfig("mini", "torch", **options))
 
 
 @pytest.mark.parametrize("packs", [False, True])
-def test_a_query_is_tokenised_once_a_call_however_many_passages_it_has(
-    monkeypatch: pytest.MonkeyPatch, packs: bool
-) -> None:
+def test_a_query_is_tokenised_once_in_a_call(monkeypatch: pytest.MonkeyPatch, packs: bool) -> None:
     scorer = packing(max_batch_tokens=200) if packs else TorchScorer(ScorerConfig("mini", "torch"))
     monkeypatch.setattr("bge_rerank.backends.encoder.scorer.PAIRS_A_WINDOW", 50)
     texts: list[str] = []
