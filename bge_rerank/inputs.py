@@ -1,8 +1,9 @@
-"""What comes in: queries and texts, checked and made fit for any backend."""
+"""Checks for queries and texts, and words for messages about a wrong value."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 from bge_rerank.errors import InvalidInputError, InvalidTextError
 
@@ -63,6 +64,21 @@ def shown_value(value: object) -> str:
         return f"{value!r:.80}"
     except (RecursionError, ValueError):  # nested too deep, or a number of too many digits
         return f"a {_type_name(value)} too large to show"
+
+
+def nearest(given: object, names: Iterable[str]) -> str:
+    """Return " (did you mean 'NAME'?)" with the name most like a wrong one, or "" if none is like it.
+
+    Append it to an error message.
+
+    >>> nearest("fp16", ["auto", "float32", "float16"])
+    " (did you mean 'float16'?)"
+    >>> nearest("mps", ["auto", "float32", "float16"])
+    ''
+    """
+    by_lower = {name.lower(): name for name in names}
+    found = get_close_matches(str(given).lower(), by_lower, n=1, cutoff=0.5)
+    return f" (did you mean {by_lower[found[0]]!r}?)" if found else ""
 
 
 def without_lone_surrogates(text: str) -> str:

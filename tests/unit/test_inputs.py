@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bge_rerank import InvalidInputError, InvalidTextError
-from bge_rerank.inputs import checked_query, checked_texts, without_lone_surrogates
+from bge_rerank.inputs import checked_query, checked_texts, nearest, without_lone_surrogates
 
 any_text = st.text(st.characters(codec=None, exclude_categories=()))
 
@@ -52,3 +52,17 @@ def test_an_empty_query_is_refused(query: str) -> None:
 def test_a_query_that_is_no_string_is_refused(query: object) -> None:
     with pytest.raises(InvalidInputError, match="not a string"):
         checked_query(query)
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [("fp16", "float16"), ("BF16", "bfloat16"), ("fp32", "float32"), ("top_k", "top_n")],
+)
+def test_a_misspelt_name_suggests_the_nearest_one(given: str, name: str) -> None:
+    names = ["auto", "float32", "float16", "bfloat16", "top_n", "score_threshold"]
+    assert nearest(given, names) == f" (did you mean {name!r}?)"
+
+
+@pytest.mark.parametrize("given", ["", "x", 3, None, "x" * 10_000])
+def test_a_value_unlike_all_names_suggests_none(given: object) -> None:
+    assert nearest(given, ["float32", "float16"]) == ""
