@@ -51,7 +51,7 @@ class BGERerankerCompressor(RerankerSettings, BaseDocumentCompressor):
     >>> [best] = compressor.compress_documents(documents, query="what causes tides")
     >>> best.page_content
     'The Moon raises the tides.'
-    >>> 0.5 < best.metadata["rerank_score"] < 1.0
+    >>> 0.0 < best.metadata["rerank_score"] < 1.0
     True
     """
 

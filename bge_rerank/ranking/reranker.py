@@ -43,7 +43,7 @@ class Reranker:
     >>> [best] = reranker.rerank("what causes tides", texts)
     >>> best.index, texts[best.index]
     (1, "The Moon's gravity raises the tides.")
-    >>> 0.5 < best.score < 1.0
+    >>> 0.0 < best.score < 1.0
     True
     """
 
