@@ -142,7 +142,7 @@ class Calibration:
         hold if you try several values and take one by its result.
 
         Raises:
-            CalibrationError: No threshold has such a bound. The message states the highest one.
+            CalibrationError: No threshold has such a bound. The message states the highest bound.
         """
         return self._logit("precision", self.precision_steps, min_precision)
 
@@ -171,7 +171,7 @@ class Calibration:
         missed do not count.
 
         Raises:
-            CalibrationError: No threshold has such a bound. The message states the highest one.
+            CalibrationError: No threshold has such a bound. The message states the highest bound.
         """
         return self._logit("recall", self.recall_steps, min_recall)
 
