@@ -111,7 +111,7 @@ def test_a_text_that_is_not_a_string_is_named_and_nothing_is_scored() -> None:
 
 @pytest.mark.parametrize("logits", [[], [1.0], [1.0, 2.0, 3.0]])
 def test_another_number_of_scores_than_pairs_raises(logits: list[float]) -> None:
-    with pytest.raises(ScoringError, match=f"gave {len(logits)} scores for 2 pairs"):
+    with pytest.raises(ScoringError, match=f"{len(logits)} scores for 2 pairs"):
         Reranker(Broken(logits)).rerank("q", ["a", "b"])
 
 
