@@ -237,18 +237,17 @@ def _is_absent(value: object) -> bool:
 def _refusal(
     settings: type[BaseModel], data: dict[str, Any], error: ValidationError
 ) -> ConfigurationError | None:
-    """Return one line about the first option that pydantic refused; `None` for other errors.
-
-    Raises:
-        ConfigurationError: The option's own check has a message for the value.
-    """
+    """Return one line about the first option that pydantic refused; `None` for other errors."""
     errors = error.errors(include_url=False, include_context=False)
     name = str(next(iter(errors[0]["loc"]), ""))
     if errors[0]["type"] == "extra_forbidden":
         return _no_option(settings, name)
     for option in _OPTIONS:
         if option.name == name:
-            option.refuse(data[name])
+            try:
+                option.refuse(data[name])
+            except ConfigurationError as refusal:
+                return refusal
     wanted = dict.fromkeys(
         each["msg"].removeprefix(SHOULD_BE).replace("a valid tuple", "a list")
         for each in errors
