@@ -1,4 +1,4 @@
-"""BGE reranking for LangChain: a compressor, retrievers and a cross-encoder on the shared core.
+"""BGE reranking for LangChain: a document compressor, retrievers and a cross-encoder.
 
 May import `adapters`, `evaluation`, `bge_rerank` (the face) and every room below them.
 Start reading in `compressor.py`.

@@ -1,4 +1,4 @@
-"""`BGERerankerCompressor`: rerank retrieved documents, in a `ContextualCompressionRetriever` say."""
+"""`BGERerankerCompressor`: reranks LangChain documents."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing_extensions import override
 from bge_rerank.adapters.metadata import (
     RETRIEVAL_SCORE_KEY,
     Unscored,
+    checked_items,
     with_rerank_metadata,
 )
 from bge_rerank.adapters.settings import RerankerSettings
@@ -20,17 +21,29 @@ from bge_rerank.types import Ranked
 
 
 class BGERerankerCompressor(RerankerSettings, BaseDocumentCompressor):
-    """Keep the documents that answer the query best, best first.
+    """A LangChain document compressor that reranks documents and keeps the best ones.
 
-    Every document kept is a copy, with its id and metadata, and `metadata["rerank_score"]`: the
-    sigmoid of the model's logit, a float in 0..1. With `long_documents="window"` it has
-    `metadata["rerank_span"]` too: the first and the last-plus-one place in `page_content` of the
-    window that gave the score; with a `calibration` it has `metadata["rerank_probability"]`, the
-    calibrated probability that the document is relevant, 0..1; with `rrf_k` it has
-    `metadata["rerank_fused"]`, by which it is ordered. The documents that came in are never changed.
-    The weights are loaded when the first documents are compressed, once a process.
+    Call it directly, or put it into a `BGERerankerRetriever` or into LangChain's
+    `ContextualCompressionRetriever`. It takes the options of the model (`model_name`, `backend`, ...),
+    of the ranking (`top_n`, `score_threshold`, ...) and of an adapter (`on_error`, ...), all by name.
+    `docs/options.md` lists them.
 
-    Each call is a run of its own under the callbacks that it is given.
+    The result is ordered best first. Each document in it is a copy with its id and metadata; the
+    documents that you pass are never changed. These fields are added to the metadata:
+
+    - `rerank_score`: the sigmoid of the model's logit, a float in 0..1. It is not a probability.
+    - `rerank_probability`: the calibrated probability that the document is relevant, a float in
+      0..1. Needs `calibration`.
+    - `rerank_fused`: the fused score that orders the documents, a float above 0. Needs `rrf_k`.
+    - `rerank_span`: `[start, end]`, the part of `page_content` that gave the score, in characters;
+      `end` is exclusive. Needs `long_documents="window"`.
+    - `rerank_error`: why a document has no score. It replaces the fields above.
+
+    Making a compressor loads nothing. The first call loads the weights. All compressors and scorers
+    of one configuration share them. Each call is traced as one run under the callbacks given to it.
+
+    Raises:
+        ConfigurationError: An option does not exist or has a value that cannot work.
 
     >>> from langchain_core.documents import Document
     >>> documents = [Document("Bread rises on yeast."), Document("The Moon raises the tides.")]
@@ -38,11 +51,13 @@ class BGERerankerCompressor(RerankerSettings, BaseDocumentCompressor):
     >>> [best] = compressor.compress_documents(documents, query="what causes tides")
     >>> best.page_content
     'The Moon raises the tides.'
+    >>> 0.0 < best.metadata["rerank_score"] < 1.0
+    True
     """
 
     retrieval_score_key: str = RETRIEVAL_SCORE_KEY
-    """The metadata field of the first-stage score that `min_retrieval_score` is compared with;
-    `ScoredRetriever` fills it from a vector store."""
+    """The metadata field that holds the first-stage score, which `min_retrieval_score` is compared
+    with. `ScoredRetriever` fills this field from a vector store."""
 
     @override
     def compress_documents(
@@ -50,17 +65,23 @@ class BGERerankerCompressor(RerankerSettings, BaseDocumentCompressor):
     ) -> list[Document]:
         """Rerank documents by their relevance to a query.
 
+        Args:
+            documents: The candidates, in first-stage order.
+            query: The words to rank by.
+            callbacks: LangChain callbacks for the run of this call.
+
         Returns:
-            Copies of the documents kept, best first. Without documents an empty list.
+            Copies of the documents kept, best first. The list is empty if `documents` is empty.
 
         Raises:
-            InvalidInputError: The query is empty or white space, or there is a `min_retrieval_score`
-                and a document without a number to compare with it.
-            ModelLoadError: The model could not be loaded (on the first call).
-            ScoringError: The model or the server failed, or gave a score that cannot be ranked, and
-                `on_error` is `"raise"`.
+            InvalidInputError: The query is empty, an item is not a `Document`, or
+                `min_retrieval_score` is set and a document has no first-stage score.
+            ModelLoadError: The model cannot be loaded.
+            MissingDependencyError: A package that the backend needs is not installed.
+            ScoringError: The model or the server fails, or returns a score that cannot be ranked.
+                Not raised with `on_error="passthrough"`.
         """
-        inputs = {"documents": documents, "query": query}
+        inputs = {"documents": _checked(documents), "query": query}
         return self._runnable().invoke(inputs, {"callbacks": callbacks})
 
     @override
@@ -68,7 +89,7 @@ class BGERerankerCompressor(RerankerSettings, BaseDocumentCompressor):
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
     ) -> list[Document]:
         """Rerank as `compress_documents` does, without blocking the event loop."""
-        inputs = {"documents": documents, "query": query}
+        inputs = {"documents": _checked(documents), "query": query}
         return await self._runnable().ainvoke(inputs, {"callbacks": callbacks})
 
     def _runnable(self) -> RunnableLambda[dict[str, Any], list[Document]]:
@@ -93,6 +114,11 @@ class BGERerankerCompressor(RerankerSettings, BaseDocumentCompressor):
         key = self.retrieval_score_key
         scores = [document.metadata.get(key) for document in documents]
         return self._well_retrieved(scores, f"metadata[{key!r}]")
+
+
+def _checked(documents: Iterable[object]) -> list[Document]:
+    """Return documents as a list, so that those of a generator are read once."""
+    return checked_items(documents, Document, "documents", "Document(page_content=...)")
 
 
 def _scored_copy(

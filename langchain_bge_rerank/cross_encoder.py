@@ -1,4 +1,4 @@
-"""`BGECrossEncoder`: the core behind LangChain's own `CrossEncoderReranker`."""
+"""`BGECrossEncoder`: a scorer as LangChain's `BaseCrossEncoder`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from bge_rerank.types import Scorer
 
 
 class BGECrossEncoder(BaseCrossEncoder):
-    """Score (query, passage) pairs for whatever takes LangChain's `BaseCrossEncoder`.
+    """A scorer for LangChain components that take a `BaseCrossEncoder`.
 
-    Prefer `BGERerankerCompressor` where you can: `CrossEncoderReranker` throws the scores away.
+    Use `BGERerankerCompressor` where you can. LangChain's own `CrossEncoderReranker`, which takes
+    this class, does not keep the scores.
 
     >>> encoder = BGECrossEncoder(load_scorer("mini"))
     >>> low, high = encoder.score([("tides", "Bread rises."), ("tides", "The Moon raises tides.")])
@@ -25,16 +26,27 @@ class BGECrossEncoder(BaseCrossEncoder):
     """
 
     def __init__(self, scorer: Scorer | None = AdapterOptions.scorer) -> None:
-        """Keep a scorer; `None` is the default model, `load_scorer()`. Nothing is loaded."""
+        """Keep a scorer; nothing is loaded.
+
+        Args:
+            scorer: The result of `load_scorer`, or an object of your own with `score(pairs)`. `None`
+                is `load_scorer()`, the default model.
+        """
         self.scorer = scorer if scorer is not None else load_scorer()
 
     @override
     def score(self, text_pairs: list[tuple[str, str]]) -> list[float]:
-        """Return the `rerank_score` (0..1, the sigmoid of the logit) of each pair, in input order.
+        """Return the `rerank_score` of each pair: the sigmoid of its logit, 0..1.
+
+        Args:
+            text_pairs: Pairs of query and passage.
+
+        Returns:
+            One score per pair, in input order.
 
         Raises:
-            InvalidInputError: A query is empty or a passage is not a string.
-            ScoringError: The model failed, or gave a score that cannot be ranked.
+            InvalidInputError: A query is empty, or a passage is not a string.
+            ScoringError: The model fails, or returns a score that cannot be ranked.
         """
         pairs = [
             (checked_query(query), checked_text(index, passage))

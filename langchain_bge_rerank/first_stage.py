@@ -1,4 +1,4 @@
-"""`first_stage`: a LangChain retriever as what `bge_rerank.evaluation.evaluate` asks for candidates."""
+"""`first_stage`: a LangChain retriever as the first stage of an evaluation."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from bge_rerank.adapters.metadata import labelled_id
 def first_stage(
     retriever: BaseRetriever, id_key: str | None = None
 ) -> Callable[[str], list[tuple[str, str]]]:
-    """Return a function that takes a query and gives (id, text) pairs, best first.
+    """Return a function from a query to (id, text) pairs, best first.
+
+    Pass it to `bge_rerank.evaluation.evaluate` as `retriever`.
 
     Args:
-        retriever: Give it as many documents to find as shall be reranked.
-        id_key: The metadata field that holds the ids which your labels use; `None` takes the
-            documents' own ids.
+        retriever: A retriever that finds as many documents as you want to rerank.
+        id_key: The metadata field with the ids that your labels use. `None` uses each document's
+            own id.
 
     Raises:
-        InvalidInputError: When the function is called: a document has no such id.
+        InvalidInputError: A document has no such id. The returned function raises it.
 
     >>> from langchain_core.embeddings import DeterministicFakeEmbedding
     >>> from langchain_core.vectorstores import InMemoryVectorStore

@@ -1,4 +1,4 @@
-"""`BGERerankerRetriever`: retrieve and rerank in one, every tier of it seen."""
+"""`BGERerankerRetriever`: retrieves and reranks in one call."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ from langchain_bge_rerank.compressor import BGERerankerCompressor
 
 
 class BGERerankerRetriever(BaseRetriever):
-    """A retriever whose documents are reranked: the compressor's answer to what another one found.
+    """A LangChain retriever that reranks the documents of another retriever.
 
-    The compressor's `on_ranking` sees a `Ranking` whose `tiers` begin with that retriever. What one
-    raises is raised. Retrieving and reranking are runs of their own below this one's.
+    It returns the documents that `compressor` keeps, best first (see `BGERerankerCompressor`). The
+    compressor's `on_ranking` receives a `Ranking` whose first tier is the other retriever. Errors of
+    both are raised. Retrieval and reranking are traced as runs below the run of this retriever.
 
-    It needs langchain-core alone, as LangChain's `ContextualCompressionRetriever` does not.
+    It needs only `langchain-core`. LangChain's `ContextualCompressionRetriever`, which does the same
+    without tiers, needs `langchain-classic`.
 
     >>> from langchain_core.embeddings import DeterministicFakeEmbedding
     >>> from langchain_core.vectorstores import InMemoryVectorStore
@@ -44,9 +46,9 @@ class BGERerankerRetriever(BaseRetriever):
     """
 
     retriever: RetrieverLike
-    """What finds the documents; let it find as many as shall be reranked, 20 or more."""
+    """The first stage. Let it find as many documents as you want to rerank, 20 or more."""
     compressor: BGERerankerCompressor
-    """What reranks them."""
+    """The compressor that reranks them."""
 
     @override
     def _get_relevant_documents(

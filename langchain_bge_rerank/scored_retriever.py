@@ -1,4 +1,4 @@
-"""`ScoredRetriever`: a vector store's retriever whose documents say how well they were found."""
+"""`ScoredRetriever`: a vector store's retriever that keeps the scores of the search."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ from bge_rerank.errors import ConfigurationError
 
 
 class ScoredRetriever(VectorStoreRetriever):
-    """Find documents by `similarity_search_with_relevance_scores`, each with its score as metadata.
+    """A vector store's retriever that puts each document's relevance score into its metadata.
 
-    LangChain means such a score to be 0..1, with 1 for the most similar, and each store makes it of its
-    own distance: it leaves that range where embeddings are not of length 1, and some stores give the
-    distance itself. `min_retrieval_score` needs scores that are higher for what is nearer: look at
-    yours before you set it.
+    Use it as the first stage where you set `min_retrieval_score`: `store.as_retriever()` drops the
+    scores. It searches with the store's `similarity_search_with_relevance_scores`. `search_kwargs`
+    goes to that search, for example `{"k": 20}`. Documents are copies; those of the store are never
+    changed.
 
-    Documents are copies; the store's own are never changed.
+    The score is on the store's own scale. LangChain means it to be 0..1, with 1 for the most similar.
+    Scores can leave this range if embeddings are not of length 1, and some stores return a distance.
+    Look at the scores of your store before you set a minimum: higher must mean nearer.
 
     >>> from langchain_core.embeddings import DeterministicFakeEmbedding
     >>> from langchain_core.vectorstores import InMemoryVectorStore
@@ -43,19 +45,20 @@ class ScoredRetriever(VectorStoreRetriever):
     allowed_search_types: ClassVar[Collection[str]] = ("similarity",)
 
     retrieval_score_key: str = RETRIEVAL_SCORE_KEY
-    """The metadata field that the score is put into."""
+    """The metadata field that receives the score."""
     relevance_score_fn: Callable[[float], float] | None = None
-    """Makes the score of what the store's `similarity_search_with_score` gives, for stores without
-    relevance scores of their own; `None` takes the store's."""
+    """A function from the value of the store's `similarity_search_with_score` to a score that is
+    higher for nearer documents. Needed for stores without relevance scores. `None` uses the store's
+    relevance scores."""
 
     @override
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **kwargs: Any
     ) -> list[Document]:
-        """Search.
+        """Search the store.
 
         Raises:
-            ConfigurationError: The store gives no such scores.
+            ConfigurationError: The store has no such scores.
         """
         options = self.search_kwargs | kwargs
         try:
@@ -78,7 +81,7 @@ class ScoredRetriever(VectorStoreRetriever):
                 found = await store.asimilarity_search_with_relevance_scores(query, **options)
             else:
                 found = await store.asimilarity_search_with_score(query, **options)
-        except NotImplementedError:  # as with stores that give scores in their sync methods alone
+        except NotImplementedError:  # some stores have scores in their sync methods only
             sync = run_manager.get_sync()
             return await run_in_executor(
                 None, self._get_relevant_documents, query, run_manager=sync, **kwargs
@@ -97,10 +100,10 @@ class ScoredRetriever(VectorStoreRetriever):
         store = type(self.vectorstore).__name__
         if self.relevance_score_fn is not None:
             return ConfigurationError(
-                f"{store} gives no scores: it has no similarity_search_with_score; take its "
+                f"{store} has no similarity_search_with_score, so it has no scores; use its "
                 "as_retriever(), without min_retrieval_score"
             )
         return ConfigurationError(
-            f"{store} gives no relevance scores; give a relevance_score_fn that makes them of what its "
-            "similarity_search_with_score gives, higher for what is nearer"
+            f"{store} has no relevance scores; pass a relevance_score_fn that turns the value of its "
+            "similarity_search_with_score into a score that is higher for nearer documents"
         )

@@ -1,4 +1,4 @@
-"""BGE reranking for LlamaIndex: a node postprocessor and a retriever on the shared core.
+"""BGE reranking for LlamaIndex: a node postprocessor and a retriever.
 
 May import `adapters`, `evaluation`, `bge_rerank` (the face) and every room below them.
 Start reading in `postprocessor.py`.

@@ -1,4 +1,4 @@
-"""`first_stage`: a LlamaIndex retriever as what `bge_rerank.evaluation.evaluate` asks for candidates."""
+"""`first_stage`: a LlamaIndex retriever as the first stage of an evaluation."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from bge_rerank.adapters.metadata import labelled_id
 def first_stage(
     retriever: BaseRetriever, id_key: str | None = None
 ) -> Callable[[str], list[tuple[str, str]]]:
-    """Return a function that takes a query and gives (id, text) pairs, best first.
+    """Return a function from a query to (id, text) pairs, best first.
+
+    Pass it to `bge_rerank.evaluation.evaluate` as `retriever`.
 
     Args:
-        retriever: Of an index, `index.as_retriever(similarity_top_k=50)`, or one of your own.
-        id_key: The metadata field that holds the ids which your labels use; `None` takes the
-            nodes' own ids.
+        retriever: A retriever that finds as many nodes as you want to rerank, such as
+            `index.as_retriever(similarity_top_k=50)`.
+        id_key: The metadata field with the ids that your labels use. `None` uses each node's own id.
 
     Raises:
-        InvalidInputError: When the function is called: a node has no such id.
+        InvalidInputError: A node has no such id. The returned function raises it.
 
     >>> from llama_index.core import MockEmbedding, VectorStoreIndex
     >>> from llama_index.core.schema import TextNode

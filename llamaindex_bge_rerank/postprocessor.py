@@ -1,9 +1,9 @@
-"""`BGERerankerPostprocessor`: rerank retrieved nodes in a LlamaIndex query engine."""
+"""`BGERerankerPostprocessor`: reranks LlamaIndex nodes."""
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +19,7 @@ from bge_rerank.adapters.metadata import (
     RERANK_KEYS,
     RETRIEVAL_SCORE_KEY,
     Unscored,
+    checked_items,
     with_rerank_metadata,
 )
 from bge_rerank.adapters.settings import RerankerSettings
@@ -28,21 +29,37 @@ from bge_rerank.types import Ranked
 dispatcher = get_dispatcher(__name__)
 
 SCORE_KEYS = (*RERANK_KEYS, RETRIEVAL_SCORE_KEY)
-"""Metadata for the caller alone: neither the LLM nor the embedder reads it."""
+"""The metadata fields that neither the LLM nor the embedder may read."""
 
 
 class BGERerankerPostprocessor(RerankerSettings, BaseNodePostprocessor):
-    """Keep the nodes that answer the query best, best first.
+    """A LlamaIndex node postprocessor that reranks nodes and keeps the best ones.
 
-    Every node kept is a new `NodeWithScore` around a copy of the node. Its score, and
-    `metadata["rerank_score"]`, is the sigmoid of the model's logit, a float in 0..1;
-    `metadata["retrieval_score"]` is the score that the node came in with, or `None`. With
-    `long_documents="window"`, `metadata["rerank_span"]` is the first and the last-plus-one place in
-    the node's text of the window that gave the score; with a `calibration`,
-    `metadata["rerank_probability"]` is the calibrated probability that the node is relevant, 0..1;
-    with `rrf_k`, the node's score, by which it is ordered, and `metadata["rerank_fused"]` are the
-    fused score. `min_retrieval_score` is compared with the score that a node came in with.
-    What came in is never changed. The weights are loaded when the first nodes come, once a process.
+    Put it into `node_postprocessors` of a query engine or into a `BGERerankerRetriever`, or call
+    `postprocess_nodes`. It takes the options of the model (`model_name`, `backend`, ...), of the ranking
+    (`top_n`, `score_threshold`, ...) and of an adapter (`on_error`, ...), all by name.
+    `docs/options.md` lists them.
+
+    The result is ordered best first. Each `NodeWithScore` in it is new and holds a copy of the node;
+    the nodes that you pass are never changed. Its `score` is the `rerank_score`, or the `rerank_fused`
+    with `rrf_k`. These fields are added to the metadata, where neither the LLM nor the embedder reads
+    them:
+
+    - `rerank_score`: the sigmoid of the model's logit, a float in 0..1. It is not a probability.
+    - `rerank_probability`: the calibrated probability that the node is relevant, a float in 0..1.
+      Needs `calibration`.
+    - `rerank_fused`: the fused score that orders the nodes, a float above 0. Needs `rrf_k`.
+    - `rerank_span`: `[start, end]`, the part of the node's text that gave the score, in characters;
+      `end` is exclusive. Needs `long_documents="window"`.
+    - `rerank_error`: why a node has no score. It replaces the fields above.
+    - `retrieval_score`: the score that the node had before, or `None`. `min_retrieval_score` is
+      compared with it.
+
+    Making a postprocessor loads nothing. The first call loads the weights. All postprocessors and
+    scorers of one configuration share them.
+
+    Raises:
+        ConfigurationError: An option does not exist or has a value that cannot work.
 
     >>> from llama_index.core.schema import NodeWithScore, TextNode
     >>> texts = ["Bread rises on yeast.", "The Moon raises the tides."]
@@ -54,19 +71,19 @@ class BGERerankerPostprocessor(RerankerSettings, BaseNodePostprocessor):
     """
 
     metadata_mode: MetadataMode = MetadataMode.NONE
-    """How much of a node's metadata stands in the text that is scored; `NONE` scores the same text
-    as LangChain's adapter does, `EMBED` what the embedder reads."""
+    """How much of a node's metadata is scored with its text. `NONE` scores the same text as the
+    LangChain adapter does, and `EMBED` the text that the embedder reads."""
 
     @classmethod
     @override
     def class_name(cls) -> str:
-        """Return the name that `to_dict` writes down."""
+        """Return the class name that `to_dict` writes."""
         return "BGERerankerPostprocessor"
 
     @model_validator(mode="before")
     @classmethod
     def _leave_class_name_out(cls, data: Any) -> Any:
-        """Take back what `model_dump` gives: LlamaIndex writes the class's name into it."""
+        """Remove the class name, which LlamaIndex adds to dumps."""
         if not isinstance(data, dict):
             return data
         return {name: value for name, value in data.items() if name != "class_name"}
@@ -75,7 +92,7 @@ class BGERerankerPostprocessor(RerankerSettings, BaseNodePostprocessor):
     def _postprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
-        query = _query(query_bundle)
+        query, nodes = _query(query_bundle), _checked(nodes)
         with self._events(nodes, query) as reranked:
             passages = self._passages(nodes)
             ranking = self.rank(query, passages, self._places(nodes))
@@ -86,7 +103,7 @@ class BGERerankerPostprocessor(RerankerSettings, BaseNodePostprocessor):
     async def _apostprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
-        query = _query(query_bundle)
+        query, nodes = _query(query_bundle), _checked(nodes)
         with self._events(nodes, query) as reranked:
             passages = self._passages(nodes)
             ranking = await self.arank(query, passages, self._places(nodes))
@@ -95,10 +112,10 @@ class BGERerankerPostprocessor(RerankerSettings, BaseNodePostprocessor):
 
     @contextmanager
     def _events(self, nodes: list[NodeWithScore], query: str) -> Iterator[list[NodeWithScore]]:
-        """Report start and end to both of LlamaIndex's event systems, also when the block fails.
+        """Report start and end to both event systems of LlamaIndex, also if the block fails.
 
         Yields:
-            An empty list, to be filled with the nodes that the end event shall carry.
+            An empty list. The block adds the reranked nodes, which the end event then holds.
         """
         reranked: list[NodeWithScore] = []
         top_n = len(nodes) if self.top_n is None else self.top_n
@@ -131,13 +148,18 @@ class BGERerankerPostprocessor(RerankerSettings, BaseNodePostprocessor):
 
     @override
     def __getstate__(self) -> dict[str, Any]:
-        # LlamaIndex drops what cannot be pickled; without these this would rank otherwise, or not tell.
+        # LlamaIndex silently drops values that cannot be pickled. Dropping these would change the ranking.
         pickle.dumps((self.scorer, self.prefilter, self.on_ranking))
         return super().__getstate__()
 
 
 def _query(query_bundle: QueryBundle | None) -> str:
     return checked_query(query_bundle.query_str if query_bundle is not None else "")
+
+
+def _checked(nodes: Iterable[object]) -> list[NodeWithScore]:
+    """Return nodes as a list, so that those of a generator are read once."""
+    return checked_items(nodes, NodeWithScore, "nodes", "NodeWithScore(node=TextNode(text=...))")
 
 
 def _scored_copy(
@@ -158,7 +180,7 @@ def _scored_copy(
 
 
 def _score(came: NodeWithScore, ranked: Ranked | Unscored) -> float | None:
-    """Return what the nodes are ordered by, as LlamaIndex takes a node's score."""
+    """Return the value that orders the nodes, as LlamaIndex expects of a node's score."""
     if isinstance(ranked, Unscored):
         return came.score
     return ranked.score if ranked.fused is None else ranked.fused

@@ -1,4 +1,4 @@
-"""`BGERerankerRetriever`: retrieve and rerank in one, every tier of it seen."""
+"""`BGERerankerRetriever`: retrieves and reranks in one call."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from llamaindex_bge_rerank.postprocessor import BGERerankerPostprocessor
 
 
 class BGERerankerRetriever(BaseRetriever):
-    """A retriever whose nodes are reranked: the postprocessor's answer to what another one found.
+    """A LlamaIndex retriever that reranks the nodes of another retriever.
 
-    The postprocessor's `on_ranking` sees a `Ranking` whose `tiers` begin with that retriever. What
-    one raises is raised. Both report their own events below this one's.
+    It returns the nodes that the postprocessor keeps, best first (see `BGERerankerPostprocessor`). The
+    postprocessor's `on_ranking` receives a `Ranking` whose first tier is the other retriever. Errors of
+    both are raised. Both report their events below those of this retriever.
 
     >>> from llama_index.core import MockEmbedding, VectorStoreIndex
     >>> from llama_index.core.schema import TextNode
@@ -45,12 +46,13 @@ class BGERerankerRetriever(BaseRetriever):
         """Put both together; nothing is loaded.
 
         Args:
-            retriever: What finds the nodes; let it find as many as shall be reranked, 20 or more.
-            postprocessor: What reranks them.
-            callback_manager: Whom this retriever reports to, and with it the postprocessor; `None`
-                is the first one's manager for this retriever, and leaves the postprocessor its own.
+            retriever: The first stage. Let it find as many nodes as you want to rerank, 20 or more.
+            postprocessor: The postprocessor that reranks them.
+            callback_manager: The manager that this retriever and the postprocessor report to. With
+                `None`, this retriever reports to the manager of `retriever`, and the postprocessor to
+                the one that it has.
         """
-        # LlamaIndex gives retrievers that did not call its constructor a manager when they are asked.
+        # A retriever that has not called LlamaIndex's constructor has no manager yet.
         super().__init__(callback_manager or getattr(retriever, "callback_manager", None))
         self.retriever = retriever
         self.postprocessor = postprocessor

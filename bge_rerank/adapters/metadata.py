@@ -1,14 +1,17 @@
-"""What a ranking adds to the metadata of documents and nodes, and the ids that labels use."""
+"""Documents and nodes: the checks on them, the metadata that a ranking adds, the ids that labels use."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from bge_rerank.errors import InvalidInputError, ScoringError
+from bge_rerank.inputs import shown_value
 from bge_rerank.types import Ranked, Span
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -19,43 +22,71 @@ RERANK_KEYS = (
     "rerank_error",
     "rerank_span",
 )
-"""The metadata that a ranking adds, where there is such a value."""
+"""The metadata fields that a ranking can add."""
 RETRIEVAL_SCORE_KEY = "retrieval_score"
-"""The metadata field of the first stage's score."""
+"""The metadata field of the first-stage score."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unscored:
-    """One text of a ranking that failed.
+    """A text that is kept without a score.
 
     Attributes:
-        index: The text's place in the input, from 0.
-        error: Why it has no score, in a line.
+        index: The text's position in the input, from 0.
+        error: One line that says why it has no score.
     """
 
     index: int
     error: str
 
 
+def checked_items(items: Iterable[object], kind: type[T], name: str, instead: str) -> list[T]:
+    """Return documents or nodes as a list, after a check of each.
+
+    Args:
+        items: The documents or nodes; a generator is read once.
+        kind: The framework's class.
+        name: The parameter's name, for the error message.
+        instead: An example of a valid item, for the error message.
+
+    Raises:
+        InvalidInputError: `items` is not a list of them, or one item is not of the class.
+
+    >>> checked_items(["a", 7], str, "texts", "'...'")
+    Traceback (most recent call last):
+    bge_rerank.errors.InvalidInputError: texts[1] is 7, not a str; pass '...'
+    """
+    if isinstance(items, str | kind) or not isinstance(items, Iterable):
+        raise InvalidInputError(f"{name} is {shown_value(items)}; pass a list of {instead}")
+    checked = []
+    for index, item in enumerate(items):
+        if not isinstance(item, kind):
+            raise InvalidInputError(
+                f"{name}[{index}] is {shown_value(item)}, not a {kind.__name__}; pass {instead}"
+            )
+        checked.append(item)
+    return checked
+
+
 def first_stage_order(
     places: Sequence[int], top_n: int | None, error: ScoringError
 ) -> list[Unscored]:
-    """Return the first of the texts at some places, in their order, and log a warning.
+    """Return the first `top_n` texts at `places` in their order, and log a warning.
 
     >>> first_stage_order(range(3), 2, ScoringError("the server is away"))
     [Unscored(index=0, error='the server is away'), Unscored(index=1, error='the server is away')]
     """
-    logger.warning("not reranked, kept in first-stage order: %s", error)
+    logger.warning("scoring failed, so first-stage order is kept: %s", error)
     return [Unscored(index, str(error)) for index in places[:top_n]]
 
 
 def rerank_metadata(ranked: Ranked | Unscored, passage: str, text: str) -> dict[str, Any]:
-    r"""Return what a ranking adds to the metadata of a document or node.
+    r"""Return the metadata that a ranking adds to one document or node.
 
     Args:
-        ranked: Its place in the ranking.
-        passage: What was scored.
-        text: What of it is the text of the document or node, that a span shall point into.
+        ranked: The ranked text, with its scores.
+        passage: The scored text: `rank_fields`, then the text of the document or node.
+        text: The text of the document or node, which `rerank_span` points into.
 
     >>> rerank_metadata(Ranked(index=0, score=0.5, logit=0.0), "text", "text")
     {'rerank_score': 0.5}
@@ -82,7 +113,7 @@ def rerank_metadata(ranked: Ranked | Unscored, passage: str, text: str) -> dict[
 def with_rerank_metadata(
     metadata: dict[str, Any], ranked: Ranked | Unscored, passage: str, text: str
 ) -> dict[str, Any]:
-    """Return a copy of metadata with `rerank_metadata` in place of what an earlier reranking added.
+    """Return a copy of metadata in which `rerank_metadata` replaces that of an earlier reranking.
 
     >>> earlier = {"title": "Tides", "rerank_probability": 0.9}
     >>> with_rerank_metadata(earlier, Ranked(0, 0.5, 0.0), "text", "text")
@@ -95,7 +126,14 @@ def with_rerank_metadata(
 def labelled_id(
     kind: str, own: str | None, metadata: dict[str, Any], id_key: str | None, text: str
 ) -> str:
-    """Return the id by which labels name a document or node: its own, or the one in a metadata field.
+    """Return the id that labels use for a document or node.
+
+    Args:
+        kind: `"document"` or `"node"`, for the error message.
+        own: The id of the document or node itself.
+        metadata: Its metadata.
+        id_key: The metadata field to read the id from; `None` uses `own`.
+        text: Its text, for the error message.
 
     Raises:
         InvalidInputError: It has no such id.
@@ -104,13 +142,13 @@ def labelled_id(
     if id_ is None:
         where = "id" if id_key is None else f"metadata {id_key!r}"
         raise InvalidInputError(
-            f"a {kind} has no {where}: {text!r:.80}; give the id_key of the ids that your labels use"
+            f"a {kind} has no {where}: {text!r:.80}; pass the id_key of the ids that your labels use"
         )
     return str(id_)
 
 
 def _span_in_text(span: Span, passage: str, text: str) -> Span | None:
-    r"""Return the span in `text` of a span in `passage`, which ends with `text`; `None` if outside.
+    r"""Return a span of `passage`, which ends with `text`, as a span of `text`; `None` if outside.
 
     >>> _span_in_text((0, 9), passage="Title\ntext", text="text")
     (0, 3)

@@ -1,4 +1,4 @@
-"""What a first stage found too weakly to be reranked: by the score that it gave, on its own scale."""
+"""`min_retrieval_score`: leave out the candidates that the first stage found with too low a score."""
 
 from __future__ import annotations
 
@@ -9,34 +9,37 @@ from dataclasses import replace
 from numbers import Real
 
 from bge_rerank.errors import InvalidInputError
-from bge_rerank.inputs import checked_texts
+from bge_rerank.inputs import checked_texts, shown_value
 from bge_rerank.ranking.result import Ranking
 
 
 def places_from(minimum: float, scores: Sequence[object], where: str) -> list[int]:
-    """Return the places of the candidates whose first-stage score is `minimum` or more, ascending.
+    """Return the positions of the candidates whose first-stage score is at least `minimum`.
 
     Args:
-        minimum: On the scale of the scores; higher must be better.
-        scores: One a candidate, in first-stage order.
-        where: What the scores are read from, for the error's message.
+        minimum: The lowest score to keep. Higher must mean better.
+        scores: The score of each candidate, in first-stage order.
+        where: The place that the scores are read from, for the error message.
+
+    Returns:
+        Positions from 0, ascending.
 
     Raises:
-        InvalidInputError: A score is missing, NaN or no number; it says whose.
+        InvalidInputError: A score is missing, NaN or not a number. The message names the candidate.
 
     >>> places_from(0.5, [0.7, 0.5, 0.2], "score")
     [0, 1]
     >>> places_from(0.5, [0.7, None], "score")
     Traceback (most recent call last):
-    bge_rerank.errors.InvalidInputError: candidate 1 of 0..1 has None as its score, which cannot be compared with min_retrieval_score=0.5; give it a number, higher for better, or set min_retrieval_score=None
+    bge_rerank.errors.InvalidInputError: candidate 1 of 0..1 has None as its score, and min_retrieval_score=0.5 needs a number; ...
     """
     numbers = [_number(score) for score in scores]
     if None in numbers:
         place = numbers.index(None)
         raise InvalidInputError(
-            f"candidate {place} of 0..{len(scores) - 1} has {scores[place]!r:.80} as its {where}, "
-            f"which cannot be compared with min_retrieval_score={minimum}; give it a number, higher "
-            "for better, or set min_retrieval_score=None"
+            f"candidate {place} of 0..{len(scores) - 1} has {shown_value(scores[place])} as its {where}, "
+            f"and min_retrieval_score={minimum} needs a number; pass a score that is higher for "
+            "better candidates, or min_retrieval_score=None"
         )
     return [
         place for place, number in enumerate(numbers) if number is not None and number >= minimum
@@ -44,7 +47,7 @@ def places_from(minimum: float, scores: Sequence[object], where: str) -> list[in
 
 
 def among_all(ranking: Ranking, texts: Sequence[str], places: Sequence[int]) -> Ranking:
-    """Give what was ranked of the texts at some places its places among all texts.
+    """Return a ranking of the texts at `places` as one that counts positions among all texts.
 
     >>> from bge_rerank.types import Ranked
     >>> ranking = Ranking([Ranked(1, 0.9, 2.2)], "tides", ["bread", "the Moon"], unscored=[0])
@@ -60,7 +63,7 @@ def among_all(ranking: Ranking, texts: Sequence[str], places: Sequence[int]) -> 
 
 
 def _number(score: object) -> float | None:
-    """Return a score as a Python float; `None` if it is no number, or NaN."""
+    """Return a score as a Python float; `None` if it is NaN or not a number."""
     if isinstance(score, bool) or not isinstance(score, Real):
         return None
     number = float(score)

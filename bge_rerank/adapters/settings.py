@@ -1,4 +1,4 @@
-"""`RerankerSettings`: the options that both framework adapters share, as a pydantic model."""
+"""`RerankerSettings`: the pydantic model that both adapters are, with its options as fields."""
 
 from __future__ import annotations
 
@@ -13,17 +13,21 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
     SecretStr,
     SkipValidation,
+    ValidationError,
     create_model,
     field_validator,
+    model_validator,
 )
 
 from bge_rerank.adapters.metadata import Unscored, first_stage_order
 from bge_rerank.adapters.options import AdapterOptions
 from bge_rerank.adapters.retrieval_guard import among_all, places_from
-from bge_rerank.errors import ScoringError
-from bge_rerank.models.config import ModelOptions, Secret
+from bge_rerank.errors import ConfigurationError, ScoringError
+from bge_rerank.inputs import nearest, shown_value
+from bge_rerank.models.config import ModelOptions, ScorerConfig, Secret
 from bge_rerank.models.options import Option, declared
 from bge_rerank.ranking.options import RankOptions
 from bge_rerank.ranking.reranker import Reranker
@@ -32,13 +36,16 @@ from bge_rerank.ranking.tiers import Tier
 from bge_rerank.types import Ranked
 
 FIRST = ("model_name", "backend", "device", "top_n", "score_threshold")
-"""The options that most users set; help and signatures show them first."""
+"""The options that most users set. Help and signatures show them first."""
+
+SHOULD_BE = "Input should be "
+"""The beginning of pydantic's messages about types."""
 
 _OPTIONS = declared(ModelOptions, RankOptions, AdapterOptions)
 
 
 def _field(option: Option) -> Any:
-    """Return an option as pydantic takes it: a type, and default and description."""
+    """Return an option as a pydantic field: its type, and its default and description."""
     type_ = Annotated[option.type, SkipValidation] if option.as_is else _stored(option.type)
     return type_, Field(
         default=option.default,
@@ -49,7 +56,7 @@ def _field(option: Option) -> Any:
 
 
 def _stored(type_: Any) -> Any:
-    """Return the type in which a value is kept: sequences as tuples, secrets as pydantic's."""
+    """Return the type of a field: a tuple for a sequence, pydantic's `SecretStr` for a secret."""
     if get_origin(type_) in (Union, types.UnionType):
         return reduce(or_, map(_stored, get_args(type_)))
     if get_origin(type_) is Sequence:
@@ -57,7 +64,7 @@ def _stored(type_: Any) -> Any:
     return SecretStr if type_ is Secret else type_
 
 
-if TYPE_CHECKING:  # what the model made below is to type checkers and editors
+if TYPE_CHECKING:  # type checkers and editors cannot read the model that is created below
 
     class _OptionFields(BaseModel, AdapterOptions, RankOptions, ModelOptions): ...
 
@@ -75,15 +82,30 @@ else:
 
 
 class RerankerSettings(_OptionFields):
-    """A model, how to rank with it, and what to do with what comes in. Building one loads nothing.
+    """The options of a model, of a ranking and of an adapter. Making one loads nothing.
 
     Raises:
-        ConfigurationError: A value cannot work, such as `top_n=0` or an unknown backend.
+        ConfigurationError: An option does not exist or has a value that cannot work.
 
+    >>> RerankerSettings(topn=3)
+    Traceback (most recent call last):
+    bge_rerank.errors.ConfigurationError: no option topn (did you mean 'top_n'?)
     >>> RerankerSettings(top_n=0)
     Traceback (most recent call last):
-    bge_rerank.errors.ConfigurationError: top_n is 0; give a whole number from 1 on, or None for all
+    bge_rerank.errors.ConfigurationError: top_n is 0; ..., or None to keep all texts
     """
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _refused_in_one_line(cls, data: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        """Raise our one line instead of pydantic's page."""
+        try:
+            return validate(data)
+        except ValidationError as error:
+            refusal = _refusal(cls, data, error) if isinstance(data, dict) else None
+            if refusal is None:
+                raise
+            raise refusal from None
 
     @field_validator("calibration", mode="before")
     @classmethod
@@ -96,17 +118,17 @@ class RerankerSettings(_OptionFields):
         return SecretStr(api_key) if isinstance(api_key, str) else api_key
 
     def model_post_init(self, context: Any, /) -> None:
-        """Check what pydantic's types cannot."""
+        """Check the values that pydantic's types allow."""
         super().model_post_init(context)
         self._check_own_options()
         self.reranker()
 
     def reranker(self) -> Reranker:
-        """Return the reranker of these settings, which is the same one until a field changes."""
+        """Return the `Reranker` of these settings. It stays the same object until a field changes."""
         scorer = self.scorer
         of_model = self._values(ModelOptions) if scorer is None else {"model_name": scorer}
         wanted = {**self._values(RankOptions), **of_model}
-        # Beside the fields and not among them: a copy with other values must not take it over.
+        # It is not a field, so that a copy with other values builds a reranker of its own.
         built = self.__dict__.get("_built")
         if built is None or built[0] != wanted:
             built = self.__dict__["_built"] = wanted, Reranker(**wanted)
@@ -114,7 +136,7 @@ class RerankerSettings(_OptionFields):
         return reranker
 
     def _values(self, declaring: type) -> dict[str, Any]:
-        """Return options by name; a list is copied, so that a change in place is seen later."""
+        """Return options by name. A list is copied, so that a later change in place is noticed."""
         values = {option.name: getattr(self, option.name) for option in declared(declaring)}
         return {
             name: tuple(value) if isinstance(value, list) else value
@@ -128,12 +150,15 @@ class RerankerSettings(_OptionFields):
     def rank(
         self, query: str, passages: Sequence[str], places: Sequence[int] | None = None
     ) -> Sequence[Ranked | Unscored]:
-        """Rank passages as `Reranker.rerank` does, or do what `on_error` says where scoring fails.
+        """Rank passages as `Reranker.rerank` does, and follow `on_error` if scoring fails.
 
         Args:
-            query: What they are ranked by.
-            passages: All that came, in first-stage order; an index is a place among them.
-            places: Where those stand that are ranked; `None` ranks all.
+            query: The words to rank by.
+            passages: All candidates, in first-stage order.
+            places: The positions of the candidates to rank; `None` ranks all.
+
+        Returns:
+            The texts kept, best first. Each index is a position in `passages`.
 
         Raises:
             ScoringError: Scoring failed, and `on_error` is `"raise"`.
@@ -157,7 +182,7 @@ class RerankerSettings(_OptionFields):
         return self._shown(ranking if places is None else among_all(ranking, passages, places))
 
     def after(self, tier: Tier) -> Self:
-        """Return these settings for one request, whose `on_ranking` sees a tier ahead of its own."""
+        """Return a copy whose `on_ranking` receives rankings with `tier` ahead of their own tiers."""
         if self.on_ranking is None:
             return self
         return self.model_copy(update={"on_ranking": partial(_shown_after, self.on_ranking, tier)})
@@ -168,7 +193,7 @@ class RerankerSettings(_OptionFields):
         return self._with_unscored(ranking)
 
     def _with_unscored(self, ranking: Ranking) -> Sequence[Ranked | Unscored]:
-        """Return a ranking, and behind it what the budget left out, unless a limit leaves it out too."""
+        """Append the texts that the latency budget left unscored, unless a limit could drop them."""
         limits = (self.top_n, self.score_threshold, self.min_precision)
         if any(limit is not None for limit in limits):
             return ranking
@@ -181,22 +206,64 @@ class RerankerSettings(_OptionFields):
         return first_stage_order(places, self.top_n, error)
 
     def _well_retrieved(self, scores: Sequence[object], where: str) -> list[int] | None:
-        """Return the places of what `min_retrieval_score` leaves; `None` where there is no minimum."""
-        self._check_own_options()  # a field may have been set since
+        """Return the positions that `min_retrieval_score` leaves; `None` if it is not set."""
+        self._check_own_options()  # a field may have been set after construction
         if self.min_retrieval_score is None:
             return None
         return places_from(self.min_retrieval_score, scores, where)
 
     def passage(self, text: str, metadata: Mapping[str, Any]) -> str:
-        r"""Return what is scored for a text: its `rank_fields`, a line each, then the text.
+        r"""Return the passage to score for a text: its `rank_fields`, one line each, then the text.
+
+        A field that is absent, `None` or `""` is left out. `str()` converts every other value.
 
         >>> settings = RerankerSettings(rank_fields=["title", "year"])
         >>> settings.passage("The Moon does it.", {"title": "Tides"})
         'Tides\nThe Moon does it.'
         """
         values = (metadata.get(field) for field in self.rank_fields)
-        return "\n".join([*(str(value) for value in values if value not in (None, "")), text])
+        return "\n".join([*(str(value) for value in values if not _is_absent(value)), text])
 
 
 def _shown_after(on_ranking: Callable[[Ranking], object], tier: Tier, ranking: Ranking) -> None:
     on_ranking(ranking.after(tier))
+
+
+def _is_absent(value: object) -> bool:
+    # A comparison with "" would compare each element of a NumPy array.
+    return value is None or (isinstance(value, str) and not value)
+
+
+def _refusal(
+    settings: type[BaseModel], data: dict[str, Any], error: ValidationError
+) -> ConfigurationError | None:
+    """Return one line about the first option that pydantic refused; `None` for other errors."""
+    errors = error.errors(include_url=False, include_context=False)
+    name = str(next(iter(errors[0]["loc"]), ""))
+    if errors[0]["type"] == "extra_forbidden":
+        return _no_option(settings, name)
+    for option in _OPTIONS:
+        if option.name == name:
+            try:
+                option.refuse(data[name])
+            except ConfigurationError as refusal:
+                return refusal
+    wanted = dict.fromkeys(
+        each["msg"].removeprefix(SHOULD_BE).replace("a valid tuple", "a list")
+        for each in errors
+        if each["loc"][:1] == (name,) and each["msg"].startswith(SHOULD_BE)
+    )
+    if not wanted:  # a validator of a subclass, say
+        return None
+    hidden = settings.model_fields[name].exclude
+    value = f"of type {type(data[name]).__name__}" if hidden else shown_value(data[name])
+    return ConfigurationError(f"{name} is {value}; pass {' or '.join(wanted)}")
+
+
+def _no_option(settings: type[BaseModel], name: str) -> ConfigurationError:
+    if name in {option.name for option in declared(ScorerConfig)}:
+        return ConfigurationError(
+            f"no option {name} here; pass scorer=load_scorer(..., {name}=...) instead"
+        )
+    hint = nearest(name, settings.model_fields) or f"; help({settings.__name__}) lists the options"
+    return ConfigurationError(f"no option {name}{hint}")

@@ -1,4 +1,4 @@
-"""From a logit to a probability and a threshold; and whether scores drift.
+"""Calibrated probabilities, thresholds for a wanted precision, and drift of scores.
 
 May import `scoring`, `export` and every room below them.
 Start reading in `calibration.py`.

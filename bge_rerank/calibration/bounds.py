@@ -1,4 +1,4 @@
-"""What a share is not below on data like these: one-sided Clopper-Pearson bounds over queries."""
+"""Lower confidence bounds on precision and recall: one-sided Clopper-Pearson bounds over queries."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from scipy.special import betaincinv
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
-"""Query numbers, from 0 on: pairs with the same one are of the same query."""
+"""The query number of each pair, from 0. Pairs with the same number are of the same query."""
 
 
 def clopper_pearson_lower(share: float, count: float, confidence: float) -> float:
-    """Return what the true share is not below, with a one-sided confidence (0..1).
+    """Return the lower confidence bound on a share, one-sided.
 
-    The exact bound of Clopper and Pearson (1934), as a quantile of the beta distribution; `count`
-    need be no whole number.
+    This is the exact bound of Clopper and Pearson (1934), as a quantile of the beta distribution.
+
+    Args:
+        share: The measured share, 0..1.
+        count: The number of outcomes; it need not be a whole number.
+        confidence: The confidence of the bound, 0..1.
 
     >>> round(clopper_pearson_lower(1.0, 29, 0.95), 4)  # 0.05 ** (1 / 29)
     0.9019
@@ -28,16 +32,18 @@ def clopper_pearson_lower(share: float, count: float, confidence: float) -> floa
 
 
 def effective_count(outcomes: Bools, queries: Ints) -> float:
-    """Return how many independent pairs tell as much of a share as these, which come by queries.
+    """Return the number of independent pairs that tell as much about a share as these pairs do.
 
-    The smaller of two: Kish's (1965, "Survey Sampling"), as if all pairs of a query had one
-    outcome; and that of Korn and Graubard (1998, "Confidence intervals for proportions with small
-    expected number of positive counts estimated from survey data"), by the variance between
-    queries, which tells where the share depends on how many pairs a query has.
+    Pairs of one query are not independent. The result is the smaller of two counts:
+
+    - Kish's (1965, "Survey Sampling"), which assumes that all pairs of a query have one outcome.
+    - Korn and Graubard's (1998, "Confidence intervals for proportions with small expected number of
+      positive counts estimated from survey data"). It uses the variance between queries. It is the
+      smaller one if the share depends on the number of pairs of a query.
 
     Args:
-        outcomes: Of each pair, at least one.
-        queries: The query's number of each pair.
+        outcomes: The outcome of each pair; at least one.
+        queries: The query number of each pair.
 
     >>> effective_count(np.array([True, True, False, False]), np.array([0, 0, 1, 1]))
     2.0
@@ -53,7 +59,7 @@ def effective_count(outcomes: Bools, queries: Ints) -> float:
 
 
 def lower_bound(outcomes: Bools, queries: Ints, confidence: float) -> float:
-    """Return what the share of true outcomes is not below; 0 where there are none.
+    """Return the lower confidence bound on the share of true outcomes; 0 without outcomes.
 
     >>> lower_bound(np.array([], dtype=bool), np.array([], dtype=int), 0.95)
     0.0
@@ -67,7 +73,7 @@ def lower_bound(outcomes: Bools, queries: Ints, confidence: float) -> float:
 def precision_bound(
     logits: Floats, relevant: Bools, queries: Ints, threshold: float, confidence: float
 ) -> float:
-    """Return what the share of relevant pairs among those from `threshold` (a logit) on is not below."""
+    """Return the lower confidence bound on the precision of the pairs with a logit of `threshold` or more."""
     kept = logits >= threshold
     return lower_bound(relevant[kept], queries[kept], confidence)
 
@@ -75,5 +81,5 @@ def precision_bound(
 def recall_bound(
     logits: Floats, relevant: Bools, queries: Ints, threshold: float, confidence: float
 ) -> float:
-    """Return what the share of the relevant pairs that lie from `threshold` on is not below."""
+    """Return the lower confidence bound on the recall of the pairs with a logit of `threshold` or more."""
     return lower_bound((logits >= threshold)[relevant], queries[relevant], confidence)

@@ -1,6 +1,6 @@
-"""`Calibration`: what a logit of one model says of relevance, as a probability and as thresholds.
+"""`Calibration`: probabilities and thresholds for the logits of one model.
 
-`bge-rerank calibrate` makes one from labelled pairs (`bge_rerank.calibration.fit`); to apply it
+`bge-rerank calibrate` makes one from labelled pairs (see `bge_rerank.calibration.fit`). Applying it
 needs neither scikit-learn nor scipy.
 """
 
@@ -30,17 +30,17 @@ KIND = "bge-rerank calibration"
 FORMAT = 2
 
 PrecisionBy = Literal["bound", "estimate"]
-"""How a threshold is chosen for a wanted precision: so that precision is not below it with the
-calibration's confidence, or so that it is about that, as far as the calibration data show."""
+"""How a threshold is chosen for a wanted precision. `"bound"`: the lower confidence bound reaches it.
+`"estimate"`: the precision on the calibration data reaches it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A threshold, and the lower confidence bound on its precision or recall.
+    """A threshold with the lower confidence bound on its precision or recall.
 
     Attributes:
-        logit: Pairs from this logit on are kept.
-        bound: The bound (0..1), with the calibration's confidence: the lowest one up to this step.
+        logit: The threshold: pairs with this logit or a higher one are kept.
+        bound: The lowest bound (0..1) of all steps up to this one.
     """
 
     logit: float
@@ -49,13 +49,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A threshold, the precision measured at it, and the lower confidence bound on precision.
+    """A threshold with its measured precision and the lower confidence bound on precision.
 
     Attributes:
-        logit: Pairs from this logit on are kept.
-        precision: The precision (0..1) on the calibration data: the lowest one up to this estimate.
-            Precision on new queries is below it about as often as above.
-        bound: The bound (0..1) on new queries, with the calibration's confidence: the lowest one too.
+        logit: The threshold: pairs with this logit or a higher one are kept.
+        precision: The precision (0..1) on the calibration data, the lowest of all estimates up to this
+            one. On new queries, precision is below it about as often as above it.
+        bound: The lower confidence bound (0..1) on precision for new queries, also the lowest of all
+            estimates up to this one.
     """
 
     logit: float
@@ -65,25 +66,34 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A monotone map from logit to probability, and thresholds, for one model run in one way.
+    """Probabilities and thresholds for the logits of one model.
 
-    It holds for pairs like those that it was made from: the same kind of queries, the same first
-    stage and depth, the same `rank_fields` and `long_documents`. None of that is stored or checked.
-    Thresholds hold for all that they keep; `top_n` may then leave some of it out.
+    Make one with `bge-rerank calibrate` or `bge_rerank.calibration.calibrate`, load it with
+    `Calibration.load`, and pass it, or the path of its file, as the option `calibration`.
+
+    It is valid for pairs like those that it was made from: the same kind of queries, the same first
+    stage and depth, the same `rank_fields` and `long_documents`. None of these is stored or checked.
+    The model, its revision, precision and `max_length` are stored, and `check` compares them.
+    The precision of a threshold counts all texts that it keeps, before `top_n` applies.
 
     Attributes:
-        made_for: The model that gave the logits, and how it ran.
+        made_for: The model of the logits, with revision, precision and `max_length`.
+        mapping: The mapping from logit to probability.
         confidence: The confidence (0..1) of each bound by itself, one-sided.
-        precision_steps: Thresholds from high to low. Their bounds are on precision, the share of
-            relevant pairs among those kept.
-        precision_estimates: Thresholds from high to low, by the precision on all of the data.
-        recall_steps: Thresholds from low to high. Their bounds are on recall, the share of those
-            kept among the relevant pairs that were scored.
-        queries: The number of queries of the calibration data; `pairs` and `relevant` count pairs.
-        format: The version of the file's layout.
+        precision_steps: Thresholds from high to low, with bounds on precision: the share of relevant
+            pairs among the pairs kept.
+        precision_estimates: Thresholds from high to low, with the precision on the calibration data.
+        recall_steps: Thresholds from low to high, with bounds on recall: the share of the relevant
+            pairs that are kept.
+        queries: The number of queries of the calibration data.
+        pairs: The number of its pairs.
+        relevant: The number of its relevant pairs.
+        format: The version of the file format.
 
     Raises:
         CalibrationError: A value is out of range or out of order.
+
+    This one was made by hand; a real one has more thresholds:
 
     >>> steps = (Step(4.0, 0.97), Step(1.0, 0.92), Step(-1.0, 0.7))
     >>> calibration = Calibration(
@@ -112,65 +122,67 @@ class Calibration:
     def __post_init__(self) -> None:
         if not 0.0 < self.confidence < 1.0:
             raise CalibrationError(
-                f"the confidence is {self.confidence}; give a number between 0 and 1, such as 0.95"
+                f"the confidence is {self.confidence}; pass a number between 0 and 1, such as 0.95"
             )
         _check_thresholds("precision_steps", self.precision_steps)
         _check_thresholds("precision_estimates", self.precision_estimates)
         _check_thresholds("recall_steps", self.recall_steps, rising=True)
 
     def probability(self, logit: float) -> float:
-        """Return the probability (0..1) that a pair of this logit is relevant.
+        """Return the probability (0..1) that a pair with this logit is relevant.
 
-        It never falls as the logit rises.
+        A higher logit never has a lower probability.
         """
         return self.mapping.probability(logit)
 
     def precision_logit(self, min_precision: float) -> float:
-        """Return the lowest logit from which on precision is at least `min_precision` (0..1).
+        """Return the lowest threshold, a logit, whose bound on precision is at least `min_precision`.
 
-        With the calibration's confidence, for one value of `min_precision` that was not chosen by
-        looking at several.
+        The confidence holds for one `min_precision` (0..1) that you choose in advance. It does not
+        hold if you try several values and take one by its result.
 
         Raises:
-            CalibrationError: No threshold reached that precision on the calibration data.
+            CalibrationError: No threshold has such a bound. The message states the highest bound.
         """
         return self._logit("precision", self.precision_steps, min_precision)
 
     def precision_estimate(self, min_precision: float) -> Estimate:
-        """Return the lowest threshold at which `min_precision` (0..1) was measured, and its bound.
+        """Return the lowest threshold whose measured precision is at least `min_precision` (0..1).
 
-        Use it where labels are too few to guarantee a precision. On new queries, precision is about
+        Use it if there are too few labels to guarantee a precision. On new queries, precision is about
         `min_precision`. It is below `bound` no more often than the calibration's confidence allows.
 
         Raises:
-            CalibrationError: No threshold reached that precision on the calibration data.
+            CalibrationError: No threshold has that precision on the calibration data.
         """
         reached = [each for each in self.precision_estimates if each.precision >= min_precision]
         if not reached:
             best = max((each.precision for each in self.precision_estimates), default=0.0)
             raise CalibrationError(
-                f"min_precision is {min_precision}; {best:.3f} was the most that was seen on "
-                f"{self.queries} queries: lower it, or calibrate on more"
+                f"min_precision is {min_precision}, but the highest precision measured on "
+                f"{self.queries} queries is {best:.3f}; lower it, or calibrate with more queries"
             )
         return reached[-1]
 
     def recall_logit(self, min_recall: float) -> float:
-        """Return the highest logit that keeps at least `min_recall` (0..1) of the relevant passages.
+        """Return the highest threshold, a logit, whose bound on recall is at least `min_recall` (0..1).
 
-        Passages that the first stage missed do not count.
+        Recall is the share of the relevant passages that are kept. Passages that the first stage
+        missed do not count.
 
         Raises:
-            CalibrationError: No threshold reached that recall on the calibration data.
+            CalibrationError: No threshold has such a bound. The message states the highest bound.
         """
         return self._logit("recall", self.recall_steps, min_recall)
 
     def check(self, scorer: Scorer) -> None:
-        """Make sure that a scorer is the one that this was made for. It loads the scorer's weights.
+        """Check that a scorer is the one that this calibration was made for. Loads its weights.
 
-        A server does not tell its revision and precision. One warning names what is not compared.
+        A server does not report its revision and precision. One warning names the values that cannot
+        be compared.
 
         Raises:
-            CalibrationError: It is another model, revision, precision or `max_length`.
+            CalibrationError: The model, revision, precision or `max_length` differs.
         """
         actual = scored_by(scorer)
         wrong = differences(self.made_for, actual)
@@ -179,12 +191,12 @@ class Calibration:
             found = ", ".join(f"{name}={value!r}" for name, (_, value) in wrong.items())
             raise CalibrationError(
                 f"the calibration was made for {made}, and the scorer has {found}; load the model "
-                "as it was, or calibrate anew with `bge-rerank calibrate`"
+                "with those values, or calibrate again with `bge-rerank calibrate`"
             )
         warn_of_what_is_not_compared("calibration", self.made_for, actual)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write it to a JSON file.
+        """Write the calibration to a JSON file.
 
         Raises:
             OSError: The file cannot be written.
@@ -193,7 +205,7 @@ class Calibration:
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Calibration:
-        """Read it from a JSON file.
+        """Read a calibration from a JSON file.
 
         Raises:
             CalibrationError: The file cannot be read, or is not a valid calibration of this format.
@@ -204,11 +216,11 @@ class Calibration:
         reached = [step for step in steps if step.bound >= wanted]
         if not reached:
             best = max((step.bound for step in steps), default=0.0)
-            estimated = " (precision_by='estimate' asks for less)" if what == "precision" else ""
+            by_estimate = "use precision_by='estimate', " if what == "precision" else ""
             raise CalibrationError(
-                f"min_{what} is {wanted}; the calibration reached {best:.3f} at most, with "
-                f"{self.confidence:.0%} confidence from {self.queries} queries: lower it, or "
-                f"calibrate on more{estimated}"
+                f"min_{what} is {wanted}, but {self.queries} queries guarantee {best:.3f} at most "
+                f"(with {self.confidence:.0%} confidence); lower it, {by_estimate}"
+                "or calibrate with more queries"
             )
         return reached[-1].logit
 
@@ -216,7 +228,7 @@ class Calibration:
 def loaded_calibration(
     calibration: Calibration | str | PathLike[str] | None,
 ) -> Calibration | None:
-    """Return a calibration as it is, or read from its file; one that did not change is read once.
+    """Return a calibration, read from its file if need be. An unchanged file is read once.
 
     Raises:
         CalibrationError: As `Calibration.load` does.
@@ -228,7 +240,7 @@ def loaded_calibration(
         status = Path(path).stat()
     except OSError as error:
         raise CalibrationError(
-            f"cannot read {path!r} ({error.strerror}); give a file that `bge-rerank calibrate` wrote"
+            f"cannot read {path!r} ({error.strerror}); pass a file that `bge-rerank calibrate` wrote"
         ) from error
     return _read(path, status.st_mtime_ns, status.st_size)
 
@@ -238,22 +250,22 @@ def min_logit(
     min_precision: float | None,
     precision_by: PrecisionBy,
 ) -> float | None:
-    """Return the logit that a wanted precision asks for; `None` where none is wanted.
+    """Return the threshold, a logit, for `min_precision`; `None` if that is `None`.
 
     Raises:
-        ConfigurationError: There is no calibration.
-        CalibrationError: The calibration does not reach it.
+        ConfigurationError: `calibration` is `None`.
+        CalibrationError: The calibration does not reach `min_precision`.
 
     >>> min_logit(None, 0.9, "bound")
     Traceback (most recent call last):
-    bge_rerank.errors.ConfigurationError: min_precision is 0.9, and there is no calibration to choose a threshold by; give one with calibration=
+    bge_rerank.errors.ConfigurationError: min_precision is 0.9 without a calibration; pass calibration=, the file that `bge-rerank calibrate` wrote for this model
     """
     if min_precision is None:
         return None
     if calibration is None:
         raise ConfigurationError(
-            f"min_precision is {min_precision!r}, and there is no calibration to choose a threshold "
-            "by; give one with calibration="
+            f"min_precision is {min_precision!r} without a calibration; pass calibration=, the file "
+            "that `bge-rerank calibrate` wrote for this model"
         )
     if precision_by == "estimate":
         return calibration.precision_estimate(min_precision).logit
@@ -272,10 +284,10 @@ def _check_thresholds(
         logit, *shares = astuple(each)
         if not (math.isfinite(logit) and all(0.0 <= share <= 1.0 for share in shares)):
             raise CalibrationError(
-                f"{name} has {each}, no finite logit with shares of 0 to 1; calibrate anew"
+                f"{name} has {each}, but needs a finite logit and shares of 0 to 1; calibrate again"
             )
     for before, after in pairwise(thresholds):
         moves_on = before.logit < after.logit if rising else before.logit > after.logit
         both = zip(astuple(before)[1:], astuple(after)[1:], strict=True)
         if not (moves_on and all(share >= next_share for share, next_share in both)):
-            raise CalibrationError(f"{name} has {before} before {after}; calibrate anew")
+            raise CalibrationError(f"{name} has {before} before {after}; calibrate again")

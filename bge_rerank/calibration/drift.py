@@ -1,4 +1,4 @@
-"""Drift: whether a model still gives the scores that it gave once, on pairs set aside for that."""
+"""Drift: whether a model still gives the same scores for a fixed set of pairs."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ KIND = "bge-rerank drift reference"
 FORMAT = 1
 
 FLOAT32_TOLERANCE, TOLERANCE = 0.001, 0.25
-"""Of a logit. Batches of other lengths move it by 1e-4 in float32, and by some hundredths in lower
-precision."""
+"""The tolerated difference of a logit. Batches of other lengths change it by 1e-4 in float32, and by some
+hundredths in lower precision."""
 CHANGED_FIRST = 0.02
-"""Of the queries: where two passages are as good as each other, rounding decides."""
+"""The tolerated share of queries with another first passage: rounding decides between equal passages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How far scores may move.
+    """How far scores may move before that counts as drift.
 
     Attributes:
-        largest: The largest move of a single logit, from 0 on.
+        largest: The largest difference of one logit, 0 or more.
         changed_first: The share (0..1) of queries that may have another first passage.
 
     Raises:
@@ -44,16 +44,16 @@ class Tolerance:
     def __post_init__(self) -> None:
         if not (0.0 <= self.largest < float("inf") and 0.0 <= self.changed_first <= 1.0):
             raise DriftError(
-                f"{self} is no tolerance; give a logit from 0 on, and a share of 0 to 1"
+                f"{self} is out of range; pass a largest of 0 or more, and a changed_first of 0 to 1"
             )
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceQuery:
-    """A query, its passages, and the logit of each.
+    """A query, its passages, and the logit of each passage.
 
     Raises:
-        DriftError: There is no passage, or not one finite logit for each.
+        DriftError: `passages` is empty, or does not have exactly one finite logit per passage.
     """
 
     query: str
@@ -64,22 +64,28 @@ class ReferenceQuery:
         if not self.passages or len(self.passages) != len(self.logits):
             raise DriftError(
                 f"{self.query!r:.80} has {len(self.passages)} passages and {len(self.logits)} "
-                "logits; write the reference anew"
+                "logits; write the reference again"
             )
         if not all(map(isfinite, self.logits)):
             raise DriftError(
-                f"{self.query!r:.80} has a logit that is not finite; write the reference anew"
+                f"{self.query!r:.80} has a logit that is not finite; write the reference again"
             )
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Pairs, and the logits that they had.
+    """Pairs with the logits that a model gave them.
 
-    `scored_by` is the model that gave the logits, and `format` the version of the file's layout.
+    `make_reference` makes one, and `measure_drift` compares a scorer with it.
+
+    Attributes:
+        scored_by: The model of the logits, with revision, precision and `max_length`.
+        tolerance: How far scores may move.
+        queries: The queries with their passages and logits.
+        format: The version of the file format.
 
     Raises:
-        DriftError: There is no query.
+        DriftError: `queries` is empty.
     """
 
     scored_by: ScoredBy
@@ -89,20 +95,20 @@ class Reference:
 
     def __post_init__(self) -> None:
         if not self.queries:
-            raise DriftError("a reference without queries; write it anew")
+            raise DriftError("the reference has no queries; write it again")
 
     @property
     def pairs(self) -> list[Pair]:
-        """What is scored, query by query."""
+        """The (query, passage) pairs, query by query."""
         return [(each.query, passage) for each in self.queries for passage in each.passages]
 
     @property
     def logits(self) -> list[float]:
-        """The logits that the pairs had."""
+        """The logit of each pair, in the order of `pairs`."""
         return [logit for each in self.queries for logit in each.logits]
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write it to a JSON file.
+        """Write the reference to a JSON file.
 
         Raises:
             OSError: The file cannot be written.
@@ -111,7 +117,7 @@ class Reference:
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Reference:
-        """Read it from a JSON file.
+        """Read a reference from a JSON file.
 
         Raises:
             DriftError: The file cannot be read, or is not a valid reference of this format.
@@ -121,15 +127,15 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How far scores moved.
+    """How far the scores of a reference moved.
 
     Attributes:
         largest: The largest absolute difference of a pair's logits.
-        mean: The mean of these differences.
-        rank_correlation: Spearman's, -1..1, of all pairs; 0 where all have one logit.
-        changed_first: The share (0..1) of the queries of two passages or more whose first passage
-            is another.
-        expected: The model that gave the logits of the reference.
+        mean: The mean absolute difference.
+        rank_correlation: Spearman's rank correlation of all logits, -1..1; 0 if all are equal.
+        changed_first: The share (0..1) of queries with another first passage, among the queries with
+            two or more passages.
+        expected: The model of the reference.
         actual: The model that was measured.
     """
 
@@ -141,18 +147,18 @@ class Drift:
     actual: ScoredBy
 
     def faults(self, tolerance: Tolerance) -> list[str]:
-        """Return what is past a tolerance, in words.
+        """Return a sentence for each value above the tolerance.
 
         >>> drift = Drift(0.5, 0.1, 0.99, 0.0, ScoredBy("a"), ScoredBy("a"))
         >>> drift.faults(Tolerance(largest=0.25, changed_first=0.02))
-        ['a logit moved by 0.5, past 0.25']
+        ['a logit moved by 0.5, more than 0.25']
         """
         faults = []
         if self.largest > tolerance.largest:
-            faults.append(f"a logit moved by {self.largest:.3g}, past {tolerance.largest:.3g}")
+            faults.append(f"a logit moved by {self.largest:.3g}, more than {tolerance.largest:.3g}")
         if self.changed_first > tolerance.changed_first:
             faults.append(
-                f"{self.changed_first:.1%} of the queries have another first passage, past "
+                f"{self.changed_first:.1%} of the queries have another first passage, more than "
                 f"{tolerance.changed_first:.1%}"
             )
         return faults
@@ -161,20 +167,29 @@ class Drift:
 def make_reference(
     scorer: Scorer, pairs: Sequence[Pair], tolerance: Tolerance | None = None
 ) -> Reference:
-    """Score pairs, and keep their logits.
+    """Score pairs and return them with their logits.
 
     Args:
-        scorer: The model, run as it is used.
-        pairs: What is scored; one that stands there twice counts once.
-        tolerance: What is no drift; `None` is 2 % of the first passages, and what the scorer's
-            precision rounds: 0.001 of a logit in float32, else 0.25.
+        scorer: The model, with the options that you use it with.
+        pairs: (query, passage) pairs. Duplicates count once.
+        tolerance: How far scores may move. `None` allows another first passage for 2 % of the queries,
+            and a logit to differ by 0.001 in float32 or 0.25 in lower precision.
 
     Raises:
-        InvalidInputError: There is no pair, or all have one logit.
+        InvalidInputError: `pairs` is empty, or all pairs have the same logit.
         ScoringError: The scorer failed.
+
+    >>> from bge_rerank import load_scorer
+    >>> scorer = load_scorer("mini")
+    >>> passages = ["Bread rises on yeast.", "The Moon raises the tides."]
+    >>> reference = make_reference(scorer, [("what causes tides", each) for each in passages])
+    >>> measure_drift(reference, scorer).faults(reference.tolerance)
+    []
     """
     if not pairs:
-        raise InvalidInputError("there are no pairs to make a reference of; give some")
+        raise InvalidInputError(
+            "the list of pairs is empty; pass at least two pairs of query and passage"
+        )
     passages: dict[str, dict[str, None]] = {}
     for query, passage in pairs:
         passages.setdefault(query, {})[passage] = None
@@ -188,14 +203,14 @@ def make_reference(
     reference = Reference(made_by, tolerance or default_tolerance(made_by), queries)
     if len(set(reference.logits)) == 1:
         raise InvalidInputError(
-            f"all {len(grouped)} pairs have the logit {reference.logits[0]:.3g}, which tells "
-            "nothing of ranks; give other pairs"
+            f"all {len(grouped)} pairs have the logit {reference.logits[0]:.3g}, so their ranks cannot "
+            "be compared; pass other pairs"
         )
     return reference
 
 
 def default_tolerance(made_by: ScoredBy) -> Tolerance:
-    """Return what rounding in a scorer's precision accounts for.
+    """Return the tolerance for the rounding of a scorer's precision.
 
     >>> default_tolerance(ScoredBy("mini", precision="float32"))
     Tolerance(largest=0.001, changed_first=0.02)
@@ -205,10 +220,10 @@ def default_tolerance(made_by: ScoredBy) -> Tolerance:
 
 
 def measure_drift(reference: Reference, scorer: Scorer) -> Drift:
-    """Score a reference's pairs again, and compare.
+    """Score the pairs of a reference again and return how far their scores moved.
 
     Raises:
-        MissingDependencyError: scipy is not installed; nothing is scored then.
+        MissingDependencyError: scipy is not installed. This is raised before anything is scored.
         ScoringError: The scorer failed.
     """
     with needs_extra("calibrate", "measuring drift"):
@@ -217,7 +232,7 @@ def measure_drift(reference: Reference, scorer: Scorer) -> Drift:
 
 
 def compare(reference: Reference, logits: Sequence[float], actual: ScoredBy) -> Drift:
-    """Compare a reference with the logits of now, one a pair, in the order of `reference.pairs`."""
+    """Compare a reference with new logits, one per pair, in the order of `reference.pairs`."""
     from scipy.stats import spearmanr
 
     before = reference.logits
@@ -241,5 +256,5 @@ def _changed_first(reference: Reference, logits: Sequence[float]) -> float:
 
 
 def _first(logits: Sequence[float]) -> int:
-    """Return the place of the highest logit; of equal ones, the first."""
+    """Return the position of the highest logit, the first of equal ones."""
     return max(range(len(logits)), key=logits.__getitem__)

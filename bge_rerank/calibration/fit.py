@@ -1,4 +1,4 @@
-"""Make a `Calibration` from labelled pairs: a probability, and thresholds that hold on new queries."""
+"""Make a `Calibration` from labelled pairs: probabilities, and thresholds that hold on new queries."""
 
 from __future__ import annotations
 
@@ -21,20 +21,23 @@ from bge_rerank.scoring.identity import ScoredBy, scored_by
 from bge_rerank.types import Scorer
 
 FEWEST_QUERIES = 30
-"""Below it, neither a curve nor a bound says anything of use."""
+"""The smallest number of queries. With fewer, neither the curve nor the bounds are useful."""
 FOLDS = 5
-"""Of the cross-validation; at least so many queries need a relevant pair, and one that is not."""
+"""The number of folds of the cross-validation. As many queries need a relevant pair, and as many a pair
+that is not relevant."""
 PART = 1_024
-"""Pairs scored between two words about progress."""
+"""The number of pairs to score between two reports of progress."""
 
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """A calibration made from all pairs, and how good it is on queries that it was not made from.
+    """A calibration, with its reliability on queries that it was not fitted to.
 
     Attributes:
-        before: The reliability of the sigmoid of the logits.
-        after: The reliability of each method's probabilities in a cross-validation over queries.
+        calibration: The calibration, made from all pairs.
+        method: The method of its mapping.
+        before: The reliability of the uncalibrated scores, the sigmoids of the logits.
+        after: The reliability of each method's probabilities, cross-validated over queries.
     """
 
     calibration: Calibration
@@ -52,20 +55,21 @@ def calibrate(
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> Calibrated:
-    """Score labelled pairs, and calibrate by them.
+    """Score labelled pairs and calibrate with them.
 
     Args:
-        scorer: The model, run as it will be used.
-        pairs: What it will be used on: of each query, all the passages that a first stage finds.
-        method: `"isotonic"`, `"platt"`, or `"auto"`: the one whose log loss is lower.
+        scorer: The model, with the options that you will use it with.
+        pairs: Labelled pairs like those that you will rank: for each query, all passages that the
+            first stage finds.
+        method: `"isotonic"`, `"platt"`, or `"auto"`, the one with the lower log loss.
         confidence: See `fit`.
         seed: See `fit`.
-        progress: Called with the number of pairs, as they are scored.
+        progress: A function that is called with the number of pairs scored since the last call.
 
     Raises:
-        InvalidInputError: See `fit`. Labels are checked before any pair is scored.
-        ConfigurationError: See `fit`.
-        MissingDependencyError: See `fit`. Nothing is scored then.
+        InvalidInputError: See `fit`. Labels are checked before anything is scored.
+        ConfigurationError: See `fit`. Options are checked before anything is scored.
+        MissingDependencyError: See `fit`. It is raised before anything is scored.
         ScoringError: The scorer failed.
     """
     _check_options(method, confidence)
@@ -92,24 +96,25 @@ def fit(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> Calibrated:
-    """Calibrate by logits and labels, pair by pair.
+    """Calibrate with the logits and labels of pairs.
 
     Args:
-        logits: One for each pair.
-        relevant: Whether the passage answers the query.
-        queries: The query, or its id. No split of the data divides the pairs of a query.
-        made_for: The model that gave the logits, and how it ran.
-        method: `"isotonic"`, `"platt"`, or `"auto"`: the one whose log loss is lower in a
+        logits: The logit of each pair.
+        relevant: Whether the passage of each pair answers the query.
+        queries: The query of each pair, or its id. No split of the data divides the pairs of a query.
+        made_for: The model of the logits, with revision, precision and `max_length`.
+        method: `"isotonic"`, `"platt"`, or `"auto"`, the one with the lower log loss in a
             cross-validation.
-        confidence: Of the thresholds' bounds, one-sided: for a wanted precision, the chance that the
-            threshold keeps less than it on new queries of the same kind is at most 1 - `confidence`.
-        seed: Of the splits.
+        confidence: The one-sided confidence of the bounds. On new queries of the same kind, a threshold
+            misses the wanted precision with a chance of at most 1 - `confidence`.
+        seed: The seed of the splits.
 
     Raises:
-        InvalidInputError: The three are not of one length, a logit is NaN or infinite, there are
-            fewer than 30 queries, fewer than five of them have a relevant pair (or one that is not),
-            or what is relevant has lower logits on average.
-        ConfigurationError: There is no such method, or `confidence` lies outside 0..1.
+        InvalidInputError: The pairs cannot be used. `logits`, `relevant` and `queries` differ in
+            length, or a logit is not finite. There are fewer than 30 queries, or fewer than five have
+            a relevant pair, or fewer than five a pair that is not relevant. Or relevant pairs have
+            lower logits on average.
+        ConfigurationError: The method does not exist, or `confidence` is not between 0 and 1.
         MissingDependencyError: A package of the extra `calibrate` is not installed.
     """
     _check_options(method, confidence)
@@ -142,17 +147,17 @@ def fit(
 
 
 def _check_options(method: str, confidence: float) -> None:
-    """Refuse missing packages and wrong options."""
+    """Raise an error for a missing package or a wrong option."""
     with needs_extra("calibrate", "calibrating"):
         for package in ("numpy", "scipy.special", "sklearn"):
             import_module(package)
     if method not in ("auto", *get_args(Method)):
         raise ConfigurationError(
-            f"method is {method!r}; choose one of auto, {', '.join(sorted(get_args(Method)))}"
+            f"method is {method!r}; pass one of auto, {', '.join(sorted(get_args(Method)))}"
         )
     if not 0.0 < confidence < 1.0:
         raise ConfigurationError(
-            f"confidence is {confidence!r}; give a number between 0 and 1, such as 0.95"
+            f"confidence is {confidence!r}; pass a number between 0 and 1, such as 0.95"
         )
 
 
@@ -160,13 +165,13 @@ def _check_data(logits: Sequence[float], relevant: Sequence[bool], queries: Sequ
     if not len(logits) == len(relevant) == len(queries):
         raise InvalidInputError(
             f"there are {len(logits)} logits, {len(relevant)} labels and {len(queries)} queries; "
-            "give one of each for every pair"
+            "pass one of each for every pair"
         )
     _check_labels(relevant, queries)
     for place, logit in enumerate(logits):
         if not isfinite(logit):
             raise InvalidInputError(
-                f"the logit of pair {place} is {logit}; score it again, or leave it out"
+                f"the logit of pair {place} is {logit}; score the pair again, or leave it out"
             )
     means = [
         fmean(logit for logit, each in zip(logits, relevant, strict=True) if each == label)
@@ -174,20 +179,22 @@ def _check_data(logits: Sequence[float], relevant: Sequence[bool], queries: Sequ
     ]
     if means[0] <= means[1]:
         raise InvalidInputError(
-            f"relevant pairs have a mean logit of {means[0]:.3g}, and others of {means[1]:.3g}; are "
-            "the labels the right way round?"
+            f"the mean logit is {means[0]:.3g} for relevant pairs and {means[1]:.3g} for the others; "
+            "check that the labels are not swapped"
         )
 
 
 def _check_labels(relevant: Sequence[bool], queries: Sequence[str]) -> None:
-    """Refuse labels that are too few, or nearly all of one kind."""
+    """Raise an error if there are too few labels, or nearly all are of one kind."""
     count = len(set(queries))
     if count < FEWEST_QUERIES:
-        raise InvalidInputError(f"the pairs are of {count} queries; label {FEWEST_QUERIES} or more")
+        raise InvalidInputError(
+            f"the pairs are of {count} queries; label pairs of {FEWEST_QUERIES} or more"
+        )
     for label, name in ((True, "relevant"), (False, "not relevant")):
         with_one = {query for query, each in zip(queries, relevant, strict=True) if each == label}
         if len(with_one) < FOLDS:
             raise InvalidInputError(
-                f"{len(with_one)} queries have a pair labelled {name}; {FOLDS} or more need one: "
-                "label both what answers and what does not"
+                f"{len(with_one)} queries have a pair labelled {name}; label such a pair of "
+                f"{FOLDS} or more queries"
             )

@@ -1,4 +1,4 @@
-"""Fit a mapping from logit to probability, and measure it on queries that it was not made from."""
+"""Fits of the mappings from logit to probability, and their cross-validation over queries."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from bge_rerank.errors import InvalidInputError
 
 
 def fit_isotonic(logits: Floats, relevant: Bools) -> Isotonic:
-    """Fit the rising steps that are nearest to the labels (isotonic regression), with lines between.
+    """Fit an isotonic regression, with straight lines between its knots.
 
-    They stay within what so few labels can show: no probability is 0 or 1 (the bounds are Platt's
-    targets, (n + 1) / (n + 2) for n relevant pairs).
+    No probability is 0 or 1: Platt's targets are the lowest and the highest. For n relevant pairs the
+    highest is (n + 1) / (n + 2).
 
     >>> fit_isotonic(np.array([-1.0, 1.0]), np.array([False, True])).probability(2.0)
     0.6666666666666666
@@ -32,12 +32,13 @@ def fit_isotonic(logits: Floats, relevant: Bools) -> Isotonic:
 
 
 def fit_platt(logits: Floats, relevant: Bools) -> Platt:
-    """Fit a logistic regression on the logits to Platt's targets, which are no 0 and 1 either.
+    """Fit a logistic regression of Platt's targets on the logits.
 
-    A pair is given twice, as relevant and as not, each with the weight that its target asks for.
+    Each pair is in the data twice, once as relevant and once as not relevant. Its target gives the
+    weights.
 
     Raises:
-        InvalidInputError: The labels do not rise with the logits.
+        InvalidInputError: Relevance does not rise with the logits.
     """
     lowest, highest = _targets(relevant)
     targets = np.where(relevant, highest, lowest)
@@ -50,8 +51,8 @@ def fit_platt(logits: Floats, relevant: Bools) -> Platt:
     slope = float(regression.coef_[0, 0])
     if slope <= 0.0:
         raise InvalidInputError(
-            f"relevance does not rise with the logits (a slope of {slope:.3g}); are the labels the "
-            "right way round, and are there enough of them?"
+            f"relevance does not rise with the logits (slope {slope:.3g}); check that the labels are not "
+            "swapped, or label more pairs"
         )
     return Platt(slope, float(regression.intercept_[0]))
 
@@ -60,15 +61,21 @@ FITS: dict[Method, Callable[[Floats, Bools], Isotonic | Platt]] = {
     "isotonic": fit_isotonic,
     "platt": fit_platt,
 }
-"""The function that fits each mapping."""
+"""The function that fits each mapping, by its name."""
 
 
 def cross_validated(
     method: Method, logits: Floats, relevant: Bools, queries: Ints, *, folds: int, seed: int
 ) -> Reliability:
-    """Measure a method on the queries of each fold, fitted to the queries of the other folds.
+    """Measure a method by cross-validation: fit it to all folds but one, and measure on that one.
 
-    Logits, labels and query numbers are those of each pair. The seed chooses the folds.
+    Args:
+        method: The mapping to fit.
+        logits: The logit of each pair.
+        relevant: The label of each pair.
+        queries: The query number of each pair. No fold divides a query.
+        folds: The number of folds.
+        seed: The seed that chooses the folds.
     """
     probabilities = np.empty(len(logits))
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
@@ -79,6 +86,6 @@ def cross_validated(
 
 
 def _targets(relevant: Bools) -> tuple[float, float]:
-    """Return the targets of Platt (1999) for pairs that are not relevant, and for those that are."""
+    """Return the targets of Platt (1999) for pairs that are not relevant, and for relevant pairs."""
     count = int(relevant.sum())
     return 1 / (len(relevant) - count + 2), (count + 1) / (count + 2)

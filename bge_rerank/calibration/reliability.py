@@ -1,4 +1,4 @@
-"""How far probabilities are from shares: the reliability table, its figures and its plot."""
+"""Reliability: how well probabilities match the measured shares of relevant pairs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ BINS = 10
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Pairs with a probability from `lower` to `upper` (0..1), where the next bin starts.
+    """The pairs whose probability lies in one interval.
 
     Attributes:
-        pairs: How many there are, from 1 on.
-        probability: Their mean probability.
-        share: The share (0..1) of relevant pairs.
+        lower: The lower end of the interval, inclusive.
+        upper: The upper end, exclusive; only the last bin, up to 1, includes it.
+        pairs: The number of pairs, 1 or more.
+        probability: Their mean probability, 0..1.
+        share: The share of relevant pairs among them, 0..1.
     """
 
     lower: float
@@ -34,12 +36,13 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """How well probabilities say what is relevant.
+    """How well probabilities match outcomes.
 
     Attributes:
-        bins: The reliability table: bins of equal width that hold a pair, from 0 to 1.
-        calibration_error: The expected calibration error (`calibration_error`), 0..1.
-        log_loss: The mean of minus the natural logarithm of what the outcome was given, from 0 on.
+        bins: The reliability table: the bins that hold pairs, from probability 0 to 1.
+        calibration_error: The expected calibration error, 0..1; lower is better.
+        log_loss: The mean negative natural logarithm of the probability of the outcome, 0 or more;
+            lower is better.
     """
 
     bins: tuple[Bin, ...]
@@ -48,7 +51,7 @@ class Reliability:
 
 
 def reliability(probabilities: Floats, relevant: Bools) -> Reliability:
-    """Measure probabilities (0..1) against outcomes, pair by pair.
+    """Measure probabilities (0..1) against the outcome of each pair.
 
     >>> import numpy as np
     >>> measured = reliability(np.array([0.25, 0.25, 0.75, 0.75]), np.array([False, True, True, True]))
@@ -63,7 +66,7 @@ def reliability(probabilities: Floats, relevant: Bools) -> Reliability:
 
 
 def reliability_bins(probabilities: Floats, relevant: Bools) -> tuple[Bin, ...]:
-    """Put pairs into `BINS` bins of equal width by their probability, and leave out empty ones."""
+    """Put pairs into `BINS` bins of equal width by their probability. Leave out empty bins."""
     import numpy as np
 
     places = np.minimum((probabilities * BINS).astype(int), BINS - 1)
@@ -80,7 +83,7 @@ def reliability_bins(probabilities: Floats, relevant: Bools) -> tuple[Bin, ...]:
 
 
 def calibration_error(bins: Sequence[Bin]) -> float:
-    """Return the expected calibration error, 0..1: by how much shares miss probabilities on average.
+    """Return the expected calibration error, 0..1: the mean distance of share and probability.
 
     Naeini, Cooper, Hauskrecht 2015, "Obtaining well calibrated probabilities using Bayesian binning".
 
@@ -92,9 +95,12 @@ def calibration_error(bins: Sequence[Bin]) -> float:
 
 
 def draw_reliability(title: str, measured: Mapping[str, Reliability], path: Path) -> None:
-    """Draw a reliability plot: shares over probabilities, and the number of pairs at each.
+    """Draw a reliability plot: the share of relevant pairs over probability, and the number of pairs.
 
-    Each name is a line. The file's ending chooses its format (png, svg).
+    Args:
+        title: The title of the plot.
+        measured: The reliability to draw as one line, by the name of the line.
+        path: The file to write. Its ending chooses the format (png, svg).
 
     Raises:
         MissingDependencyError: `matplotlib` is not installed.
@@ -106,7 +112,7 @@ def draw_reliability(title: str, measured: Mapping[str, Reliability], path: Path
     figure = Figure(figsize=(6, 7), layout="constrained")
     figure.suptitle(title)
     shares, counts = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    shares.plot([0, 1], [0, 1], color="gray", linestyle=":", label="as it should be")
+    shares.plot([0, 1], [0, 1], color="gray", linestyle=":", label="perfectly calibrated")
     width = 1 / BINS / (len(measured) + 1)
     for place, (name, each) in enumerate(measured.items(), 1):
         shares.plot(

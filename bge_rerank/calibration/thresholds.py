@@ -1,18 +1,19 @@
-"""Thresholds that keep a wanted precision or recall: tested one after another, in a set order.
+"""Thresholds for a wanted precision or recall, tested in a fixed order.
 
-To take the lowest threshold whose precision happened to be high enough finds one that was lucky.
-Here a part of the queries says which thresholds are tested, and in which order; the others test
-them, each by a bound that holds by itself, up to the first one that fails. By this order (fixed
-sequence testing) the whole errs as rarely as one test does: "Learn then test" (Angelopoulos, Bates,
-Candès, Jordan, Lei 2021, arXiv:2110.01052).
+The lowest threshold with a high enough precision on the data is often a lucky one. So a part of the
+queries chooses the thresholds to test and their order. The other queries test them in this order, each
+by its own bound, until the first one fails. With this fixed-sequence testing, the whole errs no more
+often than a single test: "Learn then test" (Angelopoulos, Bates, Candès, Jordan, Lei 2021,
+arXiv:2110.01052).
 
-The bounds are exact where no query has more than one pair that counts, and careful approximations
-where pairs come in clusters (`bge_rerank.calibration.bounds.effective_count`).
+The bounds are exact if no query has more than one pair that counts. Otherwise they are conservative
+approximations (`bge_rerank.calibration.bounds.effective_count`).
 
-Labels are often too few for such a promise. `estimates` goes down the thresholds until the precision
-seen falls below what is wanted. A count that stops there is right on average (optional stopping of a
-martingale); the last threshold that passes, looked back for, is a lucky one. The bound at that threshold
-is that of a single test; how often it holds, chosen so, is measured in `tests/unit/calibration/test_thresholds.py`.
+Labels are often too few for a guarantee. For such data, `estimates` goes down the thresholds until the
+measured precision falls below the wanted one. Stopping there is right on average (optional stopping of
+a martingale). Taking the last threshold of all that passes would again prefer lucky ones. The bound at
+an estimate is that of a single test. `tests/unit/calibration/test_thresholds.py` measures how often it
+holds for a threshold chosen in this way.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from bge_rerank.calibration.bounds import Bools, Floats, Ints, precision_bound, 
 from bge_rerank.calibration.calibration import Estimate, Step
 
 ORDERING_SHARE = 0.3
-"""Of the queries, how many say which thresholds are tested; the others test them."""
+"""The share of the queries that choose the thresholds to test. The other queries test them."""
 GROWTH = 1.05
-"""Each threshold keeps so many times the pairs of the one before: few tests, and none far apart."""
+"""The ratio of the pairs that a threshold keeps to those that the threshold before it keeps."""
 FEWEST_KEPT = 5
-"""Pairs that the highest threshold keeps, of those that give the order."""
+"""The number of pairs that the highest threshold keeps."""
 
 Bound = Callable[[Floats, Bools, Ints, float, float], float]
 
@@ -38,14 +39,20 @@ Bound = Callable[[Floats, Bools, Ints, float, float], float]
 def thresholds(
     logits: Floats, relevant: Bools, queries: Ints, confidence: float, seed: int = 0
 ) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
-    """Test thresholds for precision and for recall, by each pair's logit, label and query number.
+    """Test thresholds for precision and for recall.
 
-    `confidence` (0..1, one-sided) is that of each bound. A threshold for a wanted precision or recall
-    misses it on new queries with a chance of at most 1 - `confidence`. The seed chooses the queries
-    that give the order.
+    A threshold for a wanted precision or recall misses it on new queries with a chance of at most
+    1 - `confidence`.
+
+    Args:
+        logits: The logit of each pair.
+        relevant: The label of each pair.
+        queries: The query number of each pair.
+        confidence: The one-sided confidence of each bound, 0..1.
+        seed: The seed that chooses the queries which decide the order of the tests.
 
     Returns:
-        The steps for precision, from high logits to low, and those for recall, from low to high.
+        The steps for precision, from high logits to low, and the steps for recall, from low to high.
     """
     splitter = GroupShuffleSplit(1, train_size=ORDERING_SHARE, random_state=seed)
     ordering, testing = next(splitter.split(logits, groups=queries))
@@ -55,7 +62,7 @@ def thresholds(
         data = logits[part], relevant[part], queries[part]
         return np.array([bound(*data, float(threshold), confidence) for threshold in at])
 
-    # The highest thresholds keep too few pairs to show anything: the order starts where most is shown.
+    # The highest thresholds keep too few pairs for a useful bound, so start at the best bound.
     first = int(np.argmax(bounds(precision_bound, candidates, ordering)))
     falling, rising = candidates[first:], candidates[::-1]
     return (
@@ -67,9 +74,15 @@ def thresholds(
 def estimates(
     logits: Floats, relevant: Bools, queries: Ints, confidence: float
 ) -> tuple[Estimate, ...]:
-    """Return thresholds by the precision on all of the data, from high logits to low.
+    """Return thresholds with the precision measured on all data, from high logits to low.
 
-    The first one has the highest bound, as in `thresholds`. `confidence` (0..1) is one-sided.
+    The first threshold has the highest bound, as in `thresholds`.
+
+    Args:
+        logits: The logit of each pair.
+        relevant: The label of each pair.
+        queries: The query number of each pair.
+        confidence: The one-sided confidence of each bound, 0..1.
     """
     at = _candidates(logits)
     bounds = np.array(
@@ -85,10 +98,14 @@ def estimates(
 
 
 def passed(at: Floats, bounds: Floats) -> tuple[Step, ...]:
-    """Return, for every share that could be wanted, the last threshold up to which all pass.
+    """Return the last threshold that passes, for every share that could be wanted.
 
-    Thresholds are given in the order of their tests. A wanted share passes all of them before the
-    first whose bound lies below it, so a threshold counts with the lowest bound up to it.
+    A wanted share passes all thresholds before the first one whose bound is below it. So the bound of
+    each threshold is the lowest bound up to it.
+
+    Args:
+        at: The thresholds, in the order of their tests.
+        bounds: The bound at each threshold.
 
     >>> passed(np.array([3.0, 2.0, 1.0, 0.0]), np.array([0.9, 0.95, 0.9, 0.5]))
     (Step(logit=1.0, bound=0.9), Step(logit=0.0, bound=0.5))
@@ -99,18 +116,18 @@ def passed(at: Floats, bounds: Floats) -> tuple[Step, ...]:
 
 
 def _lowest(shares: Floats) -> Floats:
-    """Return of each place the lowest share up to it."""
+    """Return the lowest share up to each position."""
     lowest: Floats = np.minimum.accumulate(shares)
     return lowest
 
 
 def _is_last(*falling: Floats) -> Bools:
-    """Say of each place whether one of these shares is lower at the next: it is the last with its own."""
+    """Return whether each position is the last one with its shares: the next has a lower one."""
     return np.append(np.any([each[1:] < each[:-1] for each in falling], axis=0), True)
 
 
 def _candidates(logits: Floats) -> Floats:
-    """Return logits that keep ever more pairs, from high to low."""
+    """Return logits from high to low, each of which keeps more pairs than the one before."""
     ordered = np.sort(logits)[::-1]
     most = np.log(len(ordered) / FEWEST_KEPT) / np.log(GROWTH)
     counts = FEWEST_KEPT * GROWTH ** np.arange(max(0, np.ceil(most)) + 1)

@@ -1,4 +1,4 @@
-"""A ranking to look at: as HTML in notebooks, as a table in terminals, as a picture.
+"""Views of a ranking: HTML for notebooks, a table for terminals, a chart.
 
 May import `models` and the `ground` files.
 Start reading in `shown_text.py`.

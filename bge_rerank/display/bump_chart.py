@@ -1,4 +1,4 @@
-"""A ranking as a picture: a line from each text's first place to its rank."""
+"""A ranking as a bump chart: a line from each text's position in the input to its rank."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ INCHES_A_TEXT = 0.28
 
 
 def bump_chart(ranking: ShownRanking) -> Figure:
-    """Draw how the texts moved: on the left as they came, on the right as they were ranked.
+    """Draw how reranking moved the texts: input order on the left, ranks on the right.
 
-    Texts that are not in the ranking are grey dots on the left. Darker lines have higher scores.
+    Texts that were not kept are grey dots on the left. Darker lines have higher scores.
 
     Raises:
         MissingDependencyError: `matplotlib` is not installed.
@@ -34,7 +34,7 @@ def bump_chart(ranking: ShownRanking) -> Figure:
         shade = 0.25 + 0.75 * ranked.score
         axes.plot([0, 1], [came, rank], marker="o", color="tab:blue", alpha=shade)
         axes.text(1.03, rank, _label(ranking.texts[ranked.index]), va="center", fontsize=8)
-    axes.set_xticks([0, 1], ["as they came", "reranked"])
+    axes.set_xticks([0, 1], ["input order", "reranked"])
     axes.set_xlim(-0.1, 2.2)
     axes.set_ylabel("rank")
     axes.invert_yaxis()
@@ -44,5 +44,5 @@ def bump_chart(ranking: ShownRanking) -> Figure:
 
 
 def _label(text: str) -> str:
-    """Return a text's beginning; a dollar sign would be taken for mathematics."""
+    """Return the beginning of a text, with dollar signs escaped: matplotlib reads them as mathematics."""
     return shortened(" ".join(text.split()).replace("$", r"\$"), LABEL_CHARACTERS)

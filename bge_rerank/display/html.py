@@ -1,4 +1,4 @@
-"""A ranking as HTML: score bars, how each text moved, the best part marked. No script, no style sheet."""
+"""A ranking as an HTML table, with score bars, moves and marked windows. No script, no style sheet."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from bge_rerank.types import Ranked
 
 LEFT = "text-align:left;vertical-align:top"
 BAR = "display:block;height:0.5em;background:currentColor;opacity:0.6"
-"""In the colour of the text, so that it is seen on light and on dark."""
+"""A score bar, in the colour of the text so that it is visible on light and dark backgrounds."""
 QUIET = "display:block;opacity:0.7"
 HEADS = ("Rank", "Moved", "Score", "Text")
 
 
 def ranking_html(ranking: ShownRanking) -> str:
-    """Return a table, a row a text, best first; everything in it is escaped.
+    """Return an HTML table with one row per text, best first. All texts in it are escaped.
 
     >>> from bge_rerank import Ranked, Ranking
     >>> "a &lt;b&gt;" in ranking_html(Ranking([Ranked(0, 0.5, 0.0)], "q", ["a <b>"]))
@@ -37,7 +37,7 @@ def _row(rank: int, ranked: Ranked, text: str) -> str:
     bar = f'<span style="{BAR};width:{ranked.score:.1%}"></span>'
     cells = (
         str(rank),
-        f'<span title="it came as number {ranked.index + 1}">{moved(ranked.index, rank)}</span>',
+        f'<span title="position {ranked.index + 1} in the input">{moved(ranked.index, rank)}</span>',
         f'<span title="logit {ranked.logit:.3f}">{ranked.score:.4f}</span>{bar}',
         _text(ranked, text),
     )

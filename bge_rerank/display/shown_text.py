@@ -1,4 +1,4 @@
-"""The parts of a ranking that are shown: a text's beginning or best part, its move, the tiers."""
+"""The parts of a ranking that views show: the beginning of a text or its window, its move, the tiers."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from typing import Protocol
 from bge_rerank.types import Ranked, Span
 
 CHARACTERS = 280
-"""A few lines."""
+"""The longest text to show, in characters: a few lines."""
 AROUND = 60
-"""Characters of the text before a marked part, and behind it."""
+"""The number of characters to show before and after a marked part."""
 
 
 _UNSAFE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters, of which escape sequences are made
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters, which start escape sequences
     "\u2028\u2029"  # line and paragraph separators
-    "\u202a-\u202e\u2066-\u206f"  # what reorders the text around it
-    "\ud800-\udfff]"  # lone surrogates, which no terminal can be sent
+    "\u202a-\u202e\u2066-\u206f"  # characters that reorder the text around them
+    "\ud800-\udfff]"  # lone surrogates, which cannot be encoded
 )
 
 
 class ShownRanking(Protocol):
-    """A ranking that can be shown, best first; `bge_rerank.Ranking` is one."""
+    """A ranking that can be shown, best first, such as `bge_rerank.Ranking`."""
 
     @property
     def query(self) -> str:
-        """The query that it was ranked by."""
+        """The query."""
         ...
 
     @property
     def texts(self) -> Sequence[str]:
-        """All texts that came in, in their order."""
+        """All texts of the request, in input order."""
         ...
 
     @property
     def tiers(self) -> Sequence[object]:
-        """The steps that led to it; each prints as a few words."""
+        """The steps of the cascade. `str` of each is a few words."""
         ...
 
     def __iter__(self) -> Iterator[Ranked]: ...
@@ -48,7 +48,7 @@ class ShownRanking(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ShownText:
-    """A text in three parts, of which the middle one is marked; each may be empty."""
+    """A text in three parts, of which the middle one is marked. Each may be empty."""
 
     before: str
     marked: str
@@ -56,11 +56,11 @@ class ShownText:
 
 
 def shown_text(text: str, span: Span | None) -> ShownText:
-    r"""Return what is shown of a text, on one line; an ellipsis stands for what is left out.
+    r"""Return the parts of a text to show, on one line. An ellipsis stands for omitted text.
 
     Args:
         text: The whole text.
-        span: The part to mark, if it is not all of the text.
+        span: The part to mark; `None` marks nothing.
 
     >>> shown_text("The Moon raises\nthe tides.", None)
     ShownText(before='The Moon raises the tides.', marked='', behind='')
@@ -80,11 +80,11 @@ def shown_text(text: str, span: Span | None) -> ShownText:
 
 
 def for_terminal(text: object) -> str:
-    r"""Return a text that a terminal only shows: U+FFFD stands for what would command it.
+    r"""Return a text that is safe to print in a terminal: U+FFFD replaces unsafe characters.
 
-    That is each control character but tab and line feed, and each character that reorders text. So no
-    passage can move the cursor, set the window's title, write to the clipboard or show itself as
-    another text.
+    Unsafe are control characters other than tab and line feed, and characters that reorder text. So a
+    passage cannot move the cursor, set the window's title, write to the clipboard or look like another
+    text.
 
     >>> for_terminal("tides\x1b[2J \u202egnp.exe"), for_terminal("Ebbe und Flut \u2190 👩\u200d🔬")
     ('tides\ufffd[2J \ufffdgnp.exe', 'Ebbe und Flut \u2190 👩\u200d🔬')
@@ -93,7 +93,7 @@ def for_terminal(text: object) -> str:
 
 
 def moved(index: int, rank: int) -> str:
-    """Say how a text moved, from its place in the input (from 0) to its rank (from 1).
+    """Return how a text moved from its position in the input (from 0) to its rank (from 1).
 
     >>> moved(4, 1), moved(0, 1), moved(0, 3)
     ('▲ 4', '=', '▼ 2')
@@ -103,7 +103,7 @@ def moved(index: int, rank: int) -> str:
 
 
 def shortened(text: str, characters: int) -> str:
-    """Return a text, cut to a number of characters; an ellipsis stands for the rest.
+    """Return the first characters of a text. An ellipsis stands for the rest.
 
     >>> shortened("tides", 5), shortened("the tides", 5)
     ('tides', 'the …')
@@ -112,7 +112,7 @@ def shortened(text: str, characters: int) -> str:
 
 
 def tiers_line(ranking: ShownRanking) -> str:
-    """Say in a line what each tier kept, and how long it took.
+    """Return one line with the texts that each tier kept and its latency.
 
     >>> from bge_rerank import Ranking, Tier
     >>> tiers_line(Ranking([], "q", [], tiers=[Tier("bm25", 9, 3, 0.002), Tier("m", 3, 0, 0.25)]))
@@ -122,5 +122,5 @@ def tiers_line(ranking: ShownRanking) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Return a text without line breaks; spaces at its ends stay, for the parts to join well."""
+    """Return a text without line breaks. Spaces at its ends stay, so that the parts join well."""
     return text.replace("\r", " ").replace("\n", " ")

@@ -1,4 +1,4 @@
-"""A ranking as a table of `rich`, for terminals."""
+"""A ranking as a `rich` table, for terminals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BAR_WIDTH = 10
 
 
 def ranking_table(ranking: ShownRanking) -> Table:
-    """Return a table, a row a text, best first.
+    """Return a table with one row per text, best first.
 
     Raises:
         MissingDependencyError: `rich` is not installed.
@@ -51,7 +51,7 @@ def _text(ranked: Ranked, text: str) -> Text:
 
 
 def _plain(text: str) -> Text:
-    """Return a text that commands nothing: no terminal, and no markup by its square brackets."""
+    """Return a text without terminal commands, whose square brackets are not read as markup."""
     from rich.text import Text
 
     return Text(for_terminal(text))

@@ -1,4 +1,4 @@
-"""From scores to a ranking: prefilter, long texts, selection and fusion.
+"""Rankings: prefilter, windows of long texts, scoring, selection and fusion.
 
 May import `calibration` and every room below it.
 Start reading in `reranker.py`.

@@ -1,4 +1,4 @@
-"""How many candidates can be scored in a given time, by what earlier calls took."""
+"""The latency budget: how many candidates can be scored in a given time, from earlier timings."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from math import ceil
 from bge_rerank.ranking.pieces import Piece
 
 PAIR_CHARACTERS = 50
-"""What a pair costs besides its texts, in characters: special tokens, padding, its own share of a call."""
+"""The fixed cost of a pair, in characters: special tokens, padding and a share of the call."""
 CHARACTERS_A_TOKEN = 5
-"""More than a token of English has: what lies beyond the longest pair costs nothing."""
+"""A little more than a token of English has. It turns the longest pair from tokens into characters."""
 FIRST_CANDIDATES = 10
-"""How many are scored while nothing was measured."""
+"""The number of candidates to score before there are timings."""
 RECENT_CALLS = 32
 SLOW_SHARE = 0.9
-"""The rate that is counted with is slower than in this share of the recent calls."""
+"""The rate to plan with: this share of the recent calls was at least as fast."""
 
 
 class MeasuredRate:
-    """Seconds a character, as recent calls took them; safe to share between threads.
+    """The seconds per character of recent calls. Threads can share it.
 
     >>> rate = MeasuredRate()
     >>> rate.note(characters=1_000, seconds=7.0)
@@ -32,31 +32,31 @@ class MeasuredRate:
     """
 
     def __init__(self) -> None:
-        """Begin with nothing measured."""
+        """Start without timings."""
         self._rates: tuple[float, ...] = ()
         self._is_warm = False
 
     def note(self, characters: int, seconds: float) -> None:
-        """Remember what a call took, but not the first: it may have loaded weights."""
+        """Remember the time of a call, except the first, which may have loaded the weights."""
         if characters > 0 and self._is_warm:
             self._rates = (*self._rates, seconds / characters)[-RECENT_CALLS:]
         self._is_warm = True
 
     def __eq__(self, other: object) -> bool:
-        """Any two are equal: what was measured is no setting, and adapters are compared by settings."""
+        """Any two are equal, because adapters are compared by their options and not by timings."""
         return isinstance(other, MeasuredRate)
 
     __hash__ = object.__hash__
 
     @property
     def seconds_a_character(self) -> float | None:
-        """The rate of a rather slow call; `None` while nothing was measured."""
+        """The rate of a slow recent call (see `SLOW_SHARE`); `None` before there are timings."""
         rates = sorted(self._rates)
         return rates[ceil(SLOW_SHARE * len(rates)) - 1] if rates else None
 
 
 def characters(pieces: Sequence[Piece], max_length: int | None) -> int:
-    """Return what pieces cost: the characters that a model reads of them, and a share for each.
+    """Return the cost of pieces: the characters that the model reads, plus a fixed cost for each.
 
     >>> characters([Piece(0, ("q" * 10, "a" * 90), None)], max_length=None)
     150
@@ -78,14 +78,14 @@ def affordable_pieces(
     least: int,
     max_length: int | None,
 ) -> list[Piece]:
-    """Return the pieces of the first candidates that can be scored in a time.
+    """Return the pieces of the leading candidates that can be scored in a given time.
 
     Args:
-        pieces: Those of all candidates, in first-stage order.
+        pieces: The pieces of all candidates, in first-stage order.
         seconds: The time.
-        rate: What earlier calls took; while there is nothing, ten candidates are few enough.
-        least: Never fewer candidates than this.
-        max_length: The longest pair in tokens, where it is known.
+        rate: The timings of earlier calls. Without timings, ten candidates are returned.
+        least: The smallest number of candidates to return.
+        max_length: The longest pair in tokens; `None` if it is not known.
     """
     slow = rate.seconds_a_character
     first: list[Piece] = []

@@ -1,7 +1,8 @@
-"""Reciprocal rank fusion: the order of the first stage and that of the reranker, made one.
+"""Reciprocal rank fusion of the first stage's order and the reranker's order.
 
+The fused score is the sum of 1 / (k + rank) over both orders. The method and the usual k = 60 are from
 Cormack, Clarke and Buettcher, "Reciprocal Rank Fusion outperforms Condorcet and individual Rank
-Learning Methods" (SIGIR 2009): the sum of 1 / (k + rank) over the rankings, and k = 60.
+Learning Methods" (SIGIR 2009).
 """
 
 from __future__ import annotations
@@ -18,26 +19,25 @@ def fused_score(first: int, second: int, k: int) -> float:
     Args:
         first: A text's rank in one ranking, from 1.
         second: Its rank in the other, from 1.
-        k: The higher it is, the less the first ranks stand out.
+        k: The constant. The higher it is, the less the first ranks stand out.
 
     >>> fused_score(1, 1, k=1), fused_score(1, 3, k=1)
     (1.0, 0.75)
     """
-    # One division of whole numbers rounds once: sums that are equal, such as those of ranks 10 and 45
-    # and of ranks 24 and 24 (1/70 + 1/105 = 1/84 + 1/84), stay equal.
+    # One division rounds once, so equal sums stay equal: 1/70 + 1/105 and 1/84 + 1/84, for example.
     return (2 * k + first + second) / ((k + first) * (k + second))
 
 
 def fused_ranking(ranking: Sequence[Ranked], k: int) -> list[Ranked]:
-    """Order a ranking anew, by the fused score of each text's two ranks; ties as they stand.
+    """Order a ranking by the fused score of each text. Ties keep their order.
 
     Args:
-        ranking: All texts that were scored, best first by logit. Their indices 0, 1, 2, ... are
-            their order in the first stage.
-        k: As for `fused_score`.
+        ranking: All scored texts, best first by logit. Their indices 0, 1, 2, ... are their order in
+            the first stage.
+        k: The constant, as in `fused_score`.
 
     Returns:
-        The same texts with `fused`, the highest first.
+        The same texts with `fused` set, highest first.
 
     >>> by_logit = [Ranked(2, 0.9, 2.2), Ranked(0, 0.8, 1.4), Ranked(1, 0.1, -2.2)]
     >>> [(ranked.index, round(ranked.fused, 5)) for ranked in fused_ranking(by_logit, k=60)]

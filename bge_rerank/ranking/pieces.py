@@ -1,4 +1,4 @@
-"""`Piece`: a long text is scored in windows, and the best window gives the text its score."""
+"""`Piece`: a whole text or one window of it, as it is scored."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from bge_rerank.windows import (
 )
 
 WindowCutter = Callable[[str, Sequence[str], int], list[list[Span]]]
-"""Cuts texts into windows that make pairs of at most so many tokens with a query."""
+"""A function of a query, texts and a number of tokens. It cuts each text into windows so that no pair of
+query and window has more tokens than that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A candidate, or a window of it, as the scorer gets it.
+    """A candidate, or a window of it, as it is scored.
 
     Attributes:
-        place: The candidate's index in its request.
+        place: The candidate's position in its request, from 0.
         pair: The query, and the text or a window of it.
-        span: The window's span in the text; `None` if the whole text is scored.
+        span: The window's span in the text; `None` for a whole text.
     """
 
     place: int
@@ -32,14 +33,14 @@ class Piece:
 
 
 def whole_pieces(pairs: Sequence[Pair], places: Iterable[int]) -> list[Piece]:
-    """Return the candidates at `places`, each as one piece."""
+    """Return each candidate at `places` as one piece."""
     return [Piece(place, pairs[place], None) for place in places]
 
 
 def window_pieces(
     scorer: Scorer, pairs: Sequence[Pair], places: Sequence[int], tokens: int
 ) -> list[Piece]:
-    """Return the windows of the candidates at `places`, in the order of the text.
+    """Return the windows of the candidates at `places`, in the order of each text.
 
     >>> class Lengths:
     ...     def score(self, pairs, /):
@@ -60,7 +61,7 @@ def window_pieces(
 
 
 def best_pieces(pieces: Sequence[Piece], logits: Sequence[float]) -> list[tuple[Piece, float]]:
-    """Return the best piece of each candidate with its logit. Of equal pieces, the first wins.
+    """Return the best piece of each candidate with its logit. The first of equal pieces wins.
 
     >>> pieces = [Piece(0, ("q", "a"), (0, 1)), Piece(0, ("q", "b"), (1, 2)), Piece(1, ("q", "c"), None)]
     >>> [(piece.place, piece.span, logit) for piece, logit in best_pieces(pieces, [1.0, 2.0, 0.5])]
@@ -74,7 +75,7 @@ def best_pieces(pieces: Sequence[Piece], logits: Sequence[float]) -> list[tuple[
 
 
 def windows(scorer: Scorer, query: str, texts: Sequence[str], tokens: int) -> list[list[Span]]:
-    """Cut each text by the scorer's own tokens, or by estimated tokens if it has no `windows` method."""
+    """Cut each text by the scorer's own tokens. Estimate them if the scorer has no `windows` method."""
     cut: WindowCutter | None = getattr(scorer, "windows", None)
     if cut is None:
         return fitting_windows(query, texts, estimated_offsets, min(tokens, UNKNOWN_MAX_LENGTH))

@@ -1,4 +1,4 @@
-"""`Prefilter`: a cheaper scorer that leaves the best candidates to the main one."""
+"""`Prefilter`: a cheaper scorer that chooses the candidates for the main scorer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bge_rerank.types import Pair, Scorer
 
 
 class Prefilter:
-    """Choose the candidates of each request that the main scorer shall see.
+    """A cheaper scorer that chooses the candidates of each request for the main scorer.
 
     >>> class Lengths:
     ...     def score(self, pairs, /):
@@ -22,21 +22,24 @@ class Prefilter:
     """
 
     def __init__(self, scorer: Scorer | str, keep: int) -> None:
-        """Keep a scorer and how many it leaves; nothing is loaded.
+        """Make a prefilter; nothing is loaded.
 
         Args:
-            scorer: A scorer, `"bm25"`, `"bge-m3"` for the lexical weights of BAAI's embedder, or the
+            scorer: A scorer, `"bm25"`, `"bge-m3"` (the lexical weights of BAAI's embedder), or the
                 name of a model for `load_scorer`.
-            keep: How many candidates of a request are left, from 1 on.
+            keep: The number of candidates to keep of each request, 1 or more.
         """
         self.scorer = _scorer(scorer)
         self.keep = keep
 
     def kept(self, requests: Sequence[Sequence[Pair]]) -> list[list[int]]:
-        """Score the requests of more than `keep` candidates, and choose.
+        """Choose the best `keep` candidates of each request that has more.
+
+        Args:
+            requests: The pairs of each request.
 
         Returns:
-            The places of the candidates left, for each request, ascending.
+            For each request, the positions of the candidates kept, ascending.
 
         Raises:
             ScoringError: The scorer failed.
@@ -49,7 +52,7 @@ class Prefilter:
         return self._choose(requests, [await ascore_pairs(self.scorer, p) for p in passes])
 
     def _passes(self, requests: Sequence[Sequence[Pair]]) -> list[Sequence[Pair]]:
-        """Return the pairs of each call: all in one, unless scores compare within a call only."""
+        """Return the pairs of each call: one call for all, unless scores compare only within a call."""
         crowded = [pairs for pairs in requests if len(pairs) > self.keep]
         if getattr(self.scorer, "compares_within_call", False):
             return crowded
@@ -68,7 +71,7 @@ class Prefilter:
 
 
 def best_places(scores: Sequence[float], keep: int) -> list[int]:
-    """Return the places of the `keep` highest scores, ascending; of equal ones the first are kept.
+    """Return the positions of the `keep` highest scores, ascending. The first of equal scores win.
 
     >>> best_places([0.5, 2.0, 0.5, 1.0], keep=3)
     [0, 1, 3]

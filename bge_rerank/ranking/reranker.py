@@ -1,4 +1,4 @@
-"""`Reranker`: a scorer and a selection. Both framework adapters stand on it."""
+"""`Reranker`: ranks texts by their relevance to a query. Both adapters use it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from bge_rerank.calibration.calibration import loaded_calibration, min_logit
 from bge_rerank.errors import ConfigurationError
-from bge_rerank.inputs import checked_query, checked_texts
+from bge_rerank.inputs import checked_query, checked_texts, shown_value
 from bge_rerank.models.config import ModelOptions
 from bge_rerank.models.options import declared, method_takes
 from bge_rerank.ranking.budget import MeasuredRate, affordable_pieces, characters
@@ -25,30 +25,40 @@ from bge_rerank.scoring.loading import load_scorer
 from bge_rerank.types import Pair, Ranked, Scorer
 
 Request = tuple[str, list[str]]
-"""A query and its texts, checked."""
+"""A checked query and its checked texts."""
 Seconds = tuple[float, float]
-"""What the prefilter took, and the scorer after it."""
+"""The time of the prefilter, and the time of the scorer after it."""
 
 
 class Reranker:
-    """Rank texts by their relevance to a query.
+    """A model with the options of a ranking. It ranks texts by their relevance to a query.
 
-    >>> from bge_rerank import Reranker, load_scorer
-    >>> reranker = Reranker(load_scorer("mini"), top_n=1)
+    `rerank` ranks the texts of one query, `rerank_many` those of many queries in one pass, and
+    `arerank` leaves the event loop free. Threads can share a reranker. Making one loads nothing; the
+    first ranking loads the weights.
+
+    >>> from bge_rerank import Reranker
+    >>> reranker = Reranker("mini", top_n=1)
     >>> texts = ["Bread rises on yeast.", "The Moon's gravity raises the tides."]
-    >>> [ranked.index for ranked in reranker.rerank("what causes tides", texts)]
-    [1]
+    >>> [best] = reranker.rerank("what causes tides", texts)
+    >>> best.index, texts[best.index]
+    (1, "The Moon's gravity raises the tides.")
+    >>> 0.0 < best.score < 1.0
+    True
     """
 
     @method_takes(RerankerOptions)
     def __init__(self, *model: Any, **options: Any) -> None:
-        """Keep how to score and how to select; nothing is loaded.
+        """Take the options of `RerankerOptions`; nothing is loaded.
 
-        The first parameter names a model, or is a ready scorer: what `load_scorer` returns, or an object of
-        your own with `score(pairs)`. The parameters are the options of `RerankerOptions`.
+        The first parameter is the name of a model or a ready scorer: the result of `load_scorer`, or an
+        object of your own with `score(pairs)`. The second is `top_n`, the third `score_threshold`. All
+        other options are given by name.
 
         Raises:
-            ConfigurationError: An option cannot work; a `CalibrationError` if it is the calibration.
+            ConfigurationError: An option has a value that cannot work.
+            CalibrationError: The calibration cannot be read, or does not reach `min_precision`.
+            TypeError: An option does not exist.
         """
         self.options = RerankerOptions(*model, **options)
         self.scorer = _scorer(self.options)
@@ -64,31 +74,38 @@ class Reranker:
         return None if given is None else Prefilter(given, self.options.keep)
 
     def rerank(self, query: str, texts: Iterable[str]) -> Ranking:
-        """Rank texts for one query.
+        """Rank the texts of one query.
+
+        Args:
+            query: The words to rank by.
+            texts: The passages, in first-stage order.
 
         Returns:
-            The texts kept, best first: by logit, ties in input order; with `rrf_k` by the fused
-            score, ties by logit. An index is a text's place in `texts`. Without texts, an empty list,
-            and no model is loaded. It shows itself in notebooks, by `rich.print`, and by its
-            `bump_chart()`; its `tiers` say what prefilter and scorer kept, and how long they took.
+            The texts kept, best first. The logit decides the order, and ties keep input order. With
+            `rrf_k`, the fused score decides, and ties are ordered by logit. `Ranked.index` is the
+            position in `texts`. Without texts, the ranking is empty and no model is loaded.
 
         Raises:
-            InvalidInputError: The query is empty or white space, or a text is not a string.
-            ModelLoadError: The model could not be loaded (on the first call).
-            ScoringError: The scorer failed or gave a score that cannot be ranked.
+            InvalidInputError: The query is empty, or a text is not a string.
+            ModelLoadError: The model cannot be loaded.
+            MissingDependencyError: A package that the backend needs is not installed.
+            ScoringError: The scorer fails, or returns a score that cannot be ranked.
             CalibrationError: The calibration was made for another scorer.
         """
         return self.rerank_many([(query, texts)])[0]
 
     def rerank_many(self, requests: Iterable[tuple[str, Iterable[str]]]) -> list[Ranking]:
-        """Rank for many (query, texts) requests in one pass over all their pairs.
+        """Rank many requests in one pass over all their pairs.
+
+        Args:
+            requests: (query, texts) tuples.
 
         Returns:
-            A ranking per request, in input order, each as `rerank` gives it. Indices count within
-            their request; the seconds of their tiers are those of the whole call.
+            One ranking per request, in input order, as `rerank` returns it. Indices are positions in
+            the texts of their own request. The seconds of tiers are those of the whole call.
 
         Raises:
-            As `rerank` does.
+            RerankError: As `rerank` does.
         """
         started = perf_counter()
         asked = [_checked(query, texts) for query, texts in requests]
@@ -104,8 +121,7 @@ class Reranker:
     async def arerank(self, query: str, texts: Iterable[str]) -> Ranking:
         """Rank as `rerank` does, without blocking the event loop.
 
-        Calls that run at the same time share passes over a scorer of `load_scorer` (see
-        `batch_wait_ms` there).
+        Concurrent calls share passes if the scorer comes from `load_scorer` (see its `batch_wait_ms`).
         """
         started = perf_counter()
         asked = [_checked(query, texts)]
@@ -114,7 +130,7 @@ class Reranker:
         filtered = perf_counter()
         if self.options.long_documents == "truncate":
             pieces = self._pieces(candidates, kept)
-        else:  # a long text takes its time, and so does a tokenizer's first use
+        else:  # cutting a long text takes time, and so does the first use of a tokenizer
             pieces = await asyncio.to_thread(self._pieces, candidates, kept)
         scored = self._affordable(pieces, started)
         with self._timed(scored):
@@ -125,7 +141,7 @@ class Reranker:
     def _pieces(
         self, candidates: Sequence[Sequence[Pair]], kept: Sequence[Sequence[int]]
     ) -> list[list[Piece]]:
-        """Return what is scored of the candidates kept, for each request."""
+        """Return the pieces to score of the candidates kept, for each request."""
         requests = zip(candidates, kept, strict=True)
         if self.options.long_documents == "truncate":
             return [whole_pieces(pairs, places) for pairs, places in requests]
@@ -137,7 +153,7 @@ class Reranker:
     def _affordable(
         self, requests: Sequence[Sequence[Piece]], started: float
     ) -> Sequence[Sequence[Piece]]:
-        """Return of each request what can be scored in the time that its budget has left."""
+        """Return the pieces of each request that can be scored within its latency budget."""
         if self.options.latency_budget_ms is None:
             return requests
         left = self.options.latency_budget_ms / 1_000 - (perf_counter() - started)
@@ -172,7 +188,7 @@ class Reranker:
         logits: Iterable[float],
         seconds: Seconds,
     ) -> list[Ranking]:
-        """Rank each request by its share of the logits, under the places that its texts came in."""
+        """Rank each request by its logits, with the positions of its texts in the input."""
         if self.calibration and any(requests):
             self.calibration.check(self.scorer)
         remaining = iter(logits)
@@ -221,21 +237,21 @@ class Reranker:
 
 
 def _scorer(options: RerankerOptions) -> Scorer:
-    """Return the scorer that was given, or the one of the model that was named."""
+    """Return the given scorer, or a scorer of the named model."""
     given: object = options.model_name
     of_model = {each.name: getattr(options, each.name) for each in declared(ModelOptions)}
     if isinstance(given, str):
         return load_scorer(**of_model)
     if not isinstance(given, Scorer):
         raise ConfigurationError(
-            f"model_name is {given!r:.80}, which has no score(pairs) method; "
-            "give the name of a model, or a scorer"
+            f"model_name is {shown_value(given)}; "
+            "pass the name of a model, or a scorer: an object with score(pairs)"
         )
     for each in declared(ModelOptions)[1:]:
         if of_model[each.name] != each.default:
             raise ConfigurationError(
-                f"{each.name} is given beside a ready scorer; give it to load_scorer, "
-                "or name a model in place of the scorer"
+                f"{each.name} has no effect on a ready scorer; pass it to load_scorer, "
+                "or pass the name of a model instead of the scorer"
             )
     return given
 

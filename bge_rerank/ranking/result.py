@@ -1,4 +1,4 @@
-"""`Ranking`: the texts kept, best first, with the query and the texts that they came from."""
+"""`Ranking`: the texts kept, best first, with the query and all texts."""
 
 from __future__ import annotations
 
@@ -14,20 +14,26 @@ if TYPE_CHECKING:
 
 
 class Ranking(list[Ranked]):
-    """A list of `Ranked`, best first, that shows itself: in a notebook, or by `rich.print`.
+    """A list of `Ranked`, best first, with the query and all texts.
+
+    `Reranker.rerank` returns it. A notebook shows it as a table; so does `rich.print(ranking)` in a
+    terminal. `bump_chart()` draws it.
 
     Attributes:
-        query: What it was ranked by.
-        texts: All texts that came in, in their order.
-        unscored: The places of texts that a latency budget left out, in their order.
-        tiers: The steps that led to it, in order: a retriever where the ranking came through one of
-            the adapters' `BGERerankerRetriever`, the prefilter where there is one, the reranker. Where
-            `rerank_many` took several requests, they share its passes, and `seconds` are those of
-            all of them together, the same in each ranking.
+        query: The query.
+        texts: All texts of the request, in input order. `Ranked.index` is a position in it.
+        unscored: The positions of the texts that `latency_budget_ms` left unscored, ascending.
+        tiers: One `Tier` per step, in order: the retriever (only behind a `BGERerankerRetriever`),
+            the prefilter (if there is one), the reranker. The requests of one `rerank_many` share its
+            passes, so each of their rankings has the `seconds` of the whole call.
 
-    >>> ranking = Ranking([Ranked(1, 0.9, 2.2)], "tides", ["Bread rises.", "The Moon does it."])
+    >>> from bge_rerank import Reranker
+    >>> texts = ["Bread rises on yeast.", "The Moon's gravity raises the tides."]
+    >>> ranking = Reranker("mini", prefilter="bm25", keep=1, top_n=1).rerank("what causes tides", texts)
     >>> [ranking.texts[ranked.index] for ranked in ranking]
-    ['The Moon does it.']
+    ["The Moon's gravity raises the tides."]
+    >>> [(tier.name, tier.received, tier.kept) for tier in ranking.tiers]
+    [('bm25', 2, 1), ('mini', 1, 1)]
     """
 
     def __init__(
@@ -38,7 +44,7 @@ class Ranking(list[Ranked]):
         unscored: Sequence[int] = (),
         tiers: Sequence[Tier] = (),
     ) -> None:
-        """Put a ranking together with what was ranked."""
+        """Put ranked texts together with their query and all texts."""
         super().__init__(ranked)
         self.query = query
         self.texts = texts
@@ -46,7 +52,7 @@ class Ranking(list[Ranked]):
         self.tiers = tuple(tiers)
 
     def after(self, tier: Tier) -> Ranking:
-        """Return the same ranking with a tier ahead of its own.
+        """Return the same ranking with one more tier ahead of its own.
 
         >>> [str(tier) for tier in Ranking([], "q", []).after(Tier("retriever", None, 0, 0.02)).tiers]
         ['retriever found 0 in 20 ms']
@@ -54,7 +60,7 @@ class Ranking(list[Ranked]):
         return Ranking(self, self.query, self.texts, self.unscored, (tier, *self.tiers))
 
     def bump_chart(self) -> Figure:
-        """Draw how the texts moved: on the left as they came, on the right as they were ranked.
+        """Draw how reranking moved the texts: input order on the left, ranks on the right.
 
         Raises:
             MissingDependencyError: `matplotlib` is not installed.

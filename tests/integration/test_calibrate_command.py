@@ -1,4 +1,4 @@
-"""`bge-rerank calibrate` and `bge-rerank drift` with a real model: what they write, print and return."""
+"""`bge-rerank calibrate` and `bge-rerank drift` with a real model."""
 
 import io
 import json
@@ -23,7 +23,7 @@ class Done(NamedTuple):
 
 
 def bge_rerank(*arguments: str | Path) -> Done:
-    """Run a command in this process, which has its model loaded after the first."""
+    """Run a command in this process, so that the model is loaded once for all tests."""
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     with redirect_stdout(out), redirect_stderr(err):
         status = main(list(map(str, arguments)))
@@ -33,7 +33,7 @@ def bge_rerank(*arguments: str | Path) -> Done:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's questions, each with the passages judged for it."""
+    """The demo's questions, each with its judged passages."""
     collection = demo_collection()
     texts = {passage.id: passage.text for passage in collection.passages}
     lines = [
@@ -80,14 +80,14 @@ def test_calibrate_prints_errors_tables_and_thresholds(
     assert "log loss: before " in done.stdout
     made = Calibration.load(output)
     assert f"precision 0.3: logit {made.precision_logit(0.3):.4f}" in done.stdout
-    assert "precision 1.0: none (min_precision is 1.0; the calibration reached 0." in done.stdout
+    assert "precision 1.0: none (min_precision is 1.0, but 60 queries guarantee 0." in done.stdout
     assert f"recall 0.9: logit {made.recall_logit(0.9):.4f}" in done.stdout
     found = made.precision_estimate(0.3)
     assert f"precision 0.3: logit {found.logit:.4f}, rerank_score 0." in done.stdout
     assert f"; {found.precision:.3f} seen, not below {found.bound:.3f} with 95% conf" in done.stdout
 
 
-def test_a_plot_lies_next_to_the_calibration(
+def test_the_plot_is_next_to_the_calibration(
     calibrated: tuple[Done, Path],
 ) -> None:
     assert calibrated[1].with_suffix(".png").read_bytes().startswith(b"\x89PNG")
@@ -114,7 +114,7 @@ def test_rank_takes_the_calibration_and_refuses_it_for_another_model(
     assert "made for max_length=128, and the scorer has max_length=64" in refused.stderr
 
 
-def test_a_wrong_line_ends_calibrate_with_its_place(tmp_path: Path) -> None:
+def test_calibrate_refuses_an_invalid_line_with_file_and_line_number(tmp_path: Path) -> None:
     path = tmp_path / "data.jsonl"
     path.write_text('{"query": "q", "passage": "p", "label": 3}\n')
     done = bge_rerank("calibrate", path, *MODEL)
@@ -122,9 +122,7 @@ def test_a_wrong_line_ends_calibrate_with_its_place(tmp_path: Path) -> None:
     assert done.stderr == f"bge-rerank: {path}:1: 'label' is 3; give 1 (relevant) or 0\n"
 
 
-def test_drift_finds_none_in_the_same_model_and_tells_of_another(
-    data: Path, tmp_path: Path
-) -> None:
+def test_drift_accepts_the_same_model_and_reports_a_changed_one(data: Path, tmp_path: Path) -> None:
     reference, few = tmp_path / "reference.json", tmp_path / "few.jsonl"
     few.write_text("\n".join(data.read_text().splitlines()[:5]))
     written = bge_rerank("drift", reference, "--write", few, *MODEL)
@@ -139,16 +137,16 @@ def test_drift_finds_none_in_the_same_model_and_tells_of_another(
     assert "bge-rerank: the scores moved: a logit moved by" in moved.stderr
 
 
-def test_a_tolerance_is_for_writing_alone(tmp_path: Path) -> None:
+def test_a_tolerance_without_write_is_refused(tmp_path: Path) -> None:
     done = bge_rerank("drift", tmp_path / "reference.json", "--tolerance", "1")
     assert done.returncode == 1
     assert "give --write with them" in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("output", "message"), [("none/c.json", "there is no folder"), ("c.png", "let it end in .json")]
+    ("output", "message"), [("none/c.json", "folder"), ("c.png", "let it end in .json")]
 )
-def test_a_place_that_cannot_be_written_is_refused_before_anything_is_scored(
+def test_an_output_that_cannot_be_written_is_refused_before_anything_is_scored(
     tmp_path: Path, output: str, message: str
 ) -> None:
     done = bge_rerank("calibrate", "no-data.jsonl", *MODEL, "--output", tmp_path / output)

@@ -1,4 +1,4 @@
-"""On real questions, a threshold made on one half of them keeps its precision on the other."""
+"""On real questions, a threshold made from one half keeps its precision on the other half."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -21,7 +21,7 @@ SPLITS = 20
 
 
 class Scored(NamedTuple):
-    """Pairs of BM25's candidates: the question's number, the logit, and whether it is judged relevant."""
+    """Pairs of questions with BM25's candidates: question number, logit and label of each pair."""
 
     questions: np.ndarray
     logits: np.ndarray
@@ -57,13 +57,13 @@ def calibrated(half: Scored, seed: int) -> Calibrated:
 
 
 class Met(NamedTuple):
-    """How thresholds for a wanted precision did on the other halves."""
+    """The results of thresholds for a wanted precision on the other halves."""
 
     wanted: float
     found: int
-    """Splits whose calibration reached it; the others refuse it."""
+    """The number of splits whose calibration reaches the precision; the others refuse it."""
     fell_short: int
-    """Of these, those whose other half shows a precision below it, with `CONFIDENCE`."""
+    """The number of these splits whose other half shows a lower precision, with `CONFIDENCE`."""
     kept: int
     relevant: int
 
@@ -75,7 +75,7 @@ def halves(scored: Scored, seed: int) -> tuple[Scored, Scored]:
 
 
 def met(wanted: float, scored: Scored, calibrations: Sequence[Calibrated]) -> Met:
-    """Keep by each split's threshold what of its other half passes, and count."""
+    """Apply the threshold of each split to its other half, and count the pairs kept."""
     counts = []
     for seed, made in enumerate(calibrations):
         _, other = halves(scored, seed)
@@ -97,17 +97,17 @@ def met(wanted: float, scored: Scored, calibrations: Sequence[Calibrated]) -> Me
     ("every", "depth", "reached"),
     [(6, 4, 0.4), pytest.param(1, 20, 0.7, marks=pytest.mark.long)],
 )
-def test_a_wanted_precision_is_met_on_questions_left_out_or_refused(
+def test_a_wanted_precision_is_met_on_the_other_questions_or_refused(
     labelled_data: Path, every: int, depth: int, reached: float
 ) -> None:
-    """Half of the questions is few for 0.9: `reached` is what most of the splits can show."""
+    """`reached` is the precision that most splits can guarantee; half of the questions are few for 0.9."""
     scored = scored_candidates(labelled_data / "nq_qed", every, depth)
     calibrations = [calibrated(halves(scored, seed)[0], seed) for seed in range(SPLITS)]
     for wanted in (reached, 0.8, 0.9):
         result = met(wanted, scored, calibrations)
         print(f"{len(np.unique(scored.questions))} questions, {len(scored.logits)} pairs: {result}")
-        # A split falls short where its threshold does (1 - CONFIDENCE at most), or where the other
-        # half shows less than there is (as often).
+        # A split falls short if its threshold does (a chance of 1 - CONFIDENCE at most), or if the
+        # other half happens to show less than the true precision (the same chance).
         assert result.fell_short <= binom.ppf(0.99, result.found, 2 * (1 - CONFIDENCE))
         if wanted == reached:
             assert result.found > SPLITS / 2
@@ -117,10 +117,10 @@ def test_a_wanted_precision_is_met_on_questions_left_out_or_refused(
 @pytest.mark.parametrize(
     ("every", "depth", "wanted"), [(6, 4, 0.6), pytest.param(1, 20, 0.9, marks=pytest.mark.long)]
 )
-def test_an_estimated_precision_keeps_its_bound_on_questions_left_out(
+def test_an_estimated_precision_keeps_its_bound_on_the_other_questions(
     labelled_data: Path, every: int, depth: int, wanted: float
 ) -> None:
-    """Half of the questions is enough to say where it is seen, and what it is not below there."""
+    """Half of the questions are enough for an estimate and its bound."""
     scored = scored_candidates(labelled_data / "nq_qed", every, depth)
     shares, bounds, fell_short = [], [], 0
     for seed in range(SPLITS):
@@ -140,12 +140,12 @@ def test_an_estimated_precision_keeps_its_bound_on_questions_left_out(
         "by more than the other half's own chance"
     )
     assert fell_short <= binom.ppf(0.99, SPLITS, 2 * (1 - CONFIDENCE))
-    # Chance aside: the mean of the other halves is not below the mean of what was promised.
+    # The mean over splits, less subject to chance, is at least the mean bound.
     assert np.mean(shares) >= np.mean(bounds)
 
 
 @pytest.mark.parametrize(("every", "depth"), [(6, 4), pytest.param(1, 20, marks=pytest.mark.long)])
-def test_probabilities_are_nearer_to_shares_than_the_sigmoid(
+def test_probabilities_are_better_calibrated_than_the_sigmoid(
     labelled_data: Path, every: int, depth: int
 ) -> None:
     scored = scored_candidates(labelled_data / "nq_qed", every, depth)

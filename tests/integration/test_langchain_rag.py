@@ -1,4 +1,4 @@
-"""The compressor in real LangChain pipelines: a store, a retriever, a chain."""
+"""The adapter in real LangChain pipelines: a store, a retriever, a chain."""
 
 import pytest
 from langchain_classic.retrievers import ContextualCompressionRetriever
@@ -40,12 +40,12 @@ def test_the_reranked_retriever_finds_the_answer_first(retriever: BaseRetriever)
     assert documents[0].id in ANSWERS
 
 
-def test_the_documents_of_the_store_stay_unchanged(retriever: BaseRetriever) -> None:
+def test_the_documents_of_the_store_are_not_changed(retriever: BaseRetriever) -> None:
     compression(retriever).invoke(QUESTION)
     assert all("rerank_score" not in document.metadata for document in retriever.invoke(QUESTION))
 
 
-async def test_the_reranked_retriever_gives_the_same_async(retriever: BaseRetriever) -> None:
+async def test_the_reranked_retriever_returns_the_same_async(retriever: BaseRetriever) -> None:
     reranked = compression(retriever)
     assert await reranked.ainvoke(QUESTION) == reranked.invoke(QUESTION)
 
@@ -62,7 +62,7 @@ def test_a_chain_prints_the_rerank_score(retriever: BaseRetriever) -> None:
     assert float(first[1:6]) >= float(second[1:6])
 
 
-def test_the_cross_encoder_serves_langchains_own_reranker(retriever: BaseRetriever) -> None:
+def test_the_cross_encoder_works_in_langchains_own_reranker(retriever: BaseRetriever) -> None:
     documents = retriever.invoke(QUESTION)
     reranker = CrossEncoderReranker(model=BGECrossEncoder(load_scorer("mini")), top_n=4)
     ours = BGERerankerCompressor(model_name="mini", top_n=4).compress_documents(documents, QUESTION)
@@ -85,7 +85,7 @@ def test_the_compressor_works_in_a_pipeline_behind_a_splitter(retriever: BaseRet
     assert all(len(chunk.page_content) <= 200 and chunk.metadata["title"] for chunk in chunks)
 
 
-async def test_each_of_three_tiers_is_reported(
+async def test_a_cascade_of_dense_lexical_and_cross_encoder_reports_each_tier(
     retriever: BaseRetriever,
 ) -> None:
     rankings: list[Ranking] = []

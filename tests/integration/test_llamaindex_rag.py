@@ -1,4 +1,4 @@
-"""The postprocessor in a real LlamaIndex query engine over a real store."""
+"""The adapter in a real LlamaIndex query engine over a real store."""
 
 import pytest
 from llama_index.core import VectorStoreIndex
@@ -32,13 +32,13 @@ def test_the_query_engine_reads_the_answer_first(index: VectorStoreIndex) -> Non
     response = engine.query(QUESTION)
     assert len(response.source_nodes) == 2
     assert response.source_nodes[0].node_id in ANSWERS
-    # MockLLM answers with its prompt: the context must not hold our scores.
+    # MockLLM answers with its prompt, which must not contain our scores.
     assert response.source_nodes[0].text in str(response)
     assert "rerank_score" not in str(response)
     assert "retrieval_score" not in str(response)
 
 
-async def test_the_query_engine_gives_the_same_async(index: VectorStoreIndex) -> None:
+async def test_the_query_engine_returns_the_same_async(index: VectorStoreIndex) -> None:
     engine = index.as_query_engine(
         llm=MockLLM(),
         similarity_top_k=12,
@@ -49,7 +49,7 @@ async def test_the_query_engine_gives_the_same_async(index: VectorStoreIndex) ->
     assert ids == [node.node_id for node in engine.query(QUESTION).source_nodes]
 
 
-async def test_each_of_three_tiers_is_reported(
+async def test_a_cascade_of_dense_lexical_and_cross_encoder_reports_each_tier(
     index: VectorStoreIndex,
 ) -> None:
     rankings: list[Ranking] = []

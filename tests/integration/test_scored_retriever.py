@@ -1,4 +1,4 @@
-"""`ScoredRetriever` over real stores, and a minimum behind it."""
+"""`ScoredRetriever` over real stores, with and without `min_retrieval_score`."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def store() -> VectorStore:
 
 
 class Runs(BaseCallbackHandler):
-    """Notes the runs of retrievers."""
+    """A handler that records the runs of retrievers."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, Any]] = []
@@ -64,12 +64,12 @@ async def test_documents_carry_the_stores_relevance_scores(store: VectorStore) -
     assert await retriever.ainvoke(QUESTION) == documents
 
 
-def test_a_call_may_change_how_many_are_found(store: VectorStore) -> None:
+def test_a_call_may_change_the_number_of_documents(store: VectorStore) -> None:
     retriever = ScoredRetriever(vectorstore=store, search_kwargs={"k": 5})
     assert len(retriever.invoke(QUESTION, k=2)) == 2
 
 
-async def test_where_all_candidates_are_wrong_nothing_is_left(store: VectorStore) -> None:
+async def test_a_minimum_leaves_nothing_if_all_candidates_are_off_topic(store: VectorStore) -> None:
     retriever = ContextualCompressionRetriever(
         base_compressor=BGERerankerCompressor(model_name="mini", min_retrieval_score=0.3),
         base_retriever=ScoredRetriever(vectorstore=store, search_kwargs={"k": 12}),
@@ -80,7 +80,7 @@ async def test_where_all_candidates_are_wrong_nothing_is_left(store: VectorStore
     assert await retriever.ainvoke(OFF_TOPIC) == []
 
 
-def test_the_stores_own_retriever_leaves_nothing_to_compare_with(store: VectorStore) -> None:
+def test_documents_of_the_stores_own_retriever_have_no_score_to_compare(store: VectorStore) -> None:
     compressor = BGERerankerCompressor(model_name="mini", min_retrieval_score=0.3)
     with pytest.raises(InvalidInputError, match="candidate 0 of 0..3 has None as its metadata"):
         compressor.compress_documents(store.as_retriever().invoke(QUESTION), QUESTION)
@@ -102,12 +102,12 @@ async def test_a_call_is_a_run_under_its_callbacks(store: VectorStore) -> None:
     assert runs.metadata[1]["user"] == 7
 
 
-async def test_a_store_without_relevance_scores_is_an_error_that_says_what_to_give() -> None:
+async def test_a_store_without_relevance_scores_is_refused_with_what_to_pass() -> None:
     store = InMemoryVectorStore(DeterministicFakeEmbedding(size=8))
     store.add_texts(["tides"])
     retriever = ScoredRetriever(vectorstore=store)
     runs = Runs()
-    message = "InMemoryVectorStore gives no relevance scores; give a relevance_score_fn"
+    message = "InMemoryVectorStore has no relevance scores; pass a relevance_score_fn"
     with pytest.raises(ConfigurationError, match=message):
         retriever.invoke(QUESTION, {"callbacks": [runs]})
     with pytest.raises(ConfigurationError, match=message):
@@ -115,7 +115,7 @@ async def test_a_store_without_relevance_scores_is_an_error_that_says_what_to_gi
     assert runs.seen == [("start ScoredRetriever", QUESTION), ("error", ConfigurationError)] * 2
 
 
-async def test_scores_can_be_made_of_what_the_store_gives() -> None:
+async def test_a_function_can_turn_the_values_of_a_store_into_scores() -> None:
     store = InMemoryVectorStore(DeterministicFakeEmbedding(size=8))
     store.add_texts(["tides", "bread", "banks"], [{"page": 1}, {"page": 2}, {"page": 3}])
     retriever = ScoredRetriever(
@@ -132,7 +132,7 @@ async def test_scores_can_be_made_of_what_the_store_gives() -> None:
 
 
 class Kept(VectorStore):
-    """Hands out its own documents, and gives relevance scores in the sync method alone."""
+    """A store that returns its own documents, and has relevance scores only in the sync method."""
 
     def __init__(self) -> None:
         self.kept = [Document("tides", id="0", metadata={"nested": {"page": 1}})]
@@ -150,7 +150,7 @@ class Kept(VectorStore):
         return cls()
 
 
-async def test_what_the_store_hands_out_is_not_changed_and_sync_scores_serve_async() -> None:
+async def test_stored_documents_are_not_changed_and_async_may_use_sync_scores() -> None:
     store = Kept()
     retriever = ScoredRetriever(vectorstore=store)
     [document] = retriever.invoke("tides")
@@ -160,14 +160,14 @@ async def test_what_the_store_hands_out_is_not_changed_and_sync_scores_serve_asy
     assert await retriever.ainvoke("tides") == [document]
 
 
-async def test_a_store_without_any_scores_is_an_error() -> None:
+async def test_a_store_without_any_scores_is_refused() -> None:
     retriever = ScoredRetriever(vectorstore=Kept(), relevance_score_fn=float)
-    with pytest.raises(ConfigurationError, match="Kept gives no scores"):
+    with pytest.raises(ConfigurationError, match="Kept has no similarity_search_with_score"):
         retriever.invoke("tides")
-    with pytest.raises(ConfigurationError, match="Kept gives no scores"):
+    with pytest.raises(ConfigurationError, match="Kept has no similarity_search_with_score"):
         await retriever.ainvoke("tides")
 
 
-def test_it_searches_by_similarity_alone(store: VectorStore) -> None:
+def test_it_searches_only_by_similarity(store: VectorStore) -> None:
     with pytest.raises(ValueError, match="search_type of mmr not allowed"):
         ScoredRetriever(vectorstore=store, search_type="mmr")

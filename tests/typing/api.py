@@ -1,4 +1,4 @@
-"""Calls that type checkers must accept, as users write them. Checked by mypy; never run."""
+"""Calls that type checkers must accept, as users write them. mypy checks this file; it never runs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -140,7 +140,7 @@ async def awaits() -> None:
 
 
 def misspelt_options_are_found() -> None:
-    """Each line has an error that type checkers must find: an unused `ignore` is one too."""
+    """Each line has an error that type checkers must find, since an unused `ignore` is an error too."""
     load_scorer("mini", thread=2)  # type: ignore[call-arg]
     Reranker("mini", topn=3)  # type: ignore[call-arg]
     Reranker("mini", top_n="3")  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What is left where scoring failed keeps its order, and says what happened."""
+"""Candidates that are kept without a score: their order and their metadata."""
 
 import logging
 
@@ -18,24 +18,24 @@ ERROR = ServerError("http://host/rerank", "no memory", status=500)
 
 
 @given(st.integers(0, 50), st.none() | st.integers(1, 60))
-def test_the_first_are_kept_in_the_order_they_came(count: int, top_n: int | None) -> None:
+def test_the_first_candidates_are_kept_in_first_stage_order(count: int, top_n: int | None) -> None:
     kept = first_stage_order(range(count), top_n, ERROR)
     assert [left.index for left in kept] == list(range(count))[:top_n]
 
 
-def test_a_warning_says_why(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_warning_states_the_error(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     first_stage_order(range(3), None, ERROR)
     assert "http://host/rerank answered 500: no memory" in caplog.text
 
 
-def test_metadata_holds_the_error_in_place_of_a_score() -> None:
+def test_metadata_holds_the_error_instead_of_a_score() -> None:
     [left] = first_stage_order([4], None, ERROR)
     assert left == Unscored(4, "http://host/rerank answered 500: no memory")
     assert rerank_metadata(left, "text", "text") == {"rerank_error": left.error}
 
 
-def test_nothing_but_our_own_metadata_is_taken_away() -> None:
+def test_only_the_metadata_of_an_earlier_reranking_is_removed() -> None:
     metadata = {
         "rerank_score": 0.5,
         "rerank_probability": 0.9,

@@ -1,4 +1,4 @@
-"""Bounds on shares: Clopper and Pearson's, over queries."""
+"""Lower confidence bounds on shares, over queries."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from bge_rerank.calibration.bounds import (
 
 
 @given(st.integers(1, 500), st.data(), st.floats(0.5, 0.999))
-def test_of_whole_numbers_it_is_scipys_exact_interval(
+def test_for_whole_counts_it_equals_the_exact_interval_of_scipy(
     count: int, data: st.DataObject, confidence: float
 ) -> None:
     hits = data.draw(st.integers(0, count))
@@ -36,7 +36,7 @@ def flat(outcomes: list[list[bool]]) -> tuple[np.ndarray, np.ndarray]:
 
 
 @given(outcomes_by_query)
-def test_pairs_never_tell_more_than_if_each_were_of_its_own_query(
+def test_pairs_of_one_query_never_count_more_than_independent_pairs(
     outcomes: list[list[bool]],
 ) -> None:
     together, queries = flat(outcomes)
@@ -47,19 +47,21 @@ def test_pairs_never_tell_more_than_if_each_were_of_its_own_query(
 
 
 @given(st.lists(st.booleans(), min_size=2, max_size=40), st.integers(2, 5))
-def test_a_query_that_is_asked_twice_tells_nothing_more(outcomes: list[bool], times: int) -> None:
+def test_duplicates_of_a_pair_do_not_raise_the_effective_count(
+    outcomes: list[bool], times: int
+) -> None:
     together, queries = flat([[outcome] * times for outcome in outcomes])
     assert effective_count(together, queries) <= len(outcomes) + 1e-9
 
 
-def test_queries_with_many_wrong_pairs_count_for_what_they_spoil() -> None:
+def test_a_query_with_many_wrong_pairs_lowers_the_effective_count() -> None:
     one_each = [[True]] * 89
     together, queries = flat([*one_each, [False] * 10])
-    # By Kish's count alone it were 99**2 / (89 + 10**2), about 52.
+    # Kish's count alone is 99**2 / (89 + 10**2), about 52.
     assert effective_count(together, queries) == pytest.approx(10.89, abs=0.01)
 
 
-def test_precision_counts_what_is_kept_and_recall_what_is_relevant() -> None:
+def test_precision_is_over_the_pairs_kept_and_recall_over_the_relevant_pairs() -> None:
     logits = np.array([3.0, 2.0, 1.0, 0.0])
     relevant = np.array([True, False, True, True])
     queries = np.arange(4)
@@ -71,6 +73,6 @@ def test_precision_counts_what_is_kept_and_recall_what_is_relevant() -> None:
     )
 
 
-def test_a_threshold_that_keeps_nothing_shows_nothing() -> None:
+def test_a_threshold_that_keeps_nothing_has_the_bound_0() -> None:
     nothing = precision_bound(np.array([0.0]), np.array([True]), np.array([0]), 1.0, 0.95)
     assert nothing == 0.0

@@ -1,4 +1,4 @@
-"""Drift: no movement is none, and every movement is told by its size."""
+"""Drift: equal scores do not drift, and every difference is measured."""
 
 import json
 import math
@@ -45,7 +45,7 @@ def test_the_same_scorer_does_not_drift() -> None:
 
 
 @given(st.lists(st.floats(-20, 20), min_size=5, max_size=5))
-def test_the_figures_are_what_they_are_called(moves: list[float]) -> None:
+def test_the_figures_match_their_definitions(moves: list[float]) -> None:
     made = reference()
     now = [logit + move for logit, move in zip(made.logits, moves, strict=True)]
     drift = compare(made, now, ScoredBy())
@@ -57,13 +57,13 @@ def test_the_figures_are_what_they_are_called(moves: list[float]) -> None:
     assert drift.changed_first == sum(firsts) / 2
 
 
-def test_a_reversed_order_is_told() -> None:
+def test_a_reversed_order_is_reported() -> None:
     drift = measure_drift(reference(), Counted(lambda passage: -length(passage)))
     assert drift.changed_first == 1.0
     assert drift.rank_correlation == pytest.approx(-1.0)
     assert drift.faults(Tolerance(0.25, 0.02)) == [
-        "a logit moved by 6, past 0.25",
-        "100.0% of the queries have another first passage, past 2.0%",
+        "a logit moved by 6, more than 0.25",
+        "100.0% of the queries have another first passage, more than 2.0%",
     ]
 
 
@@ -71,12 +71,12 @@ def test_a_model_that_gives_one_score_for_all_has_no_ranks() -> None:
     assert measure_drift(reference(), Counted(lambda _: 1.0)).rank_correlation == 0.0
 
 
-def test_a_query_of_one_passage_has_no_other_first() -> None:
+def test_a_query_of_one_passage_never_has_another_first_passage() -> None:
     made = make_reference(Counted(), [("q", "a"), ("r", "bb")])
     assert measure_drift(made, Counted(lambda passage: -length(passage))).changed_first == 0.0
 
 
-def test_float32_tolerates_less_than_what_rounds_more() -> None:
+def test_float32_tolerates_less_than_lower_precision() -> None:
     exact = default_tolerance(ScoredBy(precision="float32"))
     assert exact.largest < default_tolerance(ScoredBy(precision="int8")).largest
     assert default_tolerance(ScoredBy()) == default_tolerance(ScoredBy(precision="bfloat16"))
@@ -91,17 +91,17 @@ def test_the_file_gives_back_what_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": 0}, "is of format 0 and not 1"),
-        ({"kind": "bge-rerank calibration"}, "is no bge-rerank drift reference"),
-        ({"queries": []}, "without queries"),
+        ({"format": 0}, "format 0 .* 1"),
+        ({"kind": "bge-rerank calibration"}, "is no.* bge-rerank drift reference"),
+        ({"queries": []}, "has no queries"),
         ({"queries": [{"query": "q", "passages": ["a"], "logits": []}]}, "1 passages and 0 logits"),
         ({"queries": [{"query": "q", "passages": ["a"], "logits": [math.nan]}]}, "not finite"),
         ({"queries": [{"query": "q", "passages": ["a"]}]}, r"queries\.0\.logits"),
-        ({"tolerance": {"largest": math.nan, "changed_first": 0}}, "is no tolerance"),
-        ({"tolerance": {"largest": 0.1, "changed_first": 2}}, "is no tolerance"),
+        ({"tolerance": {"largest": math.nan, "changed_first": 0}}, "is out of range"),
+        ({"tolerance": {"largest": 0.1, "changed_first": 2}}, "is out of range"),
     ],
 )
-def test_a_file_that_cannot_be_is_refused_by_name_and_reason(
+def test_an_invalid_file_is_refused_with_its_path_and_the_reason(
     tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
     path = tmp_path / "wrong.json"
@@ -112,8 +112,8 @@ def test_a_file_that_cannot_be_is_refused_by_name_and_reason(
     assert str(path) in str(caught.value)
 
 
-def test_pairs_that_can_show_nothing_are_refused() -> None:
-    with pytest.raises(InvalidInputError, match="no pairs"):
+def test_pairs_that_cannot_show_drift_are_refused() -> None:
+    with pytest.raises(InvalidInputError, match="list of pairs is empty"):
         make_reference(Counted(), [])
     with pytest.raises(InvalidInputError, match="all 5 pairs have the logit 1"):
         reference(lambda _: 1.0)

@@ -1,4 +1,4 @@
-"""Fitting a calibration: it says what is so, and refuses what says nothing."""
+"""A fit finds the true probabilities, and refuses data that cannot show them."""
 
 import math
 from collections import Counter
@@ -31,13 +31,13 @@ def fitted(data: tuple[list[float], list[bool], list[str]], **options: str) -> C
     return fit(*data, ScoredBy("m"), **options)  # type: ignore[arg-type]
 
 
-def test_cross_validation_chooses_the_method_that_the_data_are_like() -> None:
+def test_cross_validation_chooses_the_method_that_fits_the_data() -> None:
     assert isinstance(fitted(made_up()).calibration.mapping, Platt)
     assert isinstance(fitted(made_up(step=True)).calibration.mapping, Isotonic)
 
 
 @pytest.mark.parametrize("method", ["isotonic", "platt"])
-def test_a_method_can_be_asked_for(method: str) -> None:
+def test_a_method_can_be_chosen(method: str) -> None:
     calibrated = fitted(made_up(), method=method)
     assert calibrated.method == method
     assert type(calibrated.calibration.mapping).__name__.lower() == method
@@ -50,7 +50,7 @@ def test_it_lowers_log_loss_and_calibration_error_on_queries_left_out() -> None:
     assert after.calibration_error < 0.05 < calibrated.before.calibration_error
 
 
-def test_the_pairs_of_a_query_never_stand_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_split_divides_the_pairs_of_a_query(monkeypatch: pytest.MonkeyPatch) -> None:
     data = made_up()
     query_of = dict(zip(data[0], data[2], strict=True))
     fits: list[Counter[str]] = []
@@ -65,14 +65,14 @@ def test_the_pairs_of_a_query_never_stand_on_both_sides(monkeypatch: pytest.Monk
     assert {pairs for queries in fits for pairs in queries.values()} == {8}
 
 
-def test_it_counts_what_it_was_made_from() -> None:
+def test_it_counts_its_queries_and_pairs() -> None:
     logits, relevant, queries = made_up()
     made = fitted((logits, relevant, queries)).calibration
     assert (made.queries, made.pairs, made.relevant) == (QUERIES, QUERIES * 8, sum(relevant))
     assert made.made_for == ScoredBy("m")
 
 
-def test_it_scores_in_parts_and_says_how_far_it_is() -> None:
+def test_it_scores_in_parts_and_reports_progress() -> None:
     texts = ["a" * length for length in range(1, 26)]
     pairs = [
         LabelledPair(f"q{query}", text, relevant=len(text) > 12)
@@ -96,7 +96,7 @@ def test_it_scores_in_parts_and_says_how_far_it_is() -> None:
         (0, [], "are of 0 queries"),
     ],
 )
-def test_labels_that_are_too_few_are_named_before_anything_is_scored(
+def test_too_few_labels_are_refused_before_anything_is_scored(
     queries: int, relevant: list[bool], message: str
 ) -> None:
     pairs = [
@@ -127,12 +127,12 @@ LOGITS, RELEVANT, NAMES = made_up()
         (with_change(8, -math.inf), RELEVANT, NAMES, "the logit of pair 8 is -inf"),
         (LOGITS, [True] * 960, NAMES, "0 queries have a pair labelled not relevant"),
         (LOGITS, [False] * 960, NAMES, "0 queries have a pair labelled relevant"),
-        (LOGITS[:232], RELEVANT[:232], NAMES[:232], "are of 29 queries; label 30"),
+        (LOGITS[:232], RELEVANT[:232], NAMES[:232], "are of 29 queries; label pairs of 30"),
         ([], [], [], "are of 0 queries"),
-        ([-logit for logit in LOGITS], RELEVANT, NAMES, "the right way round"),
+        ([-logit for logit in LOGITS], RELEVANT, NAMES, "check that the labels are not swapped"),
     ],
 )
-def test_data_that_cannot_be_calibrated_by_are_named(
+def test_data_that_cannot_be_used_are_refused(
     logits: Sequence[float], relevant: Sequence[bool], queries: Sequence[str], message: str
 ) -> None:
     with pytest.raises(InvalidInputError, match=message):
@@ -145,7 +145,7 @@ def test_the_fewest_queries_are_enough() -> None:
 
 
 def test_options_that_cannot_work_are_refused() -> None:
-    with pytest.raises(ConfigurationError, match="method is 'beta'; choose one of auto, isotonic"):
+    with pytest.raises(ConfigurationError, match="method is 'beta'; pass one of auto, isotonic"):
         fitted(made_up(), method="beta")
     for confidence in (0.0, 1.0, math.nan):
         with pytest.raises(ConfigurationError, match=f"confidence is {confidence}"):

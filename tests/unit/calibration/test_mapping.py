@@ -1,4 +1,4 @@
-"""From logit to probability: in 0..1, never falling, and nothing but that is accepted."""
+"""A mapping gives probabilities in 0..1 that never fall as the logit rises; others are refused."""
 
 import math
 
@@ -50,7 +50,7 @@ def test_it_never_falls_between_two_knots_either(
 
 
 @given(isotonics())
-def test_it_goes_through_its_knots_and_is_level_beyond(mapping: Isotonic) -> None:
+def test_it_goes_through_its_knots_and_is_constant_beyond_them(mapping: Isotonic) -> None:
     assert [mapping.probability(logit) for logit, _ in mapping.knots] == [
         probability for _, probability in mapping.knots
     ]
@@ -66,18 +66,18 @@ def test_platt_with_the_line_itself_is_the_sigmoid(logit: float) -> None:
 @pytest.mark.parametrize(
     ("knots", "message"),
     [
-        ((), "without knots"),
+        ((), "has no knots"),
         (((0.0, 0.5), (0.0, 0.6)), "not monotone"),
         (((1.0, 0.5), (0.0, 0.6)), "not monotone"),
         (((0.0, 0.5), (1.0, 0.4)), "not monotone"),
-        (((math.nan, 0.5),), "no finite logit"),
-        (((math.inf, 0.5),), "no finite logit"),
-        (((0.0, math.nan),), "no finite logit"),
-        (((0.0, 1.1),), "probability of 0 to 1"),
+        (((math.nan, 0.5),), "must be a finite logit"),
+        (((math.inf, 0.5),), "must be a finite logit"),
+        (((0.0, math.nan),), "must be a finite logit"),
+        (((0.0, 1.1),), "a probability of 0 to 1"),
         (((-1.7e308, 0.1), (1.7e308, 0.2)), "too far apart"),
     ],
 )
-def test_knots_that_are_no_monotone_curve_are_refused(
+def test_knots_that_do_not_make_a_monotone_curve_are_refused(
     knots: tuple[tuple[float, float], ...], message: str
 ) -> None:
     with pytest.raises(CalibrationError, match=message):
@@ -88,5 +88,5 @@ def test_knots_that_are_no_monotone_curve_are_refused(
     ("slope", "intercept"), [(0.0, 0.0), (-1.0, 0.0), (math.nan, 0.0), (math.inf, 0), (1, math.nan)]
 )
 def test_a_line_that_does_not_rise_is_refused(slope: float, intercept: float) -> None:
-    with pytest.raises(CalibrationError, match="no rising line"):
+    with pytest.raises(CalibrationError, match="do not make a rising line"):
         Platt(slope, intercept)

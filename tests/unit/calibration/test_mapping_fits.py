@@ -1,4 +1,4 @@
-"""Each mapping finds what the data were made by, and is never certain."""
+"""Each fit finds the curve behind the data, and no probability is 0 or 1."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from bge_rerank.calibration.mapping_fits import fit_isotonic, fit_platt
 numbers = st.lists(st.floats(-50, 50), min_size=2, max_size=40)
 
 
-def test_platt_finds_the_line_that_the_data_were_made_by() -> None:
+def test_platt_finds_the_line_behind_the_data() -> None:
     draw = np.random.default_rng(0)
     logits = draw.normal(0, 2, 960)
     relevant = draw.random(960) < 1 / (1 + np.exp(-2.0 * logits - 1))
@@ -20,7 +20,7 @@ def test_platt_finds_the_line_that_the_data_were_made_by() -> None:
 
 
 @given(numbers, st.data())
-def test_an_isotonic_fit_is_monotone_and_never_certain(
+def test_an_isotonic_fit_has_no_probability_of_0_or_1(
     logits: list[float], data: st.DataObject
 ) -> None:
     size = len(logits)

@@ -10,7 +10,9 @@ measured_pairs = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=2,
 
 
 @given(measured_pairs)
-def test_every_pair_is_in_one_bin_and_the_error_is_a_share(pairs: list[tuple[float, bool]]) -> None:
+def test_every_pair_is_in_one_bin_and_the_error_lies_in_0_to_1(
+    pairs: list[tuple[float, bool]],
+) -> None:
     probabilities, relevant = map(np.array, zip(*pairs, strict=True))
     measured = reliability(probabilities, relevant)
     assert sum(each.pairs for each in measured.bins) == len(pairs)
@@ -29,7 +31,7 @@ def test_the_bins_are_those_of_scikit_learn() -> None:
     assert [each.probability for each in bins] == pytest.approx(list(means))
 
 
-def test_probabilities_that_are_shares_have_next_to_no_error_and_others_have() -> None:
+def test_calibrated_probabilities_have_a_small_error_and_others_a_large_one() -> None:
     draw = np.random.default_rng(0)
     probabilities = draw.random(100_000)
     relevant = draw.random(100_000) < probabilities

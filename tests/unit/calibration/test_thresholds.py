@@ -1,4 +1,4 @@
-"""A threshold keeps the wanted precision on new queries as often as it says, however it was chosen."""
+"""A chosen threshold keeps the wanted precision on new queries as often as its confidence says."""
 
 from collections.abc import Callable
 from functools import cache
@@ -20,18 +20,18 @@ Data = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def true_share(logits: np.ndarray) -> np.ndarray:
-    """How likely a pair of a logit is relevant, in the made-up data."""
+    """Return the probability that a pair with this logit is relevant, in the made-up data."""
     return 1 / (1 + np.exp(-1.5 * logits))
 
 
 def independent(queries: int, draw: np.random.Generator) -> Data:
-    """Each pair relevant or not by itself, five to a query."""
+    """Return pairs that are relevant independently of each other, five per query."""
     logits = draw.normal(0, 2, queries * 5)
     return logits, draw.random(len(logits)) < true_share(logits), np.repeat(np.arange(queries), 5)
 
 
 def in_clusters(queries: int, draw: np.random.Generator) -> Data:
-    """All pairs of a query near one logit, and relevant or not together."""
+    """Return pairs that are relevant together with all others of their query, at nearly one logit."""
     centres = draw.normal(0, 2, queries)
     logits = np.repeat(centres, 5) + draw.normal(0, 0.01, queries * 5)
     relevant = np.repeat(draw.random(queries) < true_share(centres), 5)
@@ -39,7 +39,7 @@ def in_clusters(queries: int, draw: np.random.Generator) -> Data:
 
 
 def precision_on_many(make: Callable[[int, np.random.Generator], Data]) -> Callable[[float], float]:
-    """Return how precise a threshold truly is: measured once, on very many queries."""
+    """Return a function from a threshold to its true precision, measured on 400,000 queries."""
     logits, relevant, _ = make(400_000, np.random.default_rng(1))
     order = np.argsort(logits)[::-1]
     ordered, hits = -logits[order], np.cumsum(relevant[order])
@@ -52,12 +52,12 @@ def precision_on_many(make: Callable[[int, np.random.Generator], Data]) -> Calla
 def thresholds_of_run(
     make: Callable[[int, np.random.Generator], Data], queries: int, seed: int
 ) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
-    """Return the thresholds of a run, made once for the tests of precision and of recall."""
+    """Return the thresholds of a run. The tests of precision and of recall share them."""
     return thresholds(*make(queries, np.random.default_rng(100 + seed)), CONFIDENCE, seed)
 
 
 def share_from(ordered: np.ndarray, logit: float) -> float:
-    """Return the share of rising logits that are as high as one, or higher."""
+    """Return the share of the ascending logits that are at least `logit`."""
     return 1 - float(np.searchsorted(ordered, logit)) / len(ordered)
 
 
@@ -67,7 +67,7 @@ def chosen(steps: tuple[Step, ...]) -> float | None:
 
 
 def naive(data: Data) -> float:
-    """The lowest logit from which on precision happened to be as wanted."""
+    """Return the lowest threshold with the wanted precision on the data, which may be a lucky one."""
     logits, relevant, _ = data
     order = np.argsort(logits)[::-1]
     precision = np.cumsum(relevant[order]) / np.arange(1, len(order) + 1)
@@ -75,7 +75,7 @@ def naive(data: Data) -> float:
 
 
 @pytest.mark.parametrize(("make", "queries"), [(independent, 200), (in_clusters, 600)])
-def test_the_wanted_precision_is_missed_no_more_often_than_said(
+def test_the_wanted_precision_is_missed_no_more_often_than_the_confidence_allows(
     make: Callable[[int, np.random.Generator], Data], queries: int
 ) -> None:
     true_precision = precision_on_many(make)
@@ -90,19 +90,19 @@ def test_the_wanted_precision_is_missed_no_more_often_than_said(
     print(f"found {found}, missed {missed}, by luck {missed_by_luck}, allowed {most} of {RUNS}")
     assert found > RUNS / 2
     assert missed <= most
-    # What is tested here can fail: without the bound it does.
+    # The test can fail: thresholds chosen without the bound miss the precision too often.
     assert missed_by_luck > most
 
 
 def seen(data: Data) -> Estimate:
-    """The last estimate of the wanted precision."""
+    """Return the last estimate that reaches the wanted precision."""
     return [each for each in estimates(*data, CONFIDENCE) if each.precision >= WANTED][-1]
 
 
 @pytest.mark.parametrize(
     ("make", "queries"), [(independent, 60), (independent, 200), (in_clusters, 200)]
 )
-def test_an_estimated_precision_is_met_on_average_and_its_bound_as_often_as_said(
+def test_an_estimated_precision_is_met_on_average_and_its_bound_holds(
     make: Callable[[int, np.random.Generator], Data], queries: int
 ) -> None:
     true_precision = precision_on_many(make)
@@ -116,12 +116,12 @@ def test_an_estimated_precision_is_met_on_average_and_its_bound_as_often_as_said
     print(
         f"mean {true.mean():.4f}, by luck {np.mean(lucky):.4f}, below the bound {missed} of {RUNS}"
     )
-    # Within two standard errors; between two thresholds precision falls by a few thousandths.
+    # Two standard errors. Between two thresholds, precision falls by a few thousandths.
     assert true.mean() == pytest.approx(WANTED, abs=0.01)
     assert missed <= binom.ppf(0.99, RUNS, 1 - CONFIDENCE)
 
 
-def test_estimates_fall_in_precision_and_in_bound() -> None:
+def test_estimates_are_in_order_and_their_precision_and_bounds_fall() -> None:
     data = independent(200, np.random.default_rng(0))
     made = estimates(*data, CONFIDENCE)
     assert len(made) > 3
@@ -130,11 +130,11 @@ def test_estimates_fall_in_precision_and_in_bound() -> None:
         assert values == sorted(values, reverse=True)
     assert all(each.bound < each.precision for each in made)
     logits, relevant, _ = data
-    # Nothing stands before the first that could be lower.
+    # No threshold before the first one has a lower precision.
     assert made[0].precision == relevant[logits >= made[0].logit].mean()
 
 
-def test_the_wanted_recall_is_missed_no_more_often_than_said() -> None:
+def test_the_wanted_recall_is_missed_no_more_often_than_the_confidence_allows() -> None:
     many, relevant, _ = independent(400_000, np.random.default_rng(1))
     logits = np.sort(many[relevant])
     missed, found = 0, 0
@@ -146,7 +146,7 @@ def test_the_wanted_recall_is_missed_no_more_often_than_said() -> None:
     assert missed <= int(binom.ppf(0.99, RUNS, 1 - CONFIDENCE))
 
 
-def test_steps_fall_in_bound_and_run_in_order() -> None:
+def test_steps_are_in_order_and_their_bounds_fall() -> None:
     falling, rising = thresholds(*independent(200, np.random.default_rng(0)), CONFIDENCE)
     for steps, sign in ((falling, -1), (rising, 1)):
         assert len(steps) > 3

@@ -1,4 +1,4 @@
-"""A ranking whose texts hold marks of HTML, of `rich` and of mathematics."""
+"""A ranking whose texts contain HTML tags, `rich` markup and dollar signs."""
 
 import pytest
 

@@ -1,11 +1,11 @@
-"""A ranking as a picture: a line for each text, whatever the texts hold."""
+"""A bump chart has a line for each text, whatever the texts contain."""
 
 import io
 
 from bge_rerank import Ranked, Ranking
 
 
-def test_the_bump_chart_has_a_line_for_each_text_and_a_dot_for_those_left_out(
+def test_a_bump_chart_has_a_line_for_each_text_and_a_dot_for_each_omitted_one(
     ranking: Ranking,
 ) -> None:
     two = Ranking([Ranked(2, 0.9, 2.2), Ranked(0, 0.4, -0.4)], "q", ranking.texts)
@@ -17,7 +17,7 @@ def test_the_bump_chart_has_a_line_for_each_text_and_a_dot_for_those_left_out(
     figure.savefig(io.BytesIO(), format="svg")
 
 
-def test_a_picture_can_be_drawn_of_texts_with_dollars() -> None:
+def test_texts_with_dollar_signs_can_be_drawn() -> None:
     ranking = Ranking([Ranked(0, 0.9, 2.2)], "$ $", ["$x_$ and $y^$"])
     ranking.bump_chart().savefig(io.BytesIO(), format="svg")
 

@@ -1,4 +1,4 @@
-"""A ranking as HTML: its cells, and no text that becomes markup."""
+"""A ranking as HTML: its cells, and texts that never become markup."""
 
 from html.parser import HTMLParser
 
@@ -9,7 +9,7 @@ from bge_rerank import Ranked, Ranking
 
 
 class Cells(HTMLParser):
-    """What a browser would show in each cell, and the tags that it would see."""
+    """The text of each cell, and the tags, as a browser reads them."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ def test_html_shows_rank_move_score_and_text(ranking: Ranking) -> None:
     assert cells[13:] == ["3", "▼ 2", "0.0000", ranking.texts[0]]
 
 
-def test_html_marks_the_part_that_answered(ranking: Ranking) -> None:
+def test_html_marks_the_window_that_gave_the_score(ranking: Ranking) -> None:
     assert "A <mark>tide</mark> table." in ranking._repr_html_()
 
 
@@ -53,5 +53,5 @@ def test_no_text_becomes_markup(query: str, text: str) -> None:
     assert odd.open == []
 
 
-def test_an_empty_ranking_shows_itself() -> None:
+def test_an_empty_ranking_can_be_shown() -> None:
     assert Cells(Ranking([], "q", [])._repr_html_()).cells[0] == "0 of 0 texts for “q”"

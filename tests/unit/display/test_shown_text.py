@@ -1,4 +1,4 @@
-"""The part of a text that is shown."""
+"""The part of a text to show, and texts that are safe in a terminal."""
 
 import unicodedata
 
@@ -10,7 +10,7 @@ from bge_rerank.display.shown_text import CHARACTERS, for_terminal, shown_text
 
 
 @given(st.text(max_size=2_000), st.integers(0, 2_000), st.integers(0, 2_000))
-def test_what_is_shown_is_short_and_marks_the_span(text: str, one: int, other: int) -> None:
+def test_the_shown_text_is_short_and_marks_the_span(text: str, one: int, other: int) -> None:
     start, end = sorted((min(one, len(text)), min(other, len(text))))
     shown = shown_text(text, (start, end))
     assert len(shown.before + shown.marked + shown.behind) <= CHARACTERS + 130
@@ -25,7 +25,7 @@ REORDERING = [*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))
 @pytest.mark.parametrize(
     "character", [*CONTROLS, *REORDERING, "\u2028", "\u2029", "\udc9b"], ids=ascii
 )
-def test_no_character_that_commands_a_terminal_is_sent_to_it(character: str) -> None:
+def test_characters_that_command_a_terminal_are_replaced(character: str) -> None:
     kept = character in "\t\n"
     assert for_terminal(f"a{character}b") == (f"a{character}b" if kept else "a\ufffdb")
 
@@ -49,7 +49,7 @@ def test_ordinary_text_stays_as_it_is(text: str) -> None:
 
 
 @given(st.text())
-def test_what_is_sent_to_a_terminal_has_nothing_to_command_it(text: str) -> None:
+def test_a_text_for_a_terminal_has_no_control_characters(text: str) -> None:
     shown = for_terminal(text)
     assert not {
         unicodedata.category(character) for character in shown.replace("\n", "").replace("\t", "")

@@ -1,4 +1,4 @@
-"""A ranking in a terminal: brackets stay as they are."""
+"""A ranking in a terminal."""
 
 import io
 
@@ -7,7 +7,7 @@ from rich.console import Console
 from bge_rerank import Ranking
 
 
-def test_a_terminal_shows_it_with_brackets_as_they_are(ranking: Ranking) -> None:
+def test_square_brackets_are_not_read_as_markup(ranking: Ranking) -> None:
     console = Console(file=io.StringIO(), width=120)
     console.print(ranking)
     shown = console.file.getvalue()  # type: ignore[attr-defined]
@@ -16,5 +16,5 @@ def test_a_terminal_shows_it_with_brackets_as_they_are(ranking: Ranking) -> None
     assert ranking.texts[1] in shown
 
 
-def test_an_empty_ranking_shows_itself() -> None:
+def test_an_empty_ranking_can_be_shown() -> None:
     Console(file=io.StringIO()).print(Ranking([], "q", []))

@@ -1,4 +1,4 @@
-"""A latency budget bounds how many candidates are scored, and loses none."""
+"""A latency budget limits how many candidates are scored. The others are reported as unscored."""
 
 import copy
 import math
@@ -54,7 +54,7 @@ def budgeted(
     st.floats(1e-3, 10),
     st.integers(1, 20),
 )
-def test_as_many_are_scored_as_fit_and_the_least_in_any_case(
+def test_as_many_candidates_are_scored_as_fit_and_never_fewer_than_the_least(
     lengths: list[int], seconds_a_character: float, seconds: float, least: int
 ) -> None:
     pieces = pieces_of(*lengths)
@@ -69,7 +69,7 @@ def test_as_many_are_scored_as_fit_and_the_least_in_any_case(
         assert slow * characters(pieces[: count + 1], 512) > seconds
 
 
-def test_the_rate_of_a_slow_call_counts_and_old_calls_are_forgotten() -> None:
+def test_the_rate_is_that_of_a_slow_call_and_old_calls_are_forgotten() -> None:
     assert measured(*([1.0] * 19), 5.0, 5.0, 5.0).seconds_a_character == 5.0
     assert measured(5.0, 5.0, 5.0, *([1.0] * 40)).seconds_a_character == 1.0
     assert measured(*([1.0] * 20), 5.0).seconds_a_character == 1.0
@@ -82,14 +82,14 @@ def test_windows_of_a_text_are_scored_together_or_not_at_all() -> None:
     assert [piece.place for piece in scored] == [0, 0, 1, 1]
 
 
-def test_while_nothing_is_measured_ten_are_scored() -> None:
+def test_without_timings_ten_candidates_are_scored() -> None:
     scorer = Counted()
     ranking = budgeted(scorer).rerank("q", TEXTS)
     assert len(scorer.passes[0]) == FIRST_CANDIDATES
     assert ranking.unscored == list(range(FIRST_CANDIDATES, 100))
 
 
-def test_never_fewer_than_top_n_are_scored() -> None:
+def test_never_fewer_than_top_n_candidates_are_scored() -> None:
     scorer = Counted()
     ranking = budgeted(scorer, 1e-6, top_n=7, rate=measured(1.0)).rerank("q", TEXTS)
     assert len(scorer.passes[0]) == len(ranking) == 7
@@ -110,7 +110,7 @@ async def test_async_keeps_the_budget_as_sync_does() -> None:
 
 
 class Clock:
-    """A clock that a scorer turns: its calls take as long as their characters say."""
+    """A clock that a scorer advances: the time of a call depends on its characters."""
 
     def __init__(self, seconds_a_character: float) -> None:
         self.seconds_a_character = seconds_a_character
@@ -125,7 +125,7 @@ class Clock:
 
 
 @pytest.mark.parametrize("seconds_a_character", [1e-6, 3e-6, 1e-5])
-def test_after_ten_calls_the_budget_is_kept_and_used(
+def test_after_ten_calls_the_budget_is_met_and_used(
     monkeypatch: pytest.MonkeyPatch, seconds_a_character: float
 ) -> None:
     clock = Clock(seconds_a_character)
@@ -144,12 +144,12 @@ def test_after_ten_calls_the_budget_is_kept_and_used(
 
 
 @pytest.mark.parametrize("milliseconds", [0, -1, math.inf, math.nan])
-def test_a_time_in_which_nothing_can_be_scored_is_refused(milliseconds: float) -> None:
+def test_a_budget_that_is_not_above_zero_and_finite_is_refused(milliseconds: float) -> None:
     with pytest.raises(ConfigurationError, match=r"latency_budget_ms is"):
         budgeted(Counted(), milliseconds)
 
 
-def test_what_was_measured_can_be_copied_and_pickled() -> None:
+def test_timings_can_be_copied_and_pickled() -> None:
     rate = measured(0.5)
     for copied in (copy.deepcopy(rate), pickle.loads(pickle.dumps(rate))):
         assert copied.seconds_a_character == 0.5

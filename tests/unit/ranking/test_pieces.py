@@ -1,4 +1,4 @@
-"""Long texts are scored in windows, and the ranking names the part that answered."""
+"""Long texts are scored in windows, and the ranking has the span of the best one."""
 
 import asyncio
 from typing import Any
@@ -22,7 +22,7 @@ def needle_at(depth: float, words: int = 3_000) -> str:
 
 
 @pytest.mark.parametrize("depth", [number / 9 for number in range(10)])
-def test_what_stands_anywhere_in_a_text_is_found_and_pointed_at(depth: float) -> None:
+def test_an_answer_anywhere_in_a_text_is_found_with_its_span(depth: float) -> None:
     text, scorer = needle_at(depth), finds("the needle of it")
     [other, found] = reversed(windowed(scorer).rerank("q", ["word " * 3_000, text]))
     assert (found.index, found.logit, other.logit) == (1, 1.0, 0.0)
@@ -37,13 +37,13 @@ def test_no_window_is_scored_twice() -> None:
     assert len(pairs) == len(set(pairs)) > 10
 
 
-def test_the_first_of_equally_good_windows_is_named() -> None:
+def test_the_span_is_that_of_the_first_of_equal_windows() -> None:
     [ranked] = windowed(Counted(lambda passage: 0.0)).rerank("q", [needle_at(0.5)])
     assert ranked.span is not None
     assert ranked.span[0] == 0
 
 
-def test_async_cuts_as_sync_does() -> None:
+def test_async_cuts_like_sync() -> None:
     texts = [needle_at(0.3), "short", needle_at(0.9)]
     reranker = windowed(finds("the needle of it"))
     assert asyncio.run(reranker.arerank("q", texts)) == reranker.rerank("q", texts)
@@ -58,18 +58,18 @@ def test_selection_and_prefilter_work_on_whole_texts() -> None:
     assert not [passage for _, passage in scorer.passes[0] if passage.startswith("none")][1:]
 
 
-def test_truncation_scores_the_whole_text_and_names_no_span() -> None:
+def test_truncation_scores_the_whole_text_and_sets_no_span() -> None:
     scorer = finds("needle")
     assert Reranker(scorer).rerank("q", ["the needle"]) == [Ranked(0, 0.7310585786300049, 1.0)]
     assert scorer.passes == [[("q", "the needle")]]
 
 
-def test_a_long_query_leaves_a_window_its_share() -> None:
+def test_a_long_query_leaves_room_for_windows() -> None:
     [spans] = windows(Counted(), "query " * 5_000, ["word " * 1_000], tokens=512)
     assert max(end - start for start, end in spans) >= 100
 
 
-def test_a_wrapped_scorer_cuts_windows_as_the_scorer_inside() -> None:
+def test_a_wrapped_scorer_cuts_windows_like_the_scorer_inside() -> None:
     lazy = load_scorer("mini", "torch", max_length=128)
     texts = ["the tides of the sea " * 100, "short"]
     for scorer in (lazy, lazy.loaded(), Counted()):
@@ -87,7 +87,7 @@ def test_a_wrapped_scorer_cuts_windows_as_the_scorer_inside() -> None:
         ({"window_tokens": True}, "window_tokens is True"),
     ],
 )
-def test_settings_that_cannot_work_are_refused(options: dict[str, Any], message: str) -> None:
+def test_options_that_cannot_work_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         Reranker(Counted(), **options)
 

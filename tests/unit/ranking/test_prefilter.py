@@ -24,7 +24,7 @@ texts = st.lists(words, max_size=6).map(" ".join)
 
 
 class Lengths:
-    """Scores a passage by its length, and notes the pairs and the thread of each call."""
+    """A scorer by length that records the pairs and the thread of each call."""
 
     def __init__(self, sign: int = 1) -> None:
         self.sign = sign
@@ -41,7 +41,7 @@ def asked_texts(scorer: Lengths) -> list[list[str]]:
     return [[passage for _, passage in pairs] for pairs in scorer.calls]
 
 
-def test_only_the_best_of_the_prefilter_reach_the_main_scorer() -> None:
+def test_the_main_scorer_gets_only_the_best_candidates_of_the_prefilter() -> None:
     main, cheap = Lengths(), Lengths(sign=-1)
     reranker = Reranker(main, top_n=None, prefilter=cheap, keep=2)
     ranking = reranker.rerank("q", ["ccc", "a", "dddd", "bb"])
@@ -71,7 +71,7 @@ def test_a_request_of_no_more_than_keep_skips_the_prefilter() -> None:
     assert [len(pairs) for pairs in main.calls] == [3, 5]
 
 
-def test_without_a_prefilter_all_are_scored() -> None:
+def test_without_a_prefilter_all_candidates_are_scored() -> None:
     main = Lengths()
     Reranker(main, keep=1).rerank("q", ["a", "b", "c"])
     assert asked_texts(main) == [["a", "b", "c"]]
@@ -88,7 +88,7 @@ def test_a_scorer_as_prefilter_takes_one_pass_over_all_requests() -> None:
 
 
 @given(st.lists(st.tuples(words.filter(bool), st.lists(texts, max_size=5)), max_size=4))
-def test_many_requests_rank_as_each_does_alone_and_awaited(
+def test_many_requests_rank_like_each_alone_and_like_async_requests(
     requests: list[tuple[str, list[str]]],
 ) -> None:
     for prefilter in ("bm25", Lengths(sign=-1)):
@@ -98,8 +98,8 @@ def test_many_requests_rank_as_each_does_alone_and_awaited(
         assert rankings == [asyncio.run(reranker.arerank(*request)) for request in requests]
 
 
-def test_bm25_counts_words_among_the_candidates_of_each_request_alone() -> None:
-    """The rarer of two words decides; which that is differs between the requests."""
+def test_bm25_counts_words_within_each_request() -> None:
+    """The rarer of two words decides the order. It is another word in each request."""
     sea_is_rare = ["moon one", "sea two", "moon three", "moon four"]
     moon_is_rare = ["moon one", "sea two", "sea three", "sea four"]
     reranker = Reranker(Lengths(), top_n=None, prefilter="bm25", keep=1)
@@ -107,7 +107,7 @@ def test_bm25_counts_words_among_the_candidates_of_each_request_alone() -> None:
     assert [[ranked.index for ranked in ranking] for ranking in rankings] == [[1], [0]]
 
 
-def test_bm25_behind_a_wrapper_is_asked_for_each_request_alone() -> None:
+def test_bm25_behind_a_wrapper_scores_each_request_separately() -> None:
     requests = [[("q", "a b"), ("q", "c d"), ("q", "e f")], [("q", "a b"), ("q", "c d")]]
     calls: list[int] = []
     watched = GatheringScorer(Bm25Scorer(), on_pass=lambda pairs, _: calls.append(pairs))
@@ -115,7 +115,7 @@ def test_bm25_behind_a_wrapper_is_asked_for_each_request_alone() -> None:
     assert calls == [3, 2]
 
 
-async def test_a_cascade_leaves_the_event_loop_to_others() -> None:
+async def test_a_cascade_does_not_block_the_event_loop() -> None:
     main, cheap = Lengths(), Lengths()
     await Reranker(main, top_n=1, prefilter=cheap, keep=1).arerank("q", ["a", "bb"])
     assert threading.get_ident() not in main.threads + cheap.threads
@@ -133,20 +133,20 @@ async def test_concurrent_calls_share_the_passes_of_both_scorers() -> None:
     assert [ranking[0].index for ranking in rankings] == [1] * 7
 
 
-def test_a_model_is_named_as_for_load_scorer() -> None:
+def test_a_prefilter_can_be_a_model_by_name() -> None:
     prefilter = Prefilter("mini", keep=1)
     assert prefilter.scorer == load_scorer("mini")
     assert prefilter.kept([[(QUERY, passage) for passage in PASSAGES]]) == [[1]]
 
 
-def test_no_model_is_loaded_before_there_is_something_to_choose_from() -> None:
+def test_no_model_is_loaded_for_a_request_of_no_more_than_keep() -> None:
     reranker = Reranker(Lengths(), prefilter="/no/such/folder")
     assert reranker.rerank("q", []) == []
     assert len(reranker.rerank("q", ["a"])) == 1
 
 
 @given(st.lists(st.sampled_from([0.0, 1.0, 2.0]), max_size=8), st.integers(1, 9))
-def test_the_best_places_are_those_of_a_stable_sort(scores: list[float], keep: int) -> None:
+def test_the_best_positions_are_those_of_a_stable_sort(scores: list[float], keep: int) -> None:
     places = best_places(scores, keep)
     assert places == sorted(places)
     assert len(places) == min(keep, len(scores))
@@ -155,7 +155,7 @@ def test_the_best_places_are_those_of_a_stable_sort(scores: list[float], keep: i
 
 
 @given(texts, st.lists(texts, max_size=8))
-def test_bm25_is_above_zero_where_a_word_is_shared(query: str, passages: list[str]) -> None:
+def test_bm25_is_above_zero_if_a_word_is_shared(query: str, passages: list[str]) -> None:
     scores = bm25(query, passages)
     shared = [
         {word for word in query.split() if len(word) > 1} & {*passage.split()}
@@ -166,11 +166,11 @@ def test_bm25_is_above_zero_where_a_word_is_shared(query: str, passages: list[st
 
 
 @given(st.text(), st.lists(st.text(), max_size=5))
-def test_bm25_takes_any_text(query: str, passages: list[str]) -> None:
+def test_bm25_scores_any_text(query: str, passages: list[str]) -> None:
     assert all(0 <= score < 1_000 for score in bm25(query, passages))
 
 
-def test_bm25_takes_several_queries_in_a_call() -> None:
+def test_bm25_scores_several_queries_in_a_call() -> None:
     scorer = Bm25Scorer()
     tides = [("tides", "the tides"), ("tides", "bread")]
     bread = [("bread", "the tides"), ("bread", "bread")]
@@ -189,10 +189,13 @@ def test_bm25_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"keep": 0}, "keep is 0; give a whole number"),
+        ({"keep": 0}, "keep is 0; "),
         ({"keep": -1, "prefilter": "bm25"}, "keep is -1"),
-        ({"keep": 2, "prefilter": "bm25"}, "top_n is 3, and the prefilter leaves keep=2"),
-        ({"prefilter": 7}, "prefilter is 7, which has no score"),
+        (
+            {"keep": 2, "prefilter": "bm25"},
+            "top_n is 3, but the prefilter keeps only 2 texts; pass keep=3",
+        ),
+        ({"prefilter": 7}, "prefilter is 7, which has no score.*; pass 'bm25'"),
     ],
 )
 def test_a_cascade_that_cannot_work_is_refused(options: dict[str, Any], message: str) -> None:

@@ -19,7 +19,7 @@ from calibrations import calibration
 
 
 class Lengths:
-    """Scores a passage by its length, and counts the calls."""
+    """A scorer by length that records its calls."""
 
     def __init__(self) -> None:
         self.calls: list[list[tuple[str, str]]] = []
@@ -30,7 +30,7 @@ class Lengths:
 
 
 class Broken:
-    """Gives what it was made with, whatever it is asked."""
+    """A scorer that returns fixed logits, whatever the pairs are."""
 
     def __init__(self, logits: list[float]) -> None:
         self.logits = logits
@@ -56,7 +56,7 @@ def test_many_requests_take_one_pass_over_all_pairs() -> None:
     assert [[ranked.index for ranked in ranking] for ranking in rankings] == [[1, 0], [], [0]]
 
 
-def test_many_requests_rank_as_each_does_alone() -> None:
+def test_many_requests_rank_like_each_alone() -> None:
     reranker = Reranker(Lengths(), top_n=2, score_threshold=0.8)
     requests = [("q1", ["a", "bb", "cccc"]), ("q2", ["dddd", "e"])]
     assert reranker.rerank_many(requests) == [reranker.rerank(*request) for request in requests]
@@ -73,7 +73,7 @@ def test_no_texts_give_an_empty_ranking_and_no_call() -> None:
     assert scorer.calls == []
 
 
-async def test_a_text_that_comes_twice_is_scored_once_and_ranked_twice() -> None:
+async def test_a_duplicate_text_is_scored_once_and_ranked_twice() -> None:
     scorer = Lengths()
     texts = ["a", "bb", "a", "bb", "a"]
     ranking = Reranker(scorer, top_n=None).rerank("q", texts)
@@ -102,7 +102,7 @@ async def test_an_empty_query_is_refused_sync_and_async(query: str) -> None:
         await reranker.arerank(query, ["a"])
 
 
-def test_one_bad_text_is_named_and_nothing_is_scored() -> None:
+def test_a_text_that_is_not_a_string_is_named_and_nothing_is_scored() -> None:
     scorer = Lengths()
     with pytest.raises(InvalidTextError, match=r"texts\[1\] is a NoneType"):
         Reranker(scorer).rerank("q", ["a", None])  # type: ignore[list-item]
@@ -111,7 +111,7 @@ def test_one_bad_text_is_named_and_nothing_is_scored() -> None:
 
 @pytest.mark.parametrize("logits", [[], [1.0], [1.0, 2.0, 3.0]])
 def test_another_number_of_scores_than_pairs_raises(logits: list[float]) -> None:
-    with pytest.raises(ScoringError, match=f"gave {len(logits)} scores for 2 pairs"):
+    with pytest.raises(ScoringError, match=f"{len(logits)} scores for 2 pairs"):
         Reranker(Broken(logits)).rerank("q", ["a", "b"])
 
 
@@ -124,7 +124,7 @@ async def test_a_score_that_is_not_finite_is_never_ranked(logit: float) -> None:
         await reranker.arerank("q", ["a", "b"])
 
 
-def test_settings_that_cannot_work_are_refused() -> None:
+def test_options_that_cannot_work_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="top_n is 0"):
         Reranker(Lengths(), top_n=0)
     with pytest.raises(ConfigurationError, match="score_threshold is nan"):
@@ -141,7 +141,7 @@ def test_a_calibration_gives_probabilities_and_a_threshold() -> None:
     assert [ranked.probability for ranked in Reranker(Lengths()).rerank("q", texts)] == [None] * 3
 
 
-async def test_a_calibration_is_checked_where_there_are_scores() -> None:
+async def test_a_calibration_is_checked_only_if_there_are_scores() -> None:
     class Other(Lengths):
         model_name = "another"
 
@@ -153,14 +153,22 @@ async def test_a_calibration_is_checked_where_there_are_scores() -> None:
         await reranker.arerank("q", ["a"])
 
 
-def test_a_precision_that_cannot_be_had_is_refused_at_once() -> None:
-    with pytest.raises(ConfigurationError, match="there is no calibration"):
+def test_a_precision_that_cannot_be_reached_is_refused_at_once() -> None:
+    with pytest.raises(ConfigurationError, match="min_precision is 0.9 without a calibration"):
         Reranker(Lengths(), min_precision=0.9)
-    with pytest.raises(CalibrationError, match="reached 0.950 at most"):
+    with pytest.raises(CalibrationError, match="guarantee 0.950 at most"):
         Reranker(Lengths(), calibration=calibration(), min_precision=0.96)
 
 
-def test_a_model_can_be_named_as_adapters_name_it() -> None:
+def test_the_name_of_a_model_ranks_at_once() -> None:
+    texts = ["Bread rises on yeast.", "The Moon's gravity raises the tides."]
+    assert [ranked.index for ranked in Reranker("mini").rerank("what causes tides", texts)] == [
+        1,
+        0,
+    ]
+
+
+def test_a_reranker_takes_the_options_of_a_model() -> None:
     assert Reranker("mini", top_n=1).scorer == load_scorer("mini")
     assert Reranker(model_name="mini", dtype="float32").scorer == load_scorer(
         "mini", dtype="float32"
@@ -171,7 +179,7 @@ def test_a_model_can_be_named_as_adapters_name_it() -> None:
     assert Reranker().scorer == load_scorer()
 
 
-def test_an_object_that_scores_is_taken_as_it_is() -> None:
+def test_a_scorer_is_used_as_it_is() -> None:
     scorer = Lengths()
     assert Reranker(scorer).scorer is scorer
     assert Reranker(model_name=scorer).scorer is scorer
@@ -180,19 +188,30 @@ def test_an_object_that_scores_is_taken_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"model_name": 7}, r"model_name is 7, which has no score\(pairs\) method"),
-        ({"model_name": Lengths(), "dtype": "float32"}, "dtype is given beside a ready scorer"),
-        ({"model_name": Lengths(), "base_url": "http://a"}, "base_url is given beside a ready"),
-        ({"model_name": "m", "backend": "tei"}, "backend 'tei' asks a server; give its base_url"),
+        ({"model_name": 7}, "^model_name is 7; pass the name of a model, or a scorer: an object"),
+        ({"model_name": None}, "^model_name is None; pass the name of a model, or a scorer"),
+        (
+            {"model_name": {"a": 1}},
+            "^model_name is {'a': 1}; pass the name of a model, or a scorer",
+        ),
+        ({"model_name": Lengths(), "dtype": "float32"}, "dtype has no effect on a ready scorer"),
+        ({"model_name": Lengths(), "base_url": "http://a"}, "base_url has no effect on a ready"),
+        (
+            {"calibration": 5},
+            "^calibration is 5; pass a Calibration, the path of its file, or None",
+        ),
+        ({"model_name": "m", "backend": "tei"}, "backend 'tei' asks a server.* base_url"),
         ({"model_name": "m", "backend": "tensorflow"}, "backend is 'tensorflow'; choose one of"),
     ],
 )
-def test_a_scorer_that_cannot_be_is_refused(options: dict[str, Any], message: str) -> None:
+def test_a_model_or_calibration_that_cannot_work_is_refused_at_once(
+    options: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ConfigurationError, match=message):
         Reranker(**options)
 
 
-def test_an_option_that_does_not_exist_is_refused_in_the_rerankers_name() -> None:
+def test_an_option_that_does_not_exist_is_refused_by_name() -> None:
     with pytest.raises(
         TypeError, match=r"Reranker.__init__\(\) got an unexpected keyword .*'topn'"
     ):

@@ -1,4 +1,4 @@
-"""A ranking is a list that knows its query and its texts."""
+"""A ranking is a list with its query and its texts."""
 
 import copy
 import pickle
@@ -7,7 +7,7 @@ from bge_rerank import Ranked, Ranking, Reranker
 from counted_scorer import Counted
 
 
-def test_reranking_gives_a_ranking_that_is_a_list() -> None:
+def test_a_ranking_is_a_list_that_can_be_copied_and_pickled() -> None:
     got = Reranker(Counted()).rerank("q", ["a", "bb"])
     assert isinstance(got, Ranking)
     assert (got.query, got.texts) == ("q", ["a", "bb"])

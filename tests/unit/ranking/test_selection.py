@@ -31,24 +31,26 @@ def test_scores_are_the_sigmoids_of_their_own_logits(values: list[float]) -> Non
 
 
 @given(logits, st.integers(1, 40), st.floats(0, 1))
-def test_threshold_comes_before_top_n(values: list[float], top_n: int, threshold: float) -> None:
+def test_the_threshold_applies_before_top_n(
+    values: list[float], top_n: int, threshold: float
+) -> None:
     kept = [ranked for ranked in select(values, ALL) if ranked.score >= threshold]
     limits = RankOptions(top_n=top_n, score_threshold=threshold)
     assert select(values, limits) == kept[:top_n]
 
 
 @pytest.mark.parametrize("top_n", [0, -3, 2.0, True, "3", float("nan")])
-def test_top_n_must_be_a_whole_number_from_one_on(top_n: object) -> None:
+def test_top_n_must_be_a_whole_number_of_1_or_more(top_n: object) -> None:
     with pytest.raises(ConfigurationError, match="top_n is"):
         RankOptions(top_n=top_n)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("threshold", [float("nan"), -0.1, 1.1, float("inf")])
-def test_threshold_must_lie_in_0_to_1(threshold: float) -> None:
+def test_a_threshold_outside_0_to_1_is_refused(threshold: float) -> None:
     with pytest.raises(ConfigurationError, match="score_threshold is"):
         RankOptions(score_threshold=threshold)
 
 
 @pytest.mark.parametrize("threshold", [0, 0.0, 1, 1.0, None])
-def test_the_ends_of_the_threshold_are_allowed(threshold: float | None) -> None:
+def test_the_thresholds_0_and_1_are_allowed(threshold: float | None) -> None:
     assert RankOptions(score_threshold=threshold).score_threshold == threshold

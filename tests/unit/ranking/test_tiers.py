@@ -1,4 +1,4 @@
-"""A ranking says what each tier was given, what it kept, and how long it took."""
+"""A ranking has a tier per step, with the texts received and kept and the latency."""
 
 import asyncio
 import copy
@@ -25,7 +25,7 @@ TIERS = [Tier("bm25", 1_200, 50, 0.003), Tier("<m> [b]", 50, 5, 0.24)]
 
 
 class Cheap(Counted):
-    """Another class, so that it has another name."""
+    """A scorer of another class, so that its tier has another name."""
 
 
 def counts(ranking: Ranking) -> list[tuple[str, int | None, int]]:
@@ -36,12 +36,12 @@ def test_the_reranker_alone_is_one_tier() -> None:
     assert counts(Reranker(Counted(), top_n=3).rerank("q", TEXTS)) == [("Counted", 30, 3)]
 
 
-def test_a_prefilter_is_a_tier_ahead() -> None:
+def test_a_prefilter_is_a_tier_ahead_of_the_reranker() -> None:
     ranking = Reranker(Counted(), top_n=3, prefilter=Cheap(), keep=8).rerank("q", TEXTS)
     assert counts(ranking) == [("Cheap", 30, 8), ("Counted", 8, 3)]
 
 
-def test_a_request_of_no_more_than_keep_passes_the_prefilter_whole() -> None:
+def test_a_prefilter_keeps_all_texts_of_a_request_of_no_more_than_keep() -> None:
     cheap = Cheap()
     ranking = Reranker(Counted(), top_n=3, prefilter=cheap, keep=8).rerank("q", TEXTS[:5])
     assert counts(ranking) == [("Cheap", 5, 5), ("Counted", 5, 3)]
@@ -59,14 +59,14 @@ def test_a_threshold_keeps_fewer() -> None:
     assert counts(ranking) == [("Counted", 30, 2)]
 
 
-def test_what_a_latency_budget_left_out_was_not_received() -> None:
+def test_texts_that_the_budget_left_unscored_do_not_count_as_received() -> None:
     reranker = Reranker(Counted(), prefilter=Cheap(), keep=20, latency_budget_ms=60_000, top_n=3)
     ranking = reranker.rerank("q", TEXTS)
     assert counts(ranking) == [("Cheap", 30, 20), ("Counted", FIRST_CANDIDATES, 3)]
     assert len(ranking.unscored) == 20 - FIRST_CANDIDATES
 
 
-def test_windows_count_as_the_texts_that_they_are_of() -> None:
+def test_tiers_count_texts_and_not_windows() -> None:
     scorer = Counted()
     ranking = Reranker(scorer, long_documents="window").rerank("q", ["word " * 2_000, "short"])
     assert counts(ranking) == [("Counted", 2, 2)]
@@ -78,7 +78,7 @@ def test_windows_count_as_the_texts_that_they_are_of() -> None:
     st.integers(1, 4),
     st.integers(4, 6),
 )
-def test_each_of_many_requests_and_an_awaited_one_counts_as_alone(
+def test_tiers_of_many_requests_and_of_async_requests_equal_those_of_single_ones(
     requests: list[list[str]], top_n: int, keep: int
 ) -> None:
     reranker = Reranker(Counted(), top_n=top_n, prefilter=Cheap(), keep=keep)
@@ -99,7 +99,7 @@ def test_many_requests_have_the_seconds_of_the_whole_call() -> None:
 
 
 class Clock:
-    """A clock that scorers turn."""
+    """A clock that scorers advance."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -124,7 +124,7 @@ def test_each_tier_has_the_time_of_its_own_scorer(monkeypatch: pytest.MonkeyPatc
         assert [tier.seconds for tier in ranking.tiers] == [30, 800]
 
 
-def test_a_tier_has_the_name_of_its_model_and_loads_none(tmp_path: Path) -> None:
+def test_a_tier_has_the_name_of_its_model_without_loading_it(tmp_path: Path) -> None:
     lazy = load_scorer(str(tmp_path))
     assert scorer_name(lazy) == str(tmp_path)
     assert scorer_name(GatheringScorer(CachedScorer(lazy, MemoryCache(), []))) == str(tmp_path)
@@ -142,7 +142,7 @@ def test_a_wrapped_scorer_has_the_name_of_the_scorer_inside() -> None:
     assert {scorer_name(wrapped) for wrapped in every_order(Bm25Scorer())} == {"bm25"}
 
 
-def test_a_wrapped_scorer_ranks_and_filters_as_the_scorer_inside() -> None:
+def test_a_wrapped_scorer_ranks_and_filters_like_the_scorer_inside() -> None:
     texts = TEXTS[::-1]
     expected = Reranker(Counted(), top_n=3, prefilter=Cheap(), keep=8).rerank("q", texts)
     *ours, _ = zip(every_order(Counted()), every_order(Cheap()), strict=True)
@@ -160,14 +160,14 @@ def test_a_scorer_of_your_own_may_name_its_model() -> None:
     assert scorer_name(Named()) == "my-model"
 
 
-def test_tiers_survive_copy_and_pickle_and_do_not_count_in_comparisons() -> None:
+def test_tiers_survive_copy_and_pickle_and_comparisons_ignore_them() -> None:
     ranking = Ranking([Ranked(0, 0.5, 0.0)], "q", ["a"], tiers=TIERS)
     for copied in (copy.deepcopy(ranking), pickle.loads(pickle.dumps(ranking))):
         assert copied.tiers == ranking.tiers
     assert ranking == Ranking([Ranked(0, 0.5, 0.0)], "q", ["a"])
 
 
-def test_a_tier_ahead_leaves_the_ranking_as_it_is() -> None:
+def test_a_tier_ahead_does_not_change_the_ranking() -> None:
     ranking = Ranking([Ranked(0, 0.5, 0.0)], "q", ["a", "b"], [1], TIERS)
     found = Tier("retriever", None, 1_200, 1.5)
     after = ranking.after(found)
@@ -179,7 +179,7 @@ def test_a_tier_ahead_leaves_the_ranking_as_it_is() -> None:
 LINE = "bm25 kept 50 of 1200 in 3.0 ms → <m> [b] kept 5 of 50 in 240 ms"
 
 
-def test_html_and_terminal_show_the_tiers_in_a_line() -> None:
+def test_html_and_terminal_show_the_tiers_in_one_line() -> None:
     ranking = Ranking([Ranked(0, 0.5, 0.0)], "q", ["a wide text " * 10], tiers=TIERS)
     console = Console(file=io.StringIO(), width=120)
     console.print(ranking)
