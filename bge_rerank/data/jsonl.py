@@ -30,10 +30,26 @@ def read_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
         with path.open("rb") as lines:
             yield from parse_objects(
-                (_decoded(line, f"{path}:{number}") for number, line in enumerate(lines, 1)), path
+                (decoded(line, f"{path}:{number}") for number, line in enumerate(lines, 1)), path
             )
     except OSError as error:
-        raise InvalidInputError(f"cannot read {str(path)!r}: {error.strerror}") from error
+        raise InvalidInputError(
+            f"cannot read {str(path)!r} ({error.strerror}); check the path"
+        ) from error
+
+
+def decoded(line: bytes, place: str) -> str:
+    """Return a line as text, without a byte order mark; `place` is its file and line, for the error.
+
+    Raises:
+        InvalidInputError: The line is not UTF-8.
+    """
+    try:
+        return line.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(
+            f"{place}: not UTF-8 ({error.reason}); save the file as UTF-8"
+        ) from error
 
 
 def parse_objects(lines: Iterable[str], name: object) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -124,15 +140,6 @@ def _object(line: str, place: str) -> dict[str, Any]:
             f"{place}: {line.strip():.80} is not a JSON object; write one per line"
         )
     return fields
-
-
-def _decoded(line: bytes, place: str) -> str:
-    try:
-        return line.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidInputError(
-            f"{place}: not UTF-8 ({error.reason}); save the file as UTF-8"
-        ) from error
 
 
 def _check_known(relevant: Mapping[str, int], candidates: Sequence[Candidate], place: str) -> None:

@@ -24,6 +24,7 @@ class Data:
         count: The number of queries.
         retriever: The first stage; `None` if the queries have candidates already.
         corpus_size: The number of passages to search; `None` if it is unknown.
+        place: The absolute path, or the id with its prefix.
         identity: Checksums and the split, or the id, which tell this data from other data.
     """
 
@@ -31,6 +32,7 @@ class Data:
     count: int
     retriever: Retriever | None
     corpus_size: int | None
+    place: str
     identity: dict[str, str]
 
 
@@ -57,7 +59,7 @@ def open_data(source: str, split: str | None, depth: int, *, allow_missed: bool)
         )
     if is_id:
         collection = read_irds(source.removeprefix(PREFIX))
-        return _collection(collection, depth, {"ir_datasets": source.removeprefix(PREFIX)})
+        return _collection(collection, depth, source, {"ir_datasets": source.removeprefix(PREFIX)})
     return _file(path, allow_missed=allow_missed)
 
 
@@ -66,16 +68,19 @@ def _folder(path: Path, split: str | None, depth: int) -> Data:
     collection = read_beir(path, chosen)
     files = [path / "corpus.jsonl", path / "queries.jsonl", path / "qrels" / f"{chosen}.tsv"]
     identity = {"split": chosen} | {file.name: _identity(file) for file in files}
-    return _collection(collection, depth, identity)
+    return _collection(collection, depth, str(path.absolute()), identity)
 
 
-def _collection(collection: LabelledCollection, depth: int, identity: dict[str, str]) -> Data:
+def _collection(
+    collection: LabelledCollection, depth: int, place: str, identity: dict[str, str]
+) -> Data:
     """Return a collection with BM25 as its retriever."""
     return Data(
         queries=collection.labelled_queries(),
         count=len(collection.judgements),
         retriever=Bm25Retriever(collection.texts, depth),
         corpus_size=len(collection.passages),
+        place=place,
         identity=identity,
     )
 
@@ -94,6 +99,7 @@ def _file(path: Path, *, allow_missed: bool) -> Data:
         count=count,
         retriever=None,
         corpus_size=None,
+        place=str(path.absolute()),
         identity={"jsonl": _identity(path)},
     )
 

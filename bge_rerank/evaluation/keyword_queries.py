@@ -32,7 +32,7 @@ def why_not_keywords(keywords: Sequence[bool], differences: Sequence[float]) -> 
         differences: For each query, nDCG@k after minus before.
 
     >>> why_not_keywords([True, True, False], [0.0, 0.0, 0.4])
-    'most queries are keywords (2 of 3 have 2 words or fewer), and their mean gain is not above the noise (+0.000; 95 % interval +0.000 to +0.000); rerank only the other queries'
+    'most queries are keywords (2 of 3 have 2 words or fewer), and their mean gain is not above the noise (+0.000; 95 % interval +0.000 to +0.000), so rerank only the other queries'
     >>> why_not_keywords([True, False, False], [0.0, 0.1, 0.4])
     """
     theirs = [change for change, is_one in zip(differences, keywords, strict=True) if is_one]
@@ -44,5 +44,5 @@ def why_not_keywords(keywords: Sequence[bool], differences: Sequence[float]) -> 
     return (
         f"most queries are keywords ({len(theirs)} of {len(differences)} have {MOST_WORDS} words or "
         f"fewer), and their mean gain is not above the noise ({fmean(theirs):+.3f}; 95 % interval "
-        f"{low:+.3f} to {high:+.3f}); rerank only the other queries"
+        f"{low:+.3f} to {high:+.3f}), so rerank only the other queries"
     )

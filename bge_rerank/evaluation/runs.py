@@ -72,7 +72,7 @@ def _model_run(scorer: Scorer) -> ModelRun:
     return replace(
         known,
         revision=commit or known.revision,
-        files=folder and str(folder),
+        files=str(folder) if folder else None,
         backend=config.backend,
         device=_device(loaded),
     )

@@ -51,10 +51,10 @@ def too_little_data(queries: int, found: int) -> str | None:
     `found` counts the relevant passages among the candidates of all queries.
     """
     if queries < ENOUGH_QUERIES:
-        return f"queries measured: {queries}; means need {ENOUGH_QUERIES} or more, so label more"
+        return f"queries measured: {queries}, needed for means: {ENOUGH_QUERIES} or more"
     if found == 0:
         return (
-            "no query has a relevant passage among its candidates; "
+            "no query has a relevant passage among its candidates, so "
             "check that labels and candidates use the same ids"
         )
     return None
@@ -87,7 +87,7 @@ def decide(
     ]
     if against:
         return Verdict("do not rerank", tuple(against))
-    took = f"; {_took(latency)}" if latency else ""
+    took = f", at {_took(latency)}" if latency else ""
     return Verdict("rerank", (f"{gain(ndcg)}{took}",))
 
 
@@ -120,7 +120,7 @@ def _needless(ndcg: Gain, k: int, demands: Demands) -> list[str]:
 
 def _gain_too_small(ndcg: Gain) -> list[str]:
     if ndcg.high < 0:
-        return [f"it makes the ranking worse: {gain(ndcg)}"]
+        return [f"reranking makes the order worse: {gain(ndcg)}"]
     if ndcg.low <= 0:
         return [f"the change is within the noise: {gain(ndcg)}"]
     if ndcg.difference < SMALLEST_GAIN * ndcg.before:
@@ -133,7 +133,8 @@ def _too_slow(latency: Latency, demands: Demands, *, smaller_depths: bool) -> li
     if budget is None or latency.p95 <= budget:
         return []
     advice = "a smaller model or int8" if smaller_depths else "a smaller model, int8, or less depth"
-    return [f"it is too slow: {_took(latency)}, over the budget of {budget:g} ms; try {advice}"]
+    took = _took(latency)
+    return [f"reranking is too slow: {took}, over the budget of {budget:g} ms, so try {advice}"]
 
 
 def _took(latency: Latency) -> str:

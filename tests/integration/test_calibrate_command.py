@@ -81,10 +81,18 @@ def test_calibrate_prints_errors_tables_and_thresholds(
     made = Calibration.load(output)
     assert f"precision 0.3: logit {made.precision_logit(0.3):.4f}" in done.stdout
     assert "precision 1.0: none (min_precision is 1.0; the calibration reached 0." in done.stdout
+    assert "no threshold holds" not in done.stdout
     assert f"recall 0.9: logit {made.recall_logit(0.9):.4f}" in done.stdout
     found = made.precision_estimate(0.3)
     assert f"precision 0.3: logit {found.logit:.4f}, rerank_score 0." in done.stdout
     assert f"; {found.precision:.3f} seen, not below {found.bound:.3f} with 95% conf" in done.stdout
+
+
+def test_calibrate_says_if_no_wanted_precision_has_a_threshold(data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "c.json"
+    done = bge_rerank("calibrate", data, *MODEL, "--output", output, "--min-precision", "1")
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1].startswith("no threshold holds a precision of --min-prec")
 
 
 def test_a_plot_lies_next_to_the_calibration(
@@ -133,6 +141,7 @@ def test_drift_finds_none_in_the_same_model_and_tells_of_another(
     same = bge_rerank("drift", reference)
     assert (same.returncode, same.stderr) == (0, "")
     assert "changed first passages: 0.0%" in same.stdout
+    assert same.stdout.endswith("no drift: the scores are within the tolerances\n")
     moved = bge_rerank("drift", reference, "--max-length", "16")
     assert moved.returncode == 1
     assert "max_length: 128 in the reference, 16 now" in moved.stdout
@@ -146,7 +155,11 @@ def test_a_tolerance_is_for_writing_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("output", "message"), [("none/c.json", "there is no folder"), ("c.png", "let it end in .json")]
+    ("output", "message"),
+    [
+        ("none/c.json", "of --output does not exist; make it first"),
+        ("c.png", "let it end in .json"),
+    ],
 )
 def test_a_place_that_cannot_be_written_is_refused_before_anything_is_scored(
     tmp_path: Path, output: str, message: str

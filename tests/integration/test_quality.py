@@ -1,4 +1,4 @@
-"""Reranking with `mini` raises nDCG@10, in lower precision too: on the demo's collection and on real ones."""
+"""Reranking with `mini` raises nDCG@10, also in lower precision, on the demo's and on real collections."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,9 +14,9 @@ from first_stage import first_stage
 
 DEPTH = 20
 SAMPLES = {"nq_qed": ("dev", 4), "scifact": ("test", 1), "covid_qa": ("all", 1)}
-"""Collection to split, and to which of its questions are taken: every fourth, every one, ... Of 345 of covid_qa's
-the change of nDCG has a standard error as large as what int8 may lose: the same export loses 0.0026 on one
-quarter of them and gains 0.0048 on the next."""
+"""Collection to split and step: 4 takes every fourth question, 1 takes each. covid_qa needs all questions: on
+345 of them, the standard error of the change in nDCG is as large as the loss that int8 may have. The same export
+loses 0.0026 on one quarter of them and gains 0.0048 on the next."""
 
 
 def reranked(
@@ -37,7 +37,7 @@ def reranked(
     }
 
 
-def test_it_helps_on_the_demo_collection() -> None:
+def test_reranking_helps_on_the_demo_collection() -> None:
     collection = demo_collection()
     texts = {passage.id: passage.text for passage in collection.passages}
     found = first_stage(texts, collection.questions, DEPTH)
@@ -48,7 +48,7 @@ def test_it_helps_on_the_demo_collection() -> None:
 
 
 @pytest.mark.parametrize("every", [30, pytest.param(1, marks=pytest.mark.long)])
-def test_it_helps_on_natural_questions(labelled_data: Path, every: int) -> None:
+def test_reranking_helps_on_natural_questions(labelled_data: Path, every: int) -> None:
     collection = read_beir(labelled_data / "nq_qed", "dev")
     texts, judgements = collection.texts, collection.judgements
     questions = {id_: collection.questions[id_] for id_ in sorted(judgements)[::every]}
@@ -98,7 +98,7 @@ def test_lower_precision_keeps_quality_and_the_first_passage(
         assert share >= same_first
 
 
-def test_quality_is_what_ir_measures_says_for_a_ranking_known_by_hand() -> None:
+def test_the_measures_equal_those_computed_by_hand() -> None:
     judgements = {"q": {"a": 2, "b": 0, "c": 1}}
     rankings = {"q": ["b", "a", "c"]}
     # DCG = 2 / log2(3) + 1 / log2(4); the ideal is 2 / log2(2) + 1 / log2(3).

@@ -1,4 +1,4 @@
-"""`bge-rerank export MODEL DIR`: a folder that the torch-free backends read."""
+"""`bge-rerank export MODEL DIR`: write a folder that OpenVINO and ONNX Runtime run without torch."""
 
 from __future__ import annotations
 
@@ -16,20 +16,26 @@ _HUB_OPTIONS = ("revision", "cache_dir", "local_files_only")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add = parser.add_argument
-    add("model", metavar="MODEL", help="hub name, folder or 'mini'")
-    add("folder", metavar="DIR", type=Path, help="where to write; must not exist, or be empty")
-    add("--precision", choices=get_args(Precision), default="fp32", help="(default: %(default)s)")
+    add("model", metavar="MODEL", help="A hub repository, a local folder, or 'mini'.")
+    add("folder", metavar="DIR", type=Path, help="The folder to write. It must be new or empty.")
+    add(
+        "--precision",
+        choices=get_args(Precision),
+        default="fp32",
+        help="The precision of the exported weights (default: %(default)s)",
+    )
     add(
         "--samples",
         metavar="DATA",
         type=Path,
-        help="for int8: JSONL with a 'query' and a 'passage' like yours per line (default: the demo's)",
+        help="For int8: a JSONL file with pairs like yours, from which the scales are set. Each line has "
+        "'query' and 'passage'. The default is the demo's collection.",
     )
     add_flags(parser, ModelOptions, LoadOptions, only=_HUB_OPTIONS)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Export, check, and say how closely the graph agrees with the model.
+    """Export the model, check the graph, and print how closely it agrees with the model.
 
     Raises:
         RerankError: As `bge_rerank.export.export_model` does.
@@ -45,6 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
         **given(arguments, ModelOptions, LoadOptions),
     )
     print(
-        f"{arguments.folder}: {arguments.precision}, differs from torch float32 by "
-        f"{agreement.difference:.2g} and with the batch by {agreement.batch:.2g} of the logits' spread"
+        f"Exported to {arguments.folder} in {arguments.precision}. Relative to the spread of the logits, "
+        f"they differ from torch float32 by {agreement.difference:.2g}, and between batches by "
+        f"{agreement.batch:.2g}."
     )

@@ -1,4 +1,4 @@
-"""`bge-rerank serve`: rerank for clients of TEI, Infinity, Cohere and Jina."""
+"""`bge-rerank serve`: rerank over HTTP for clients of TEI, Infinity, Cohere and Jina."""
 
 from __future__ import annotations
 
@@ -17,18 +17,21 @@ KEY_VARIABLE = "BGE_RERANK_API_KEY"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add = parser.add_argument
-    add("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
-    add("--port", type=int, default=8080, help="port to listen at (default: %(default)s)")
+    add("--host", default="127.0.0.1", help="The address to listen on (default: %(default)s)")
+    add("--port", type=int, default=8080, help="The port to listen on (default: %(default)s)")
     add_flags(parser, PassOptions, Limits)
-    # Its own passes are shared as PassOptions says.
+    # The server shares passes by `PassOptions`, so the model must not wait for more calls.
     add_flags(parser, ModelOptions, LoadOptions, without=("batch_wait_ms",))
+    parser.epilog = (
+        f"The environment variable {KEY_VARIABLE} sets the API key that clients must send."
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Load the weights, listen, and on SIGTERM end what is running.
+    """Load the weights and serve. On SIGTERM, finish the running requests first.
 
-    The bearer token that clients must send is taken from `BGE_RERANK_API_KEY`, so that no list of
-    processes shows it.
+    The environment variable `BGE_RERANK_API_KEY` holds the bearer token that clients must send: a flag
+    would show it in the list of processes.
 
     Raises:
         RerankError: A setting cannot work, or the model could not be found or read.

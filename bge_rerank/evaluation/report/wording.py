@@ -101,8 +101,8 @@ def answer(evaluation: Evaluation) -> str:
 def data_line(evaluation: Evaluation) -> str:
     """Say how many queries and candidates were measured."""
     measured = (
-        f"Queries measured: {evaluation.queries:,}. Depth: the first {evaluation.depth} candidates of "
-        f"each. Relevant passages among them: {evaluation.found:,} of {evaluation.relevant:,}."
+        f"Queries measured: {evaluation.queries:,}. Depth: up to {evaluation.depth} candidates of each. "
+        f"Relevant passages among them: {evaluation.found:,} of {evaluation.relevant:,}."
     )
     if not evaluation.without_relevant:
         return measured
@@ -124,20 +124,19 @@ def counts_line(model: ModelResult, k: int) -> str:
 
 
 def agreement_line(agreement: Agreement) -> str:
-    """Say how far a reranker agrees with the first stage, or how to find out.
+    """Say how far a reranker agrees with the first stage.
 
     >>> print(agreement_line(Agreement(share=0.8, rank_correlation=0.25)))
-    Agreement with the first stage: 80.0 % of the reranker's first 10 passages are among the first stage's first 50. The rank correlation of the two orders is +0.25 (1 is the same order).
+    The rank correlation with the first stage's order is +0.25 (1 is the same order). 80.0 % of the reranker's first 10 passages are among the first stage's first 50.
     """
-    return f"Agreement with the first stage: {_share(agreement)} {_correlation(agreement)}"
+    return f"{_correlation(agreement)} {_share(agreement)}"
 
 
 def _share(agreement: Agreement) -> str:
     if agreement.share is None:
         return (
-            f"to see how many of the reranker's first {FIRST} passages are among the first stage's first "
-            f"{WITHIN}, evaluate at a depth above {WITHIN}, such as {2 * WITHIN}, with {ENOUGH_QUERIES} "
-            "queries or more."
+            f"With more than {WITHIN} candidates per query, the report also says how many of the reranker's "
+            f"first {FIRST} passages are among the first stage's first {WITHIN}."
         )
     return (
         f"{100 * agreement.share:.1f} % of the reranker's first {FIRST} passages are among the first "
@@ -147,10 +146,13 @@ def _share(agreement: Agreement) -> str:
 
 def _correlation(agreement: Agreement) -> str:
     if agreement.rank_correlation is None:
-        return f"The rank correlation is unknown, because fewer than {ENOUGH_QUERIES} queries kept two passages."
+        return (
+            "The rank correlation with the first stage's order is unknown, because fewer than "
+            f"{ENOUGH_QUERIES} queries kept two passages."
+        )
     return (
-        f"The rank correlation of the two orders is {agreement.rank_correlation:+.2f} (1 is the same "
-        "order)."
+        f"The rank correlation with the first stage's order is {agreement.rank_correlation:+.2f} "
+        "(1 is the same order)."
     )
 
 

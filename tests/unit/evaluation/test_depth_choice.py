@@ -157,7 +157,7 @@ def test_if_the_whole_depth_is_too_slow_a_smaller_depth_is_recommended() -> None
     gain, against, why = verdict.reasons
     assert gain.startswith("at depth 20, nDCG@10 goes from 0.500 to 0.600")
     assert "20.0 ms per query" in gain
-    assert against.startswith("at depth 100, it is too slow: 100.0 ms")
+    assert against.startswith("at depth 100, reranking is too slow: 100.0 ms")
     assert "less depth" not in against
     assert "depth 20 is recommended" in why
 
@@ -171,7 +171,7 @@ def test_if_no_depth_meets_the_budget_none_is_recommended() -> None:
 def test_if_the_whole_depth_harms_a_depth_that_helps_is_recommended() -> None:
     verdict, depth = judged({20: 0.7, 50: 0.6, 500: 0.4})
     assert (verdict.decision, depth) == ("rerank", 20)
-    assert "at depth 500, it makes the ranking worse" in verdict.reasons[1]
+    assert "at depth 500, reranking makes the order worse" in verdict.reasons[1]
 
 
 @pytest.mark.parametrize(

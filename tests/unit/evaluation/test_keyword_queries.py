@@ -45,7 +45,7 @@ def test_a_majority_of_keywords_that_gain_nothing_speaks_against_reranking() -> 
     assert model.verdict.decision == "do not rerank"
     assert model.recommended_depth is None
     assert "21 of 40 have 2 words or fewer" in model.verdict.reasons[0]
-    assert "rerank only the other queries" in model.verdict.reasons[0]
+    assert "so rerank only the other queries" in model.verdict.reasons[0]
 
 
 @pytest.mark.parametrize(

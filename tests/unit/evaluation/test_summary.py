@@ -49,7 +49,7 @@ def test_if_the_whole_depth_exceeds_the_budget_a_smaller_depth_is_recommended(cl
     evaluation = evaluated(scorer=Clocked(clock), latency_budget_ms=5)
     [told] = evaluation.models
     assert (told.verdict.decision, told.recommended_depth) == ("rerank", 4)
-    assert told.verdict.reasons[1].startswith("at depth 6, it is too slow: 6.0 ms")
+    assert told.verdict.reasons[1].startswith("at depth 6, reranking is too slow: 6.0 ms")
     assert "Yes: rerank with told at depth 4." in as_markdown(evaluation)
 
 

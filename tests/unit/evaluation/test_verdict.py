@@ -27,7 +27,7 @@ def test_a_clear_gain_within_the_budget_says_rerank() -> None:
     [
         (GAIN, Demands(target=0.6), "reaches the target: its nDCG@10 is 0.600, the target 0.600"),
         (NOISE, Demands(), "within the noise"),
-        (LOSS, Demands(), "makes the ranking worse"),
+        (LOSS, Demands(), "makes the order worse"),
         (SMALL, Demands(), "below 5 %: nDCG@10 goes"),
         (GAIN, Demands(latency_budget_ms=89.0), "too slow: 90.0 ms"),
         (GAIN, Demands(corpus_size=10), "the corpus has only 10 passages, so all are"),

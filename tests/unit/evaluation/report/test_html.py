@@ -210,7 +210,7 @@ def test_with_too_few_queries_the_page_has_no_pictures_and_no_means() -> None:
     few = as_html(small_evaluation(queries=29))
     text = Page(few).text
     assert "There is not enough data to say." in text
-    assert "queries measured: 29; means need 30 or more" in text
+    assert "queries measured: 29, needed for means: 30 or more" in text
     assert "The data is too little for means" in text
     assert not SVG.findall(few)
     assert "difference" not in text
