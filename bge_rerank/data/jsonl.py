@@ -131,6 +131,11 @@ def parse_labelled(fields: Mapping[str, Any], place: str) -> LabelledQuery:
 def _object(line: str, place: str) -> dict[str, Any]:
     try:
         fields = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise InvalidInputError(
+            f"{place}: not valid JSON at column {error.colno} ({error.msg}); write one JSON object per "
+            "line"
+        ) from error
     except (ValueError, RecursionError) as error:
         raise InvalidInputError(
             f"{place}: not valid JSON ({error}); write one JSON object per line"

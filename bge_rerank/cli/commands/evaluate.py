@@ -37,6 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the first stage.",
     )
     _add_model_arguments(parser)
+    _add_measure_arguments(parser)
+    _add_output_arguments(parser)
+
+
+def _add_measure_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--depth",
         type=int,
@@ -73,7 +79,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="The limit of a query's latency at the 95th percentile, in milliseconds. Without this flag, any "
         "latency is accepted.",
     )
-    _add_output_arguments(parser)
 
 
 def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
