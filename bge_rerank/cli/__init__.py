@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = _parse(argv)
     try:
-        with warnings_on_stderr(arguments.flags):
+        with warnings_on_stderr(arguments.flags, once=arguments.command != "serve"):
             import_module(f"{__name__}.commands.{arguments.command}").run(arguments)
     except RerankError as error:
         tell(error, arguments.flags)

@@ -147,9 +147,20 @@ def test_warnings_are_told_only_while_a_command_runs(capsys: pytest.CaptureFixtu
     logger = logging.getLogger("bge_rerank.models")
     with warnings_on_stderr({"top_n": "--top-n"}):
         logger.warning("top_n is\n%d", 3)
+        logger.warning("top_n is\n%d", 4)
         logger.info("backend torch")
     logger.warning("later")
     assert capsys.readouterr().err == "bge-rerank: warning: --top-n is 3\n"
+
+
+def test_a_server_writes_a_warning_each_time(capsys: pytest.CaptureFixture[str]) -> None:
+    with warnings_on_stderr({}, once=False):
+        for number in (1, 2):
+            logging.getLogger("bge_rerank.models").warning("request %d", number)
+    assert capsys.readouterr().err.splitlines() == [
+        "bge-rerank: warning: request 1",
+        "bge-rerank: warning: request 2",
+    ]
 
 
 def test_rank_reads_the_field_passage_or_else_the_field_text(

@@ -34,6 +34,7 @@ def with_flags(message: str, flags: Flags) -> str:
     for name, flag in flags.items():
         message = re.sub(rf"(?<![\w.]){name}='([^']*)'", rf"{flag} \1", message)
         message = re.sub(rf"(?<![\w.]){name}=(?:True\b|(?!\S))", flag, message)
+        message = re.sub(rf"(?<![\w.-]){name}=(?=\w)", f"{flag} ", message)
         message = re.sub(rf"^{name}(?= (?:is|has) )", flag, message)
         if "_" in name:
             message = re.sub(rf"(?<![\w'\"./-]){name}(?![\w'\"/-]|\.\w)", flag, message)
@@ -43,14 +44,33 @@ def with_flags(message: str, flags: Flags) -> str:
 
 
 @contextmanager
-def warnings_on_stderr(flags: Flags) -> Iterator[None]:
-    """Write the library's warnings to standard error while the block runs."""
+def warnings_on_stderr(flags: Flags, *, once: bool = True) -> Iterator[None]:
+    """Write the library's warnings to standard error while the block runs.
+
+    With `once`, only the first of the warnings that differ by their values is written: an evaluation may
+    have the same warning for each query.
+    """
     logger, handler = logging.getLogger("bge_rerank"), _Told(flags)
+    if once:
+        handler.addFilter(_First())
     logger.addHandler(handler)
     try:
         yield
     finally:
         logger.removeHandler(handler)
+
+
+class _First(logging.Filter):
+    """Lets the first warning of each kind pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        first = record.msg not in self._seen
+        self._seen.add(record.msg)
+        return first
 
 
 class _Told(logging.Handler):

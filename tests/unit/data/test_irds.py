@@ -209,7 +209,7 @@ def test_the_command_takes_an_id(
     own.register("own/test", own.docs(), own.queries(), own.labels())
     options = ["--model", "mini", "--output", str(tmp_path / "out")]
     assert main(["evaluate", "irds:own/test", *options]) == 0
-    assert "Queries: 2." in capsys.readouterr().out
+    assert "Queries measured: 2." in capsys.readouterr().out
     contents = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert contents["settings"]["data"] == {"ir_datasets": "own/test"}
     assert main(["evaluate", "irds:own/tset", *options]) == 1
