@@ -7,34 +7,39 @@ Start reading in `commands/rank.py`.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from bge_rerank import __version__
-from bge_rerank.display.shown_text import for_terminal
+from bge_rerank.cli.commands.flags import flags_of
+from bge_rerank.cli.commands.messages import tell, warnings_on_stderr
 from bge_rerank.errors import RerankError
 
 COMMANDS = {
-    "export": "make a folder that the torch-free backends read",
-    "rank": "rank lines or JSONL by their relevance to a query",
-    "demo": "the whole job on a small collection: retrieve, rerank, measure",
-    "evaluate": "does reranking help on labelled queries of your own",
-    "serve": "rerank for clients of TEI, Infinity, Cohere and Jina",
-    "bench": "speed and memory beside other packages, on this machine",
-    "calibrate": "probabilities and thresholds for a wanted precision, from labelled pairs",
-    "drift": "whether a model still gives the scores that it gave once",
+    "rank": "Rank the lines of a file, or JSONL, by relevance to a query.",
+    "evaluate": "Measure on your labelled queries whether reranking helps.",
+    "calibrate": "Fit probabilities and thresholds for a wanted precision to labelled pairs.",
+    "drift": "Check that a model still gives the scores that it gave before.",
+    "export": "Export a model to a folder that runs without torch.",
+    "serve": "Rerank over HTTP for clients of TEI, Infinity, Cohere and Jina.",
+    "bench": "Compare speed and memory with other packages on this machine.",
+    "demo": "Retrieve, rerank and measure on a small collection.",
 }
 """Name and summary; `bge_rerank.cli.commands.<name>` has `add_arguments(parser)` and `run(arguments)`."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status: 0, 1 for one of our errors, 2 for wrong usage."""
+    """Run a command.
+
+    Returns:
+        The exit status: 0, 1 after an error of ours, 2 after wrong usage, 130 after Ctrl-C.
+    """
     arguments = _parse(argv)
     try:
-        import_module(f"{__name__}.commands.{arguments.command}").run(arguments)
+        with warnings_on_stderr(arguments.flags, once=arguments.command != "serve"):
+            import_module(f"{__name__}.commands.{arguments.command}").run(arguments)
     except RerankError as error:
-        print(f"bge-rerank: {for_terminal(error)}", file=sys.stderr)
+        tell(error, arguments.flags)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -43,11 +48,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="bge-rerank", description="Rerank with BGE cross-encoders."
+        prog="bge-rerank",
+        description="Rerank passages with BGE cross-encoders.",
+        epilog="'bge-rerank COMMAND --help' describes the flags of a command.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, summary in COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
+        listed = f"{summary[0].lower()}{summary[1:].rstrip('.')}"
+        command = commands.add_parser(name, help=listed, description=summary)
         import_module(f"{__name__}.commands.{name}").add_arguments(command)
+        command.set_defaults(flags=flags_of(command))
     return parser.parse_args(argv)

@@ -1,4 +1,4 @@
-"""`python -m bge_rerank.cli`, the same as `bge-rerank`."""
+"""Run `bge-rerank` as `python -m bge_rerank.cli`."""
 
 import sys
 

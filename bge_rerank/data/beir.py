@@ -32,26 +32,35 @@ def choose_split(folder: Path, split: str | None) -> str:
     """Return the given split; by default `test`, or the only split.
 
     Raises:
-        ConfigurationError: There is no such split, or the caller must choose one.
+        ConfigurationError: The split does not exist, or there are several and none is `test`.
     """
     there = splits(folder)
     chosen = split or ("test" if "test" in there or len(there) != 1 else there[0])
     if chosen not in there:
         names = ", ".join(there) or "none"
         raise ConfigurationError(
-            f"there is no split {chosen!r} in {str(folder / 'qrels')!r}; its splits: {names}"
+            f"{str(folder / 'qrels')!r} has no split {chosen!r}; its splits: {names}"
         )
     return chosen
 
 
 def read_beir(folder: Path, split: str | None = None) -> LabelledCollection:
-    """Read a collection with the labels of one split, by default `test` or the only one.
+    """Read a collection with the labels of one split, by default `test` or the only split.
+
+    Args:
+        folder: A folder with `corpus.jsonl`, `queries.jsonl` and `qrels/<split>.tsv`.
+        split: The name of the split.
 
     Raises:
-        ConfigurationError: There is no such split.
-        InvalidInputError: A file cannot be read, two ids are the same, a field is missing or wrong,
-            a label names an unknown query or passage, or a query has no relevant passage. The
-            message names the file, the line and the field.
+        ConfigurationError: The split does not exist.
+        InvalidInputError: A file cannot be read, two ids are equal, a field is missing or wrong, or a
+            label names an unknown query or passage. The message names the file, the line and the
+            field.
+
+    >>> from bge_rerank.data.demo import FOLDER
+    >>> collection = read_beir(FOLDER, "test")
+    >>> len(collection.passages), len(list(collection.labelled_queries()))
+    (204, 60)
     """
     labels = folder / "qrels" / f"{choose_split(folder, split)}.tsv"
     passages = _passages(folder / "corpus.jsonl")
@@ -63,7 +72,8 @@ def read_beir(folder: Path, split: str | None = None) -> LabelledCollection:
         judged = judgements.setdefault(query, {})
         if passage in judged:
             raise InvalidInputError(
-                f"{labels}:{number}: {passage!r:.80} was judged for {query!r:.80} before; keep one"
+                f"{labels}:{number}: an earlier line has the label of {passage!r:.80} for "
+                f"{query!r:.80}; keep one of the two"
             )
         judged[passage] = grade
     collection = LabelledCollection(tuple(passages.values()), questions, judgements)
@@ -73,7 +83,7 @@ def read_beir(folder: Path, split: str | None = None) -> LabelledCollection:
 
 
 def _passages(path: Path) -> dict[str, Passage]:
-    """Return id to title and text of each line; queries have no title."""
+    """Return the passages of a file by id; queries are passages without a title."""
     from bge_rerank.data.records import BeirRecord, parse
 
     passages: dict[str, Passage] = {}
@@ -81,7 +91,7 @@ def _passages(path: Path) -> dict[str, Passage]:
         record = parse(BeirRecord, fields, place)
         if record.id in passages:
             raise InvalidInputError(
-                f"{place}: '_id' is {record.id!r:.80}, as before; ids must differ"
+                f"{place}: '_id' is {record.id!r:.80}, as on an earlier line; ids must differ"
             )
         passages[record.id] = Passage(record.id, record.title or "", record.text)
     return passages
@@ -90,12 +100,12 @@ def _passages(path: Path) -> dict[str, Passage]:
 def _labels(
     path: Path, questions: Container[str], passages: Container[str]
 ) -> Iterator[tuple[int, str, str, int]]:
-    """Yield line, query id, passage id and grade of each label, checked."""
+    """Yield the line number, query id, passage id and grade of each label, after checks."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
         rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
         if not set(COLUMNS) <= set(rows.fieldnames or ()):
             raise InvalidInputError(
-                f"{path}:1: no header with {', '.join(COLUMNS)}; write one, with tabs between"
+                f"{path}:1: the header must name {', '.join(COLUMNS)}, separated by tabs; add it"
             )
         for row in rows:
             place = f"{path}:{rows.line_num}"

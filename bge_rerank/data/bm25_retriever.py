@@ -1,4 +1,4 @@
-"""`Bm25Retriever`: a first stage over a collection in memory, by BM25."""
+"""`Bm25Retriever`: BM25 as a first stage, over a collection in memory."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from bge_rerank.data.labelled import Candidate
 from bge_rerank.extras import needs_extra
 
 K1, B = 0.9, 0.4
-"""Anserini's: its BM25 over title and text is the baseline that is published for BEIR."""
+"""The parameters of Anserini, whose BM25 over title and text is BEIR's published baseline."""
 
 
 class Bm25Retriever:
-    """Find the passages of a collection that share words with a query, English stems compared.
+    """A retriever of the passages that share words with a query, by English word stems.
 
     >>> find = Bm25Retriever({"a": "bread rises", "b": "the tide and other tides"}, depth=10)
     >>> find("what causes tides?")
@@ -22,11 +22,11 @@ class Bm25Retriever:
     """
 
     def __init__(self, texts: Mapping[str, str], depth: int) -> None:
-        """Keep the texts; they are indexed when the first query comes.
+        """Keep the texts. The first query builds the index.
 
         Args:
             texts: Passage id to text.
-            depth: The most passages to find, from 1 on.
+            depth: The most passages to return for a query, from 1 on.
 
         Raises:
             MissingDependencyError: `bm25s` or `PyStemmer` is not installed.
@@ -40,9 +40,9 @@ class Bm25Retriever:
         self._ids = list(texts)
 
     def __call__(self, query: str) -> list[Candidate]:
-        """Return id and text of the passages found, best first; ties in the collection's order.
+        """Return (id, text) of the passages that share a word with the query, best first.
 
-        A passage without a word in common is not found.
+        Passages with equal scores keep the collection's order.
         """
         import numpy as np
 
@@ -56,7 +56,7 @@ class Bm25Retriever:
 
     @cached_property
     def _index(self) -> Any:
-        """The index, or nothing where no text has a word."""
+        """The index; `None` if no text has a word."""
         words = self._words(list(self.texts.values()))
         if not any(words):
             return None

@@ -1,8 +1,8 @@
 """The demo's test collection: 204 passages on 12 invented subjects, 60 questions, graded judgements.
 
-It was written for this project and has the project's licence. Passages on one subject are near-misses
-of one another: the same subject, another fact. Grade 2 answers the question, 1 helps partly, 0 does
-not answer.
+The collection was written for this project and has the project's licence. The passages on a subject
+state different facts about it, so they are near misses of one another. Grade 2 means that a passage
+answers the question, 1 that it helps, 0 that it does not.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parent / "corpus"
 
 @cache
 def demo_collection() -> LabelledCollection:
-    """Read the collection that the package contains.
+    """Return the collection that the package contains.
 
     >>> collection = demo_collection()
     >>> len(collection.passages), len(collection.questions)

@@ -1,4 +1,4 @@
-"""Labelled queries from a pandas frame: a row for each passage that was found for a query."""
+"""Read labelled queries from a pandas data frame: a row for each candidate of a query."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from bge_rerank.errors import InvalidInputError
 
 
 def read_frame(frame: Any) -> Iterator[LabelledQuery]:
-    """Read labelled queries from a frame, one at a time, in the order in which they first stand.
+    """Yield the labelled queries of a data frame, in the order of their first rows.
 
     Args:
-        frame: A `pandas.DataFrame` with the columns `query`, `passage` and `grade`: a whole number,
-            missing where nobody judged the passage. Optional columns: `query_id`, by default the
-            query itself; `id` of the passage, by default its position among the query's passages.
-            The rows of a query are in the first stage's order.
+        frame: A `pandas.DataFrame` with the columns `query`, `passage` and `grade`. A grade is a whole
+            number, and missing if nobody judged the passage. The optional column `query_id` defaults
+            to the query; the optional column `id`, the passage's id, defaults to the passage's
+            position among the query's rows. Order the rows of a query as the first stage does.
 
     Raises:
         InvalidInputError: A column is missing, or a row cannot be used. The message names the column
-            and the row, by its index in the frame.
+            and the row's index in the frame.
 
     >>> import pandas as pd
     >>> frame = pd.DataFrame({"query": ["q", "q"], "passage": ["a", "b"], "grade": [None, 1]})
@@ -36,9 +36,11 @@ def read_frame(frame: Any) -> Iterator[LabelledQuery]:
             f"the frame has no column {missing[0]!r}; it needs {', '.join(required)}"
         )
     key = "query_id" if "query_id" in frame.columns else "query"
-    for name in (key, "query"):  # pandas leaves rows with a missing value out of every group
+    for name in (key, "query"):  # groupby drops rows with a missing key
         for label in frame.index[frame[name].isna()][:1]:
-            raise InvalidInputError(f"row {label!r}: {name!r} is missing")
+            raise InvalidInputError(
+                f"row {label!r}: {name!r} is missing; fill it in or drop the row"
+            )
     for id_, rows in frame.groupby(key, sort=False):
         yield _labelled(str(id_), rows, passages)
 
@@ -62,7 +64,7 @@ def _labelled(id_: str, rows: Any, passages: str) -> LabelledQuery:
 
 
 def _whole(grade: Any) -> Any:
-    """Return a number without a fraction as an int: pandas makes floats where a value is missing."""
+    """Return a whole float as an int: pandas turns a column with missing values into floats."""
     try:
         return int(grade) if grade == int(grade) else grade
     except (TypeError, ValueError, OverflowError):

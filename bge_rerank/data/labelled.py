@@ -1,4 +1,4 @@
-"""Labelled queries and collections, and the check that names a fault in them."""
+"""Labelled queries and collections, and the check that names their faults."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from bge_rerank.errors import InvalidInputError
 from bge_rerank.inputs import checked_query, shown_value
 
 Candidate = tuple[str, str]
-"""A passage's id and the passage."""
+"""The id of a passage, and the passage."""
 Retriever = Callable[[str], Sequence[Candidate]]
-"""A first stage: returns the candidates of a query, best first."""
+"""A first stage: a function that returns the candidates of a query, best first."""
 
 
 LARGEST_GRADE = 100_000
-"""trec_eval counts up to the highest grade for each query: 2 ms up to this one, 42 s up to 2**31."""
+"""trec_eval counts up to the highest grade for each query: 2 ms for this one, 42 s for 2**31."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,10 @@ class LabelledQuery:
 
     Attributes:
         id: Unique among the queries.
-        candidates: Id and passage of each candidate, in the first stage's order. With `None`, a
-            retriever finds them.
-        relevant: Passage id to grade, a whole number. Grades from 1 on are relevant, higher grades
-            more so. Passages that the first stage missed count too.
+        candidates: (id, passage) of each candidate, in the first stage's order. If it is `None`, a
+            retriever finds the candidates.
+        relevant: Passage id to grade, a whole number. A grade from 1 on means relevant; a higher grade
+            means more relevant. Include passages that the first stage missed.
     """
 
     id: str
@@ -36,10 +36,15 @@ class LabelledQuery:
     candidates: Sequence[Candidate] | None
     relevant: Mapping[str, int]
 
+    @property
+    def has_relevant(self) -> bool:
+        """Whether any passage is relevant. Without one, each ranking measures 0."""
+        return any(grade > 0 for grade in self.relevant.values())
+
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A passage of a collection; `title` is empty where the passage has none."""
+    """A passage of a collection; `title` is empty if the passage has none."""
 
     id: str
     title: str
@@ -47,7 +52,7 @@ class Passage:
 
     @property
     def searched(self) -> str:
-        """Title and text, with a space between."""
+        """Title and text, with a space between, as a retriever searches them."""
         return f"{self.title} {self.text}".strip() if self.title else self.text.strip()
 
 
@@ -57,7 +62,7 @@ class LabelledCollection:
 
     Attributes:
         questions: Query id to query.
-        judgements: Query id to passage id to grade, of one split.
+        judgements: Query id to passage id to grade, for one split.
     """
 
     passages: tuple[Passage, ...]
@@ -66,33 +71,29 @@ class LabelledCollection:
 
     @cached_property
     def texts(self) -> dict[str, str]:
-        """Passage id to title and text, with a space between: what a retriever searches."""
+        """Passage id to title and text, as a retriever searches them."""
         return {passage.id: passage.searched for passage in self.passages}
 
     def labelled_queries(self) -> Iterator[LabelledQuery]:
-        """Yield the split's queries, in the order of its labels, for a retriever to search."""
+        """Yield the split's queries without candidates, in the order of the labels."""
         for id_, relevant in self.judgements.items():
             yield LabelledQuery(id_, self.questions[id_], None, relevant)
 
 
-def check_labelled(
-    labelled: LabelledQuery, place: str, *, needs_relevant: bool = True
-) -> LabelledQuery:
+def check_labelled(labelled: LabelledQuery, place: str) -> LabelledQuery:
     """Return a labelled query after checking it.
 
     Args:
         labelled: The query to check.
-        place: The file and line, for the error message.
-        needs_relevant: Refuse a query without a relevant passage: all its rankings measure the same.
+        place: The file and line, for error messages.
 
     Raises:
-        InvalidInputError: The id or the query is empty or not a string, no passage is relevant, a
-            grade is not a whole number, or `check_candidates` finds a fault. The message names the
-            field.
+        InvalidInputError: The id or the query is empty or not a string, a grade is not a whole number,
+            or `check_candidates` finds a fault. The message names the field.
 
-    >>> check_labelled(LabelledQuery("q1", "what causes tides", None, {"p1": 0}), "data.jsonl:7")
+    >>> check_labelled(LabelledQuery("q1", "what causes tides", None, {"p1": 0.5}), "data.jsonl:7")
     Traceback (most recent call last):
-    bge_rerank.errors.InvalidInputError: data.jsonl:7: 'relevant' names no relevant passage; give one a grade from 1 on, or leave the query out
+    bge_rerank.errors.InvalidInputError: data.jsonl:7: 'relevant'['p1'] is 0.5; give a whole number, 0 for not relevant
     """
     if not isinstance(labelled.id, str) or not labelled.id:
         raise InvalidInputError(f"{place}: 'id' is {labelled.id!r:.80}; give a string")
@@ -106,11 +107,6 @@ def check_labelled(
         if not isinstance(id_, str):
             raise InvalidInputError(f"{place}: 'relevant' has the id {id_!r:.80}; give a string")
         checked_grade(grade, f"{place}: 'relevant'[{id_!r:.80}]")
-    if needs_relevant and not any(grade > 0 for grade in labelled.relevant.values()):
-        raise InvalidInputError(
-            f"{place}: 'relevant' names no relevant passage; "
-            "give one a grade from 1 on, or leave the query out"
-        )
     return labelled
 
 
@@ -118,18 +114,18 @@ def check_candidates(candidates: Sequence[Candidate], place: str) -> None:
     """Refuse candidates that cannot be ranked.
 
     Raises:
-        InvalidInputError: A candidate is not a pair of an id and a passage, both strings, or two
+        InvalidInputError: A candidate is not a tuple of id and passage, both strings, or two
             candidates have the same id.
 
     >>> check_candidates([("a", "one"), ("a", "two")], "'candidates'")
     Traceback (most recent call last):
-    bge_rerank.errors.InvalidInputError: 'candidates'[1] has the id 'a', as one before it; ids must differ
+    bge_rerank.errors.InvalidInputError: 'candidates'[1] has the id 'a', as an earlier candidate; ids must differ
     """
     seen: set[str] = set()
     for index, candidate in enumerate(candidates):
         if not isinstance(candidate, tuple | list) or len(candidate) != 2:  # noqa: PLR2004
             raise InvalidInputError(
-                f"{place}[{index}] is {candidate!r:.80}; give a pair of an id and a passage"
+                f"{place}[{index}] is {candidate!r:.80}; give a tuple of id and passage"
             )
         id_, passage = candidate
         if not isinstance(id_, str) or not id_:
@@ -140,13 +136,13 @@ def check_candidates(candidates: Sequence[Candidate], place: str) -> None:
             )
         if id_ in seen:
             raise InvalidInputError(
-                f"{place}[{index}] has the id {id_!r:.80}, as one before it; ids must differ"
+                f"{place}[{index}] has the id {id_!r:.80}, as an earlier candidate; ids must differ"
             )
         seen.add(id_)
 
 
 def checked_grade(grade: object, place: str) -> int:
-    """Return a grade. Grades below 0, which TREC's collections have, count as 0.
+    """Return a grade; a grade below 0, as in TREC's collections, becomes 0.
 
     Raises:
         InvalidInputError: The grade is not a whole number, or is above `LARGEST_GRADE`.

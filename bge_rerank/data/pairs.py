@@ -1,4 +1,4 @@
-"""Read pairs of a query and a passage from JSONL, with labels or without."""
+"""Read pairs of a query and a passage from JSONL, with or without labels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class LabelledPair:
-    """A query, a passage, and a person's judgement: whether the passage answers the query."""
+    """A query, a passage, and whether a person judged the passage relevant."""
 
     query: str
     passage: str
@@ -25,19 +25,21 @@ class LabelledPair:
 
     @property
     def pair(self) -> Pair:
-        """The pair as scorers accept it."""
+        """The pair as scorers take it."""
         return self.query, self.passage
 
 
 def read_labelled_pairs(path: Path) -> list[LabelledPair]:
-    """Read labelled pairs from JSONL. Each line is an object of one of two forms.
+    """Read labelled pairs from JSONL.
+
+    Each line is an object in one of two forms:
 
     - `{"query": "...", "passage": "...", "label": 1}`: the label is 1 (relevant) or 0.
-    - `{"query": "...", "candidates": [...], "relevant": [...]}`, as `read_jsonl` reads it: grades from
-      1 on are relevant. Ids that are not among the candidates are skipped: they have no score.
+    - `{"query": "...", "candidates": [...], "relevant": [...]}`, as for `read_jsonl`: a grade from 1
+      on means relevant. The reader skips ids that are not among the candidates.
 
     Raises:
-        InvalidInputError: The file cannot be read or has no pair, or a line is of neither form. The
+        InvalidInputError: The file cannot be read or has no pairs, or a line has neither form. The
             message names the line and the field.
     """
     pairs = [pair for place, fields in read_objects(path) for pair in parse_pairs(fields, place)]
@@ -45,10 +47,10 @@ def read_labelled_pairs(path: Path) -> list[LabelledPair]:
 
 
 def read_pairs(path: Path) -> list[Pair]:
-    """Read pairs without labels from JSONL: an object with strings `query` and `passage` a line.
+    """Read pairs without labels from JSONL: on each line an object with `query` and `passage`.
 
     Raises:
-        InvalidInputError: The file cannot be read or has no pair, or a field is missing or wrong.
+        InvalidInputError: The file cannot be read or has no pairs, or a field is missing or wrong.
             The message names the line and the field.
     """
     from bge_rerank.data.records import PairRecord, parse
@@ -59,10 +61,10 @@ def read_pairs(path: Path) -> list[Pair]:
 
 
 def parse_pairs(fields: Mapping[str, Any], place: str) -> Iterator[LabelledPair]:
-    """Yield the pairs of a line's object, in its order.
+    """Yield the pairs of a line's object, in order.
 
     Raises:
-        InvalidInputError: The object is of neither form. The message starts with `place`.
+        InvalidInputError: The object has neither form. The message starts with `place`.
 
     >>> list(parse_pairs({"query": "tides", "candidates": ["a", "b"], "relevant": [1]}, "x:1"))
     [LabelledPair(query='tides', passage='a', relevant=False), LabelledPair(query='tides', passage='b', relevant=True)]
@@ -81,14 +83,14 @@ def parse_pairs(fields: Mapping[str, Any], place: str) -> Iterator[LabelledPair]
         yield from _pairs_of_candidates(fields, place)
     else:
         raise InvalidInputError(
-            f"{place}: neither 'passage' nor 'candidates'; give one of the two, with 'label' or "
-            "'relevant'"
+            f"{place}: has neither 'passage' nor 'candidates'; give 'passage' with 'label', or "
+            "'candidates' with 'relevant'"
         )
 
 
 def _pairs_of_candidates(fields: Mapping[str, Any], place: str) -> Iterator[LabelledPair]:
-    """Read the line as for an evaluation, but accept a query without a relevant passage."""
-    labelled = parse_labelled(fields, place, needs_relevant=False)
+    """Read the line as for an evaluation."""
+    labelled = parse_labelled(fields, place)
     _check_positions(fields["candidates"], labelled.relevant, place)
     for id_, passage in labelled.candidates or ():
         relevant = labelled.relevant.get(id_, 0) > 0
@@ -96,19 +98,19 @@ def _pairs_of_candidates(fields: Mapping[str, Any], place: str) -> Iterator[Labe
 
 
 def _check_positions(candidates: Sequence[Any], relevant: Iterable[str], place: str) -> None:
-    """Refuse wrong positions of passages; an unknown id may be one that the first stage missed."""
+    """Refuse positions out of range. An unknown id is allowed: the first stage may have missed it."""
     if not all(isinstance(candidate, str) for candidate in candidates or [None]):
         return
     known = {str(index) for index in range(len(candidates))}
     for id_ in relevant:
         if id_ not in known:
             raise InvalidInputError(
-                f"{place}: 'relevant' has {id_!r:.80}, and there are {len(candidates)} passages "
-                "without ids; give their positions, from 0 on"
+                f"{place}: 'relevant' has {id_!r:.80}, but the passages have no ids; give positions "
+                f"from 0 to {len(candidates) - 1}"
             )
 
 
 def _some(pairs: list[T], path: Path) -> list[T]:
     if not pairs:
-        raise InvalidInputError(f"{str(path)!r} has no pairs; write a JSON object per line")
+        raise InvalidInputError(f"{str(path)!r} has no pairs; write one JSON object per line")
     return pairs

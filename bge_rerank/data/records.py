@@ -1,6 +1,6 @@
-"""The objects that users write into JSONL, as pydantic models, and `parse`, which names a fault.
+"""Pydantic models of the objects that users write into JSONL, and `parse`, which names a fault.
 
-pydantic loads slowly: import this module inside the functions that read.
+Import this module inside the functions that read: pydantic loads slowly.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ REMEDIES = {
     "dict_type": "give a list of ids, or an object of id to grade",
     "model_type": "give a string, or an object with 'id' and 'passage'",
 }
-"""Type of a pydantic error to the sentence that says what to write instead."""
+"""The type of a pydantic error to the words that say what to write instead."""
 
 
 def _written(given: object) -> object:
-    """Return a whole number as the string that writes it."""
+    """Return a whole number as a string."""
     return str(given) if type(given) is int else given
 
 
@@ -50,7 +50,7 @@ def _label(given: object) -> bool:
 
 
 def _with_positions(given: object) -> object:
-    """Give candidates without ids their positions as ids."""
+    """Give each candidate without an id its position as id."""
     if not isinstance(given, list):
         return given
     return [
@@ -60,7 +60,7 @@ def _with_positions(given: object) -> object:
 
 
 def _graded(given: object) -> object:
-    """Give the ids of a list grade 1."""
+    """Turn a list of ids into a mapping to grade 1."""
     if not isinstance(given, list):
         return given
     for index, id_ in enumerate(given):
@@ -78,7 +78,7 @@ Label = Annotated[bool, PlainValidator(_label)]
 
 
 class Record(BaseModel):
-    """An object of a line. Fields that the model does not name are ignored."""
+    """The object of a line; fields that the model does not name are ignored."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
@@ -128,7 +128,7 @@ RecordT = TypeVar("RecordT", bound=Record)
 
 
 def parse(model: type[RecordT], fields: Mapping[str, Any], place: str) -> RecordT:
-    """Return a line's object as a model; `place` is its file and line, for the error message.
+    """Return the object of a line as a model; `place` is its file and line, for error messages.
 
     Raises:
         InvalidInputError: A field is missing or wrong. The message names the place, the field and
@@ -146,7 +146,7 @@ def parse(model: type[RecordT], fields: Mapping[str, Any], place: str) -> Record
 
 
 def parse_passage(fields: Mapping[str, Any], field: str | None, place: str) -> str:
-    """Return a line's passage from the named field; `None` reads `passage`, else `text`.
+    """Return the passage of a line from the named field; `None` reads `passage`, else `text`.
 
     Raises:
         InvalidInputError: The field is missing or not a string.
@@ -157,13 +157,13 @@ def parse_passage(fields: Mapping[str, Any], field: str | None, place: str) -> s
 
 @cache
 def _passage_record(field: str) -> type[PassageRecord]:
-    """Return a model whose passage has another name. Models are slow to make."""
+    """Return a model with another name for the passage. Cached: models are slow to make."""
     passage = Field(validation_alias=field)
     return create_model("NamedRecord", __base__=PassageRecord, passage=(str, passage))
 
 
 def _fault(error: ErrorDetails) -> str:
-    """Say which field is wrong, its value, and what to write instead."""
+    """Name the wrong field and its value, and say what to write instead."""
     kind, path, given = error["type"], error["loc"], error["input"]
     if kind == "missing" and len(path) == 1:
         return f"the field {path[0]!r} is missing; add it"

@@ -1,4 +1,4 @@
-"""`open_data`: read a file, a folder or an id, and check all of it before anything is ranked."""
+"""`open_data`: read a file, a folder or a published collection, and check all of it first."""
 
 from __future__ import annotations
 
@@ -17,20 +17,22 @@ from bge_rerank.models.manifest import checksum
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Labelled queries, with their retriever.
+    """Labelled queries, with a retriever if they need one.
 
     Attributes:
-        queries: Read one at a time.
+        queries: The queries, read one at a time.
         count: The number of queries.
-        retriever: Finds the candidates; `None` where the queries have candidates already.
-        corpus_size: The number of passages to search; `None` where it is unknown.
-        identity: Checksums and the split, or the id; they tell this data from other data.
+        retriever: The first stage; `None` if the queries have candidates already.
+        corpus_size: The number of passages to search; `None` if it is unknown.
+        place: The absolute path, or the id with its prefix.
+        identity: Checksums and the split, or the id, which tell this data from other data.
     """
 
     queries: Iterable[LabelledQuery]
     count: int
     retriever: Retriever | None
     corpus_size: int | None
+    place: str
     identity: dict[str, str]
 
 
@@ -40,12 +42,12 @@ def open_data(source: str, split: str | None, depth: int, *, allow_missed: bool)
     Args:
         source: The folder, the file, or `irds:` and an id of ir_datasets.
         split: The split of a folder; `None` is `test`, or the only split.
-        depth: The most passages that BM25 returns for a query of a folder or an id.
+        depth: The most passages that BM25 returns for a query of a folder or a published collection.
         allow_missed: As for `read_jsonl`.
 
     Raises:
-        ConfigurationError: There is no such split or id, or a split is given for what has none.
-        InvalidInputError: There is no such file, or the data cannot be used.
+        ConfigurationError: The split or id does not exist, or a file or id is given with a split.
+        InvalidInputError: The file does not exist, or the data cannot be used.
     """
     is_id = source.startswith(PREFIX)
     path = Path(source)
@@ -53,11 +55,11 @@ def open_data(source: str, split: str | None, depth: int, *, allow_missed: bool)
         return _folder(path, split, depth)
     if split is not None:
         raise ConfigurationError(
-            f"split is {split!r}, but {source!r} is not a folder in the BEIR layout; leave the split out"
+            f"split is {split!r}, but {source!r} is not a folder in the BEIR layout; leave it out"
         )
     if is_id:
         collection = read_irds(source.removeprefix(PREFIX))
-        return _collection(collection, depth, {"ir_datasets": source.removeprefix(PREFIX)})
+        return _collection(collection, depth, source, {"ir_datasets": source.removeprefix(PREFIX)})
     return _file(path, allow_missed=allow_missed)
 
 
@@ -66,16 +68,19 @@ def _folder(path: Path, split: str | None, depth: int) -> Data:
     collection = read_beir(path, chosen)
     files = [path / "corpus.jsonl", path / "queries.jsonl", path / "qrels" / f"{chosen}.tsv"]
     identity = {"split": chosen} | {file.name: _identity(file) for file in files}
-    return _collection(collection, depth, identity)
+    return _collection(collection, depth, str(path.absolute()), identity)
 
 
-def _collection(collection: LabelledCollection, depth: int, identity: dict[str, str]) -> Data:
-    """Let BM25 search a collection."""
+def _collection(
+    collection: LabelledCollection, depth: int, place: str, identity: dict[str, str]
+) -> Data:
+    """Return a collection with BM25 as its retriever."""
     return Data(
         queries=collection.labelled_queries(),
         count=len(collection.judgements),
         retriever=Bm25Retriever(collection.texts, depth),
         corpus_size=len(collection.passages),
+        place=place,
         identity=identity,
     )
 
@@ -85,8 +90,8 @@ def _file(path: Path, *, allow_missed: bool) -> Data:
     for labelled in read_jsonl(path, allow_missed=allow_missed):
         if labelled.candidates is None:
             raise InvalidInputError(
-                f"query {labelled.id!r:.80} of {str(path)!r} has no 'candidates'; add what your "
-                "first stage finds"
+                f"query {labelled.id!r:.80} of {str(path)!r} has no 'candidates'; add the passages "
+                "that your first stage finds"
             )
         count += 1
     return Data(
@@ -94,10 +99,11 @@ def _file(path: Path, *, allow_missed: bool) -> Data:
         count=count,
         retriever=None,
         corpus_size=None,
+        place=str(path.absolute()),
         identity={"jsonl": _identity(path)},
     )
 
 
 def _identity(path: Path) -> str:
-    """Return the beginning of the checksum, long enough to tell files apart."""
+    """Return the start of a file's checksum, long enough to tell files apart."""
     return checksum(path)[:16]

@@ -1,9 +1,9 @@
-"""Does reranking help here? `evaluate` measures it on your own labelled queries.
+"""Measure on your own labelled queries whether reranking helps: `evaluate`.
 
 May import `ranking` and every room below it.
 Start reading in `evaluate.py`.
 
-The extra `evaluate` is imported when something is evaluated.
+The packages of the extra `evaluate` are imported on first use.
 
 >>> from bge_rerank.evaluation import LabelledQuery, evaluate, read_beir, read_frame, read_jsonl
 """
@@ -30,6 +30,8 @@ from bge_rerank.evaluation.result import (
     Latency,
     Loss,
     ModelResult,
+    ModelRun,
+    Run,
     Shown,
     Verdict,
 )
@@ -45,8 +47,10 @@ __all__ = [
     "Latency",
     "Loss",
     "ModelResult",
+    "ModelRun",
     "Passage",
     "Retriever",
+    "Run",
     "Shown",
     "Verdict",
     "demo_collection",

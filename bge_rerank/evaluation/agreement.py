@@ -1,6 +1,7 @@
-"""How far the first stage and a reranker agree: where the reranker's favourites stood before.
+"""Agreement of a reranker with the first stage: the ranks that its first passages had before.
 
-An embedder that ranks them low has probably left others below the depth, where no reranker sees them.
+If the first stage ranks those passages low, it has probably left others below the depth, where no
+reranker sees them.
 """
 
 from __future__ import annotations
@@ -12,19 +13,19 @@ from bge_rerank.evaluation.result import Agreement, ModelResult
 from bge_rerank.evaluation.verdict import ENOUGH_QUERIES
 
 FIRST = 10
-"""How many of the reranker's first passages are looked up."""
+"""The number of the reranker's first passages to look for."""
 WITHIN = 50
-"""Among how many of the first stage's first passages."""
+"""The number of the first stage's first passages to look among."""
 LOWEST_SHARE = 0.6
-"""A rule of thumb, without a proof: below it, look at the embedder."""
+"""Below this share, the report warns of the first stage. It is a rule of thumb without a proof."""
 
 
 def query_agreement(places: Sequence[int], candidates: int) -> Agreement:
     """Return the agreement on one query.
 
     Args:
-        places: The places, from 0, that the passages had in the first stage's order: those that the
-            reranker kept, in its order.
+        places: For each passage that the reranker kept, in its order: the position, from 0, in the
+            first stage's order.
         candidates: How many passages were reranked.
 
     >>> query_agreement([60, 2, 0, 1], candidates=100)
@@ -36,17 +37,17 @@ def query_agreement(places: Sequence[int], candidates: int) -> Agreement:
 
 
 def mean_agreement(shares: Sequence[float], correlations: Sequence[float]) -> Agreement:
-    """Return the means over the queries, `None` for that which too few queries can tell."""
+    """Return the means over the queries; a mean of fewer than 30 values is `None`."""
     return Agreement(_mean(shares), _mean(correlations))
 
 
 def disagreement_notes(models: Iterable[ModelResult]) -> list[str]:
     """Return a warning for each model that disagrees with the first stage."""
     return [
-        f"{model.name}: {model.agreement.share:.1%} of its first {FIRST} passages are within the "
-        f"first stage's first {WITHIN}, under {LOWEST_SHARE:.0%} (a rule of thumb, no proven bound); "
-        "where the model raises the measures, the first stage ranks low what answers best, and more "
-        "of that may lie below the depth: retrieve deeper, or try another embedder"
+        f"{100 * model.agreement.share:.1f} % of the first {FIRST} passages of {model.name} are among "
+        f"the first stage's first {WITHIN}, less than {100 * LOWEST_SHARE:.0f} % (a rule of thumb, not "
+        "a proven bound). If the model raises the measures, the first stage may have left more good "
+        "passages below the depth: retrieve deeper, or try another embedder"
         for model in models
         if model.agreement
         and model.agreement.share is not None
@@ -55,15 +56,15 @@ def disagreement_notes(models: Iterable[ModelResult]) -> list[str]:
 
 
 def _share(places: Sequence[int], candidates: int) -> float | None:
-    """Return the share of the first places that are near the front, if any could be elsewhere."""
+    """Return the share of the first places below `WITHIN`; `None` if all candidates are."""
     if candidates <= WITHIN or not places:
         return None
     return fmean(place < WITHIN for place in places[:FIRST])
 
 
 def _rank_correlation(places: Sequence[int]) -> float | None:
-    """Return Spearman's: Pearson's of the ranks, which have no ties."""
-    if len(places) < 2:  # noqa: PLR2004 - one passage has no order
+    """Return Spearman's correlation: Pearson's of the ranks, which have no ties."""
+    if len(places) < 2:  # noqa: PLR2004 - one passage has no order to compare
         return None
     ranks = {place: rank for rank, place in enumerate(sorted(places))}
     return correlation([ranks[place] for place in places], range(len(places)))

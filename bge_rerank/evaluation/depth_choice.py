@@ -1,4 +1,4 @@
-"""The smallest depth that is about as good as the best one, and a verdict that names it."""
+"""Choose the smallest depth that is about as good as the best one, and name it in the verdict."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bge_rerank.evaluation.verdict import Demands, decide
 
 @dataclass(frozen=True, slots=True)
 class DepthChoice:
-    """The recommended depth, and the depth of the highest mean, with which it was compared."""
+    """The recommended depth, and the depth with the best mean, to which it was compared."""
 
     depth: int
     best: int
@@ -26,17 +26,19 @@ def choose_depth(
     """Choose the smallest depth whose mean is within one standard error of the best mean.
 
     Breiman, Friedman, Olshen and Stone, "Classification and Regression Trees" (1984), section 3.4.3,
-    choose the simplest model by this rule. The standard error is that of the paired difference, because
-    each depth ranks the same queries. (A test with 95 % confidence for a worse depth would give up more
-    quality with fewer queries.)
+    choose the simplest model by this rule. Each depth ranks the same queries, so the rule takes the
+    standard error of the paired difference. (A test whether a depth is worse with 95 % confidence would
+    give up more quality with fewer queries.)
 
     The best depth need not be the deepest: quality can fall as a reranker sees more candidates (Jacob et
     al., "Drowning in Documents", 2024, arXiv 2411.11767).
 
     Args:
-        values: For each depth, nDCG@k of two or more queries, in one order.
-        worth_it: The depths to choose from, at which reranking helps and is fast enough. Without any,
-            there is no choice.
+        values: For each depth, nDCG@k of two or more queries, in the same order.
+        worth_it: The depths to choose from, at which reranking helps and is fast enough.
+
+    Returns:
+        The choice; `None` if `worth_it` is empty.
 
     >>> choose_depth({5: [0.2, 0.3, 0.1], 10: [0.5, 0.5, 0.5], 20: [0.6, 0.4, 0.5]}, {5, 10, 20})
     DepthChoice(depth=10, best=10)
@@ -50,7 +52,7 @@ def choose_depth(
 
 
 def is_close(values: Sequence[float], best: Sequence[float]) -> bool:
-    """Say whether a mean is no more than one standard error of the paired difference below another.
+    """Say whether a mean is at most one standard error of the paired difference below another.
 
     >>> is_close([0.5, 0.5, 0.5], [0.5, 0.8, 0.5]), is_close([0.5, 0.5, 0.5], [0.7, 0.8, 0.7])
     (True, False)
@@ -69,17 +71,17 @@ def decide_by_depth(
     demands: Demands,
     keywords: str | None = None,
 ) -> tuple[Verdict, int | None]:
-    """Return the verdict, "rerank" where any depth is worth it, and the depth to rerank at.
+    """Return the verdict, "rerank" if any depth is worth it, and the recommended depth.
 
-    With a budget, and without latencies at the depths, there is no recommended depth.
+    If a latency budget is given but latencies at smaller depths are missing, no depth is recommended.
 
-    Each depth has its own 95 % interval. So a depth that helps only by chance is found in more than one
-    of 40 evaluations, as with several models.
+    Each depth has its own 95 % interval. So a depth that helps only by chance turns up more often than
+    in one of 40 evaluations, as it does with several models.
 
     Args:
-        whole: The verdict on the whole depth.
+        whole: The verdict at the whole depth.
         ndcg: The change of nDCG@k at the whole depth.
-        points: The depths, ascending; none where there is no curve.
+        points: The results by depth, ascending; empty if the model has none.
         values: For each depth, nDCG@k of each query.
         k: As for `decide`.
         demands: As for `decide`.
@@ -121,12 +123,12 @@ def why_depth(gains: Mapping[int, Gain], choice: DepthChoice) -> str:
     >>> why_depth(gains, DepthChoice(5, best=9))
     'depth 5 is recommended: its nDCG@10 of 0.600 is within one standard error of the best, 0.610 at depth 9'
     >>> why_depth(gains, DepthChoice(9, best=9))
-    'depth 9 is recommended: no smaller one that is worth it is within one standard error of its nDCG@10 of 0.610'
+    'depth 9 is recommended: its nDCG@10 of 0.610 is the best, and no smaller depth is within one standard error'
     """
     chosen, best = gains[choice.depth], gains[choice.best]
     its = f"its {chosen.measure} of {chosen.after:.3f}"
     if choice.depth == choice.best:
-        reason = f"no smaller one that is worth it is within one standard error of {its}"
+        reason = f"{its} is the best, and no smaller depth is within one standard error"
     else:
         reason = f"{its} is within one standard error of the best, {best.after:.3f} at depth {choice.best}"
     return f"depth {choice.depth} is recommended: {reason}"

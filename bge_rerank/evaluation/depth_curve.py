@@ -1,4 +1,4 @@
-"""Quality and latency by depth, from the numbers of the queries."""
+"""Quality and latency by depth, computed from the records of the queries."""
 
 from __future__ import annotations
 
@@ -13,9 +13,16 @@ from bge_rerank.evaluation.tally import Tally, differences
 def depth_points(
     tally: Tally, model: str, plan: DepthPlan, whole: Change, latency: Latency
 ) -> list[DepthPoint]:
-    """Compute the curve of a model, without the depths that no query has more candidates than.
+    """Compute the results by depth of a model.
 
-    `whole` is the change of nDCG@k at the whole depth, and `latency` the latency there.
+    A smaller depth is left out if no query has more candidates than it.
+
+    Args:
+        tally: The records of the queries.
+        model: The model's name.
+        plan: The depths.
+        whole: The change of nDCG@k at the whole depth.
+        latency: The latency at the whole depth.
     """
     if not plan.has_curve(model):
         return []
@@ -31,21 +38,21 @@ def depth_points(
 
 
 def depth_notes(tally: Tally, plan: DepthPlan) -> list[str]:
-    """Say which models lack a curve, or what their depths take, and why."""
+    """Say which models lack results or latencies by depth, and why."""
     if not plan.smaller:
         return []
     lacking = [
-        f"{model} has no curve of depths: its {reason}"
+        f"{model} has no results by depth: its {reason}"
         for model, reason in plan.without_curve.items()
     ]
     return lacking + [
-        f"what {model} takes by depth was not measured: its scorer keeps scores, and a second "
-        "ranking looks them up; evaluate it without score_cache"
+        f"the latency of {model} by depth was not measured: its scorer keeps scores, so a second "
+        "ranking would only look them up; evaluate without score_cache"
         for model in tally.after
         if plan.has_curve(model) and not _has_cost(tally, model, plan)
     ]
 
 
 def _has_cost(tally: Tally, model: str, plan: DepthPlan) -> bool:
-    """Say whether times are no look-ups; an earlier run on the same file may have measured some."""
+    """Say whether latencies by depth are known, perhaps from an earlier run on the same file."""
     return plan.has_cost(model) or any(tally.depth_milliseconds[model])

@@ -1,8 +1,8 @@
-"""The depths that an evaluation compares: which they are, and the order at each of them.
+"""The depths that an evaluation compares, and the order of the candidates at each depth.
 
-A cross-encoder's logit depends on its pair alone. So the order at a smaller depth follows from the
+The logit of a cross-encoder depends on its pair alone. So the order at a smaller depth follows from the
 ranking at the whole depth, without scoring again: the first candidates in the order of that ranking,
-the others behind them as they came. (With some backends, a logit's rounding depends on its batch.)
+then the others in the first stage's order. (With some backends, a logit's rounding depends on its batch.)
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ class DepthPlan:
     """The depths to compare, and the models for which that is possible.
 
     Attributes:
-        depths: Ascending; the last one is the whole depth.
-        without_curve: Model to the reason why it has only the whole depth.
-        without_cost: The models whose scorers keep scores: a second ranking would look them up.
+        depths: The depths, ascending; the last one is the whole depth.
+        without_curve: Model to the reason why it has results at the whole depth only.
+        without_cost: The models whose latency at smaller depths cannot be measured, because their
+            scorers keep scores: a second ranking would only look them up.
     """
 
     depths: tuple[int, ...]
@@ -40,7 +41,7 @@ class DepthPlan:
         return self.depths[:-1]
 
     def has_curve(self, model: str) -> bool:
-        """Say whether the order at a smaller depth follows from the whole one."""
+        """Say whether the order at a smaller depth follows from the whole ranking."""
         return model not in self.without_curve
 
     def has_cost(self, model: str) -> bool:
@@ -51,7 +52,7 @@ class DepthPlan:
 def plan_depths(
     rerankers: Mapping[str, Reranker], depths: Sequence[int] | None, whole: int
 ) -> DepthPlan:
-    """Plan the given depths, by default `default_depths`, for rerankers by the models' names.
+    """Plan the given depths, by default `default_depths`, for rerankers by model name.
 
     Raises:
         ConfigurationError: A depth is not a whole number from 1 to `whole`.
@@ -65,7 +66,7 @@ def plan_depths(
 
 
 def default_depths(whole: int) -> tuple[int, ...]:
-    """Return 5, 10, 20, 50, 100, 200 and so on below the whole depth, and that depth.
+    """Return 5, 10, 20, 50, 100, 200 and so on below the whole depth, then the whole depth.
 
     >>> default_depths(100), default_depths(5)
     ((5, 10, 20, 50, 100), (5,))
@@ -76,7 +77,7 @@ def default_depths(whole: int) -> tuple[int, ...]:
 
 
 def checked_depths(depths: Sequence[int], whole: int) -> tuple[int, ...]:
-    """Return the depths, ascending, with the whole one.
+    """Return the depths and the whole depth, ascending.
 
     Raises:
         ConfigurationError: A depth is not a whole number from 1 to `whole`.
@@ -87,15 +88,15 @@ def checked_depths(depths: Sequence[int], whole: int) -> tuple[int, ...]:
     for depth in depths:
         if type(depth) is not int or not 1 <= depth <= whole:
             raise ConfigurationError(
-                f"depths has {depth!r}; give whole numbers from 1 to {whole}, the depth itself"
+                f"depths has {depth!r}; give whole numbers from 1 to {whole}, which is the depth"
             )
     return tuple(sorted({*depths, whole}))
 
 
 def order_at(depth: int, whole_order: Sequence[int]) -> list[int]:
-    """Return the order where only the first `depth` candidates are reranked.
+    """Return the order of the candidates' positions if only the first `depth` are reranked.
 
-    `whole_order` holds the places of all candidates, best first.
+    `whole_order` holds the positions of all candidates, best first.
 
     >>> order_at(2, [3, 1, 0, 2])
     [1, 0, 2, 3]
@@ -104,9 +105,7 @@ def order_at(depth: int, whole_order: Sequence[int]) -> list[int]:
 
 
 def why_no_curve(reranker: Reranker) -> str | None:
-    """Say why the order at a smaller depth does not follow from the whole one, or return `None`.
-
-    A fused order depends on the ranks among all scored candidates.
+    """Say why the order at a smaller depth does not follow from the whole ranking, else return `None`.
 
     >>> from bge_rerank import load_scorer
     >>> why_no_curve(Reranker(load_scorer("mini"), top_n=3))
@@ -115,14 +114,14 @@ def why_no_curve(reranker: Reranker) -> str | None:
     if getattr(reranker.scorer, "compares_within_call", False):
         return "scorer compares the candidates with one another"
     if reranker.options.rrf_k is not None:
-        return "rrf_k ranks the candidates among one another"
+        return "rrf_k fuses ranks, which depend on all candidates"
     dropping = [each.name for each in declared(RankOptions) if each.drops]
     given = [name for name in dropping if getattr(reranker.options, name) is not None]
     return f"{', '.join(given)} may leave candidates out" if given else None
 
 
 def keeps_scores(scorer: Scorer) -> bool:
-    """Say whether a scorer looks up pairs that it scored before: timing them again means nothing.
+    """Say whether a scorer looks up pairs that it scored before; timing them again means nothing.
 
     >>> from bge_rerank import load_scorer
     >>> keeps_scores(load_scorer("mini")), keeps_scores(load_scorer("mini", score_cache="memory"))

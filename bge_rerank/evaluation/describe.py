@@ -1,4 +1,7 @@
-"""What decides a model's ranking, as plain values: written beside the numbers, and compared with them."""
+"""The settings that decide a model's ranking, as plain values.
+
+They are written next to the numbers. A later run may add to the numbers only with equal settings.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from bge_rerank.types import Scorer
 
 
 def describe_reranker(reranker: Reranker) -> dict[str, Any]:
-    """Return what decides a reranker's numbers.
+    """Return the settings that decide a reranker's numbers.
 
     >>> from bge_rerank import load_scorer
     >>> describe_reranker(Reranker(load_scorer("mini"), top_n=None))["scorer"]["model_name"]
@@ -29,12 +32,12 @@ def describe_reranker(reranker: Reranker) -> dict[str, Any]:
 
 
 def _deciding(values: object, declaring: type) -> dict[str, Any]:
-    """Return the options that show in the numbers; none of them is a secret."""
+    """Return the options that decide the numbers; none of them is a secret."""
     return {each.name: getattr(values, each.name) for each in declared(declaring) if each.decides}
 
 
 def _scorer(scorer: Scorer) -> dict[str, Any]:
-    """Return a scorer's configuration, or the class of a scorer of your own."""
+    """Return a scorer's configuration; for a custom scorer, its class."""
     config = config_of(scorer)
     if config is None:
         own = type(innermost(scorer))

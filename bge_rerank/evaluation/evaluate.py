@@ -1,9 +1,10 @@
-"""`evaluate`: does reranking help here? Measured on labelled queries, before and after."""
+"""`evaluate`: measure labelled queries before and after reranking, and say whether it helps."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from bge_rerank.evaluation.describe import describe_reranker
 from bge_rerank.evaluation.measures import measure_names
 from bge_rerank.evaluation.measuring import Measuring
 from bge_rerank.evaluation.records import RecordFile
-from bge_rerank.evaluation.result import Evaluation
+from bge_rerank.evaluation.result import Evaluation, Run
+from bge_rerank.evaluation.runs import describe_run
 from bge_rerank.evaluation.summary import build_evaluation
 from bge_rerank.evaluation.tally import Tally
 from bge_rerank.evaluation.verdict import Demands
@@ -24,7 +26,7 @@ from bge_rerank.ranking.reranker import Reranker
 from bge_rerank.types import Scorer
 
 RECORDS_FILE = "evaluation.jsonl"
-"""The numbers of each query, in the output folder."""
+"""The file in the output folder with the numbers of each query."""
 
 
 def evaluate(
@@ -41,44 +43,49 @@ def evaluate(
     output: Path | str | None = None,
     fresh: bool = False,
     data: Mapping[str, Any] | None = None,
+    source: str | None = None,
 ) -> Evaluation:
-    """Rank each query's candidates with each model, and say whether that helps.
+    """Rank each query's candidates with each model, and say whether reranking helps.
 
-    Memory holds one query's texts at a time, and some numbers of each query.
+    Queries without a relevant passage are counted and left out, because no ranking can do well on
+    them. Memory holds the texts of one query at a time, and some numbers of every query.
 
     Args:
-        queries: The labelled queries: of `read_jsonl`, `read_frame`, or your own.
-        models: A name to a scorer or a `Reranker`. A scorer ranks all candidates. A `Reranker` ranks
-            with its own settings: a passage that its `top_n` leaves out counts as not found.
-        retriever: The first stage, for queries whose `candidates` are `None`: takes a query and
-            returns (id, text) pairs, best first.
-        depth: The most candidates of a query that are reranked, the first ones.
-        depths: Smaller depths to compare; `None` for 5, 10, 20, 50, 100, 200 and so on, an empty
-            list for none. Their quality needs no scoring: the order follows from the whole depth.
-            So give an empty list where a scorer of your own compares the passages of a call. Their
-            latency is measured on the first 20 queries and every tenth after them. With a
-            `score_cache` it is not measured, and a server that keeps scores makes it too short. A
-            `Reranker` whose settings leave candidates out has no smaller depths.
-        k: How many of the first passages the measures look at.
-        target: The nDCG@k (0..1) that is enough: where the first stage has it, do not rerank.
-        latency_budget_ms: The limit of a query's latency (95th percentile), in milliseconds.
-        corpus_size: How many passages there are to search, where that is known.
+        queries: The labelled queries, from `read_jsonl`, `read_frame` or your own code.
+        models: Name to scorer or `Reranker`. A scorer ranks all candidates. A `Reranker` ranks with
+            its own settings: a passage that its `top_n` leaves out counts as not found.
+        retriever: The first stage, for queries whose `candidates` are `None`: a function that takes a
+            query and returns (id, text) tuples, best first.
+        depth: How many of a query's first candidates to rerank.
+        depths: Smaller depths to compare. `None` compares 5, 10, 20, 50, 100, 200 and so on; an empty
+            list compares none. Their quality needs no scoring, because the order follows from the
+            whole ranking; so give an empty list if your scorer compares the passages of a call. Their
+            latency is measured on the first 20 queries and every tenth after them, but not with a
+            `score_cache`. A server that keeps scores makes it too short. A `Reranker` whose settings
+            leave candidates out has no smaller depths.
+        k: How many of the first passages the measures count.
+        target: The nDCG@k (0..1) that is enough. If the first stage reaches it, the verdict is not to
+            rerank.
+        latency_budget_ms: The limit of a query's latency at the 95th percentile, in milliseconds.
+        corpus_size: The number of passages to search, if known.
         output: A folder for the numbers of each query. A later run with the same settings does not
             measure these queries again.
-        fresh: Delete the numbers of an earlier run.
-        data: The data's identity, as JSON can hold it. Numbers of other data are refused.
+        fresh: Delete the numbers of an earlier run first.
+        data: Plain values that identify the data. Numbers of other data in `output` are refused.
+        source: Where the data is, for the report: a path or an id.
 
     Returns:
-        Means before and after, paired differences with 95 % intervals, latencies, wins and losses,
-        quality and latency by depth, the depth recommended, and a verdict for each model. Of fewer
-        than 30 queries, no means.
+        Means before and after, paired differences with 95 % intervals, latencies, counts of better
+        and worse queries, quality and latency by depth, a recommended depth, and a verdict for each
+        model. Means need 30 queries or more.
 
     Raises:
-        ConfigurationError: A setting cannot work, or the output was measured with others.
-        InvalidInputError: There is no query, or one cannot be evaluated on.
+        ConfigurationError: A setting cannot work, or the output was measured with other settings.
+        InvalidInputError: `queries` is empty, no query has a relevant passage, or a query is not
+            valid.
         MissingDependencyError: A package of the extra `evaluate` is not installed.
-        RetrievalError: The retriever failed; it names the query. What was measured is kept.
-        ScoringError: A model failed. What was measured is kept.
+        RetrievalError: The retriever failed; the message names the query. Earlier queries are kept.
+        ScoringError: A model failed. Earlier queries are kept.
 
     >>> from bge_rerank.backends.bm25 import Bm25Scorer
     >>> query = LabelledQuery("q", "tides", [("a", "bread"), ("b", "the tides")], {"b": 1})
@@ -96,23 +103,32 @@ def evaluate(
     settings = {"data": data, "depth": depth, "depths": plan.depths, "k": k}
     settings |= {"models": described}
     tally = Tally(list(rerankers), len(measure_names(k)), len(plan.smaller))
-    measuring = Measuring(rerankers, retriever, k, plan)
+    runs: list[Run] = []
     with _record_file(output, settings, fresh=fresh) as file:
-        for record in file.read() if file else ():
-            if record.id not in tally.ids:  # two runs at once may have written it twice
-                tally.add(record)
-        remaining = _not_measured(queries, frozenset(tally.ids))
-        for record in measuring.records(remaining, earlier=len(tally)):
+        for entry in file.read() if file else ():
+            if isinstance(entry, Run):
+                runs.append(entry)
+            elif entry.id not in tally.ids:  # two runs at once may have written a query twice
+                tally.add(entry)
+
+        def started() -> None:
+            runs.append(describe_run(rerankers, source))
+            if file:
+                file.add(runs[-1])
+
+        usable = _Usable(queries, frozenset(tally.ids))
+        measuring = Measuring(rerankers, retriever, k, plan, started)
+        for record in measuring.records(usable, earlier=len(tally)):
             if file:
                 file.add(record)
             tally.add(record)
-    if not len(tally):
-        raise InvalidInputError("there is no labelled query; give some to evaluate on")
-    return build_evaluation(tally, settings, k, plan, demands)
+    usable.check(measured=len(tally))
+    found = build_evaluation(tally, settings, k, plan, demands)
+    return replace(found, without_relevant=usable.without_relevant, runs=tuple(runs))
 
 
 def check_packages() -> None:
-    """Import the packages of the extra, so that a missing one fails before any work.
+    """Import the packages of the extra, so that a missing package fails before any work.
 
     Raises:
         MissingDependencyError: A package of the extra `evaluate` is not installed.
@@ -125,12 +141,12 @@ def check_packages() -> None:
 def _check(**numbers: int) -> None:
     for name, value in numbers.items():
         if type(value) is not int or value < 1:
-            raise ConfigurationError(f"{name} is {value!r}; give a whole number from 1 on")
+            raise ConfigurationError(f"{name} is {value!r}; give a whole number, 1 or more")
 
 
 def _rerankers(models: Mapping[str, Scorer | Reranker]) -> dict[str, Reranker]:
     if not models:
-        raise ConfigurationError("there is no model to evaluate; give one or more")
+        raise ConfigurationError("models is empty; give one model or more")
     return {
         name: model if isinstance(model, Reranker) else Reranker(model, top_n=None)
         for name, model in models.items()
@@ -145,17 +161,37 @@ def _record_file(
     return closing(RecordFile(Path(output) / RECORDS_FILE, settings, fresh=fresh))
 
 
-def _not_measured(
-    queries: Iterable[LabelledQuery], earlier: frozenset[str]
-) -> Iterator[LabelledQuery]:
-    """Check the queries, and leave out those of an earlier run."""
-    seen: set[str] = set()
-    for number, labelled in enumerate(queries):
-        check_labelled(labelled, f"queries[{number}]")
-        if labelled.id in seen:
+@dataclass(slots=True)
+class _Usable:
+    """The queries to measure, checked; those without a relevant passage are counted and left out."""
+
+    queries: Iterable[LabelledQuery]
+    earlier: frozenset[str]
+    without_relevant: int = field(default=0, init=False)
+
+    def __iter__(self) -> Iterator[LabelledQuery]:
+        """Yield the queries that an earlier run did not measure."""
+        seen: set[str] = set()
+        for number, labelled in enumerate(self.queries):
+            check_labelled(labelled, f"queries[{number}]")
+            if labelled.id in seen:
+                raise InvalidInputError(
+                    f"queries[{number}]: 'id' is {labelled.id!r:.80}, as of an earlier query; "
+                    "ids must differ"
+                )
+            seen.add(labelled.id)
+            if not labelled.has_relevant:
+                self.without_relevant += 1
+            elif labelled.id not in self.earlier:
+                yield labelled
+
+    def check(self, *, measured: int) -> None:
+        """Refuse data on which nothing could be measured."""
+        if measured:
+            return
+        if self.without_relevant:
             raise InvalidInputError(
-                f"queries[{number}]: 'id' is {labelled.id!r:.80}, as of one before; ids must differ"
+                f"none of the queries ({self.without_relevant}) has a relevant passage; "
+                "name relevant passages, with a grade from 1 on"
             )
-        seen.add(labelled.id)
-        if labelled.id not in earlier:
-            yield labelled
+        raise InvalidInputError("the data has no labelled queries; give some to evaluate on")

@@ -1,4 +1,4 @@
-"""How good rankings are, by `ir-measures`: nDCG@k, MRR@k, Recall@k and Hit@k of one query."""
+"""Measures of a query's rankings, by `ir-measures`: nDCG@k, MRR@k, Recall@k and Hit@k."""
 
 from __future__ import annotations
 
@@ -26,15 +26,18 @@ def measure_rankings(
     k: int = 10,
     lowest_grade: int = 1,
 ) -> list[Values]:
-    """Return the measures of each ranking of one query's passages; all 0 for an empty ranking.
+    """Return the measures of each ranking of one query's passages; an empty ranking has 0 in all.
 
-    nDCG's gain is the grade, and its discount log2 of the rank plus 1, as in trec_eval.
+    As in trec_eval, nDCG's gain is the grade, and its discount is log2(rank + 1).
 
     Args:
-        relevant: Passage id to grade. All labels count, found or not.
-        rankings: The passage ids of each ranking, best first.
+        relevant: Passage id to grade. Labels of passages that are not in a ranking count too.
+        rankings: For each ranking, the passage ids, best first.
         k: How many of the first passages count.
-        lowest_grade: The lowest grade of a passage that counts for MRR, Recall and Hit.
+        lowest_grade: The lowest grade that counts as relevant for MRR, Recall and Hit.
+
+    Returns:
+        For each ranking, the measures by name, 0..1.
 
     Raises:
         MissingDependencyError: `ir-measures` is not installed.
@@ -63,5 +66,5 @@ def _measures(k: int, lowest_grade: int) -> dict[Any, str]:
 
 
 def _scores(ranking: Sequence[str]) -> dict[str, float]:
-    """Turn an order into the scores that `ir-measures` sorts by."""
+    """Turn a ranking into scores, by which `ir-measures` sorts."""
     return {passage: -float(rank) for rank, passage in enumerate(ranking)}

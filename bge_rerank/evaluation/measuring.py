@@ -1,9 +1,9 @@
-"""`Measuring`: one query at a time through the first stage and the rerankers, to its numbers."""
+"""`Measuring`: run each query through the first stage and the rerankers, and record its numbers."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, repeat
 
@@ -20,41 +20,43 @@ from bge_rerank.inputs import without_lone_surrogates
 from bge_rerank.ranking.reranker import Reranker
 
 KEPT_CHARACTERS = 300
-"""The most characters of a text that are kept, of a query that was lost."""
+"""The most characters of a text to keep, for a query that reranking made worse."""
 FIRST_TIMED = 20
-"""So many queries are ranked at each smaller depth too, to see how long that takes."""
+"""The number of first queries that are also ranked at each smaller depth, to measure latencies."""
 TIMED_EVERY = 10
-"""And of the queries after those one in so many: it adds a tenth to the whole, at most."""
+"""Later, one query in this many is: that adds a tenth to the run time at most."""
 
 Measured = tuple[float, ...]
-"""Numbers of a query: several measures of a ranking, or one number at several depths."""
+"""Numbers of a query: several measures of a ranking, or one measure at several depths."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measuring:
-    """Measure queries by their first `k` passages, with each reranker, at each depth of the plan.
+    """Measures of queries by their first `k` passages, with each reranker, at each depth of the plan.
 
-    The retriever finds the candidates of queries that have none.
+    The retriever finds the candidates of queries whose `candidates` are `None`. `started` is called once,
+    when the models are loaded and before the first query is measured.
     """
 
     rerankers: Mapping[str, Reranker]
     retriever: Retriever | None
     k: int
     plan: DepthPlan
+    started: Callable[[], None] = lambda: None
 
     def records(self, queries: Iterable[LabelledQuery], earlier: int = 0) -> Iterator[QueryRecord]:
-        """Measure one query after the other.
+        """Measure the queries one after the other, and yield the numbers of each.
 
-        First, each model ranks one passage, so that loading its weights is not timed. Latency at
-        smaller depths is measured on the queries that `is_timed` names.
+        Each model ranks one passage first, so that loading the weights is not timed. Latency at smaller
+        depths is measured on the queries for which `is_timed` holds.
 
         Args:
             queries: The queries to measure.
-            earlier: How many were measured before.
+            earlier: How many queries an earlier run measured.
 
         Raises:
-            InvalidInputError: A query has no candidates, and there is no retriever.
-            RetrievalError: The retriever failed; it names the query.
+            InvalidInputError: `candidates` of a query and `retriever` are both `None`.
+            RetrievalError: The retriever failed; the message names the query.
             ScoringError: A model failed.
         """
         warm = False
@@ -62,6 +64,7 @@ class Measuring:
             candidates = self._candidates(labelled)[: self.plan.depths[-1]]
             if candidates and not warm:
                 self._warm_up(labelled.query, candidates[0][1])
+                self.started()
                 warm = True
             yield self._record(labelled, candidates, timed=is_timed(number))
 
@@ -70,7 +73,7 @@ class Measuring:
             return labelled.candidates
         if self.retriever is None:
             raise InvalidInputError(
-                f"query {labelled.id!r:.80} has no candidates; give some, or a retriever"
+                f"query {labelled.id!r:.80} has no candidates; give candidates, or a retriever"
             )
         return _retrieved(self.retriever, labelled)
 
@@ -117,7 +120,7 @@ class Measuring:
     def _depth_milliseconds(
         self, reranker: Reranker, query: str, texts: Sequence[str], whole: float
     ) -> Measured:
-        """Rank again at each depth that leaves candidates out; at the others, `whole` is the time."""
+        """Return the latency at each smaller depth; `whole` is that of depths with all candidates."""
         return tuple(
             _ranked(reranker, query, texts[:depth])[1] if depth < len(texts) else whole
             for depth in self.plan.smaller
@@ -129,7 +132,7 @@ class Measuring:
         candidates: Sequence[Candidate],
         orders: Mapping[str, Sequence[int]],
     ) -> tuple[Measured, dict[str, Measured], dict[str, Measured]]:
-        """Return the measures before and, by model, after; and nDCG at each smaller depth."""
+        """Return the measures before, those after by model, and nDCG at each smaller depth by model."""
         curved = [name for name in orders if self.plan.has_curve(name)]
         shallow = [depth for depth in self.plan.smaller if depth < len(candidates)]
         cut = [order_at(depth, orders[name]) for name in curved for depth in shallow]
@@ -150,7 +153,7 @@ class Measuring:
 
 
 def is_timed(number: int) -> bool:
-    """Say whether a query is ranked at the smaller depths too: the first ones, then some of them.
+    """Say whether to rank a query at the smaller depths too, by its number from 0.
 
     >>> [number for number in range(45) if is_timed(number)][18:]
     [18, 19, 20, 30, 40]
@@ -159,7 +162,7 @@ def is_timed(number: int) -> bool:
 
 
 def _ranked(reranker: Reranker, query: str, texts: Sequence[str]) -> tuple[list[int], float]:
-    """Return the places of the texts kept, best first, and how many milliseconds it took."""
+    """Return the positions of the texts kept, best first, and the latency in milliseconds."""
     started = time.perf_counter()
     ranking = reranker.rerank(query, texts)
     milliseconds = 1e3 * (time.perf_counter() - started)
@@ -170,7 +173,7 @@ def _retrieved(retriever: Retriever, labelled: LabelledQuery) -> list[Candidate]
     what = f"the first stage failed for query {labelled.id!r:.80} ({labelled.query!r:.80})"
     try:
         found = list(retriever(labelled.query))
-        check_candidates(found, "what it found")
+        check_candidates(found, "the list it returned")
     except Exception as error:
         raise RetrievalError(f"{what}: {type(error).__name__}: {error}") from error
     return found
@@ -197,5 +200,5 @@ def _shown(candidate: Candidate) -> Shown:
 
 
 def _beginning(text: str) -> str:
-    """Return what a report can hold of a text, in any encoding of Unicode."""
+    """Return the start of a text, without characters that no encoding can hold."""
     return without_lone_surrogates(text[:KEPT_CHARACTERS])

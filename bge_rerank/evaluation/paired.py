@@ -1,8 +1,8 @@
-"""What paired differences can carry: a bootstrap interval of their mean, and a randomisation test.
+"""Statistics of paired differences: a bootstrap interval of their mean, and a randomisation test.
 
-Both are seeded, and so give the same each time. Smucker, Allan and Carterette, "A Comparison of
-Statistical Significance Tests for Information Retrieval Evaluation" (CIKM 2007), recommend the two for
-measures of rankings.
+Both are seeded, so the same differences give the same result. Smucker, Allan and Carterette, "A
+Comparison of Statistical Significance Tests for Information Retrieval Evaluation" (CIKM 2007),
+recommend both for measures of rankings.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ CONFIDENCE = 0.95
 RESAMPLES = 9_999
 SEED = 7
 BATCH_VALUES = 1_000_000
-"""How many values are drawn at once, so that memory stays small."""
+"""The number of values drawn at once, which bounds the memory."""
 
 
 def bootstrap_interval(
@@ -23,7 +23,9 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Return the 95 % confidence interval of the mean difference: percentiles of resampled means.
 
-    `differences` are after minus before, a value a query, for two queries or more.
+    Args:
+        differences: For each of two or more queries, after minus before.
+        resamples: How many means to draw.
 
     Raises:
         MissingDependencyError: scipy is not installed.
@@ -47,10 +49,14 @@ def bootstrap_interval(
 
 
 def randomisation_p_value(differences: Sequence[float], resamples: int = RESAMPLES) -> float:
-    """Return how probable a mean difference this far from 0 is where only chance gives the signs.
+    """Return the two-sided p-value of the mean difference, if chance alone decides each sign.
 
-    `differences` are after minus before, a value a query. The test is two-sided, and exact with few
-    differences. Queries without a difference are left out: their signs do not change a sum.
+    Differences of 0 are left out, because their signs do not change a sum. With few differences the
+    test is exact.
+
+    Args:
+        differences: For each query, after minus before.
+        resamples: How many assignments of signs to draw.
 
     Raises:
         MissingDependencyError: scipy is not installed.

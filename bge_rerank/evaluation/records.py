@@ -1,7 +1,7 @@
-"""What is kept of each query, and the file that it is written to as it comes.
+"""The numbers of each query, and the file to which each is written as soon as it is measured.
 
-The first line holds the settings, each further one a query. A last line that a broken-off run left
-unfinished is dropped, and the query is measured again.
+The first line holds the settings. Each further line holds a run, or a query that the run measured. If an
+interrupted run left an unfinished last line, that line is dropped and its query is measured again.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from bge_rerank.errors import ConfigurationError, InvalidInputError
-from bge_rerank.evaluation.result import Agreement, Loss
+from bge_rerank.evaluation.result import Agreement, Loss, Run
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-FORMAT = 3
+FORMAT = 4
 """The version of the file's layout."""
 
 
@@ -30,16 +30,16 @@ class QueryRecord:
     Attributes:
         id: The query's id.
         relevant: How many relevant passages its labels name.
-        found: How many of those are among the candidates.
-        before: The measures of the first stage's order, as `measure_names` has them.
+        found: How many of these are among the candidates.
+        before: The measures of the first stage's order, in the order of `measure_names`.
         after: The measures of the reranked order, by model.
-        milliseconds: What reranking took, by model.
-        losses: How the query was lost, by model, where its nDCG@k fell.
-        agreement: With the first stage's order, by model.
+        milliseconds: The latency of reranking, by model.
+        losses: The texts, by model whose nDCG@k fell.
+        agreement: The agreement with the first stage's order, by model.
         keywords: Whether the query is keywords (`is_keywords`).
         candidates: How many candidates were reranked.
-        depths: nDCG@k at each depth below the whole one, by model, where it has a curve.
-        depth_milliseconds: What reranking took at each of those, by model, where it was measured.
+        depths: nDCG@k at each depth below the whole depth, by model that has results by depth.
+        depth_milliseconds: The latency at each of these depths, by model for which it was measured.
     """
 
     id: str
@@ -57,19 +57,19 @@ class QueryRecord:
 
 
 class RecordFile:
-    """The file of an evaluation: read what is there, then add to it."""
+    """The file of an evaluation: its contents can be read, and then added to."""
 
     def __init__(self, path: Path, settings: Mapping[str, Any], *, fresh: bool = False) -> None:
-        """Open the file, or begin it.
+        """Open the file, or create it with its folder.
 
         Args:
-            path: Where it is; its folder is made.
-            settings: What decides the numbers, as JSON can hold it.
-            fresh: Drop what is there.
+            path: The file.
+            settings: The settings that decide the numbers, as plain values.
+            fresh: Delete the file's contents.
 
         Raises:
-            ConfigurationError: What is there was measured with other settings; it names them.
-            InvalidInputError: It cannot be opened, or is no such file.
+            ConfigurationError: The file was measured with other settings; the message names them.
+            InvalidInputError: The file cannot be opened, or does not hold an evaluation.
         """
         self.path = path
         self._header = json.loads(json.dumps({"format": FORMAT, "settings": settings}))
@@ -79,31 +79,33 @@ class RecordFile:
                 path.unlink(missing_ok=True)
             path.touch()
         except OSError as error:
-            raise InvalidInputError(f"cannot write {str(path)!r}: {error.strerror}") from error
+            raise InvalidInputError(
+                f"cannot write {str(path)!r} ({error.strerror}); choose another output"
+            ) from error
         whole = _whole_lines(path)
-        if whole:
-            self._check()
-        else:
+        if not whole:
             self._check_empty()
+        elif not self._is_ours():
+            whole = 0
         self._file: IO[bytes] = path.open("ab")
         self._file.truncate(whole)
         if not whole:
             self._write(self._header)
 
-    def read(self) -> Iterator[QueryRecord]:
-        """Give the queries that were measured, in the order of measuring.
+    def read(self) -> Iterator[QueryRecord | Run]:
+        """Yield the runs and the queries that they measured, in the order of measuring.
 
         Raises:
-            InvalidInputError: A line is none that this class wrote.
+            InvalidInputError: This class did not write a line of the file.
         """
         with self.path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 if number > 1:
-                    yield _query_record(line, f"{self.path}:{number}")
+                    yield _entry(line, f"{self.path}:{number}")
 
-    def add(self, record: QueryRecord) -> None:
-        """Write a query down; it is in the file when this returns, though perhaps not on the disk."""
-        self._write(asdict(record))
+    def add(self, entry: QueryRecord | Run) -> None:
+        """Write a run or a query. The file has it when this returns, though the disk may not."""
+        self._write(asdict(entry))
 
     def close(self) -> None:
         """Close the file."""
@@ -113,21 +115,23 @@ class RecordFile:
         self._file.write(_line(fields))
         self._file.flush()
 
-    def _check(self) -> None:
-        """Refuse a file that is none of an evaluation, or one with other settings."""
+    def _is_ours(self) -> bool:
+        """Say whether the settings are equal, or refuse a file with others if it holds numbers."""
         with self.path.open("rb") as lines:
             there = _fields(next(lines), f"{self.path}:1")
+            has_numbers = bool(next(lines, b""))
         if there.get("format") != FORMAT or not isinstance(there.get("settings"), dict):
             raise _no_evaluation(self.path)
         changed = differing(there["settings"], self._header["settings"])
-        if changed:
+        if changed and has_numbers:
             raise ConfigurationError(
-                f"{str(self.path)!r} was measured with other settings: {'; '.join(changed)}; "
-                "give the same, or another output, or start afresh"
+                f"{str(self.path)!r} was measured with other settings ({'; '.join(changed)}); "
+                "use the same settings, choose another output, or pass fresh=True to measure anew"
             )
+        return not changed
 
     def _check_empty(self) -> None:
-        """Refuse a file without a whole line, but for the beginning of a header."""
+        """Refuse a file without a whole line, unless it is empty or holds the start of our header."""
         if not _line(self._header).startswith(self.path.read_bytes()):
             raise _no_evaluation(self.path)
 
@@ -138,16 +142,18 @@ def _line(fields: Mapping[str, Any]) -> bytes:
 
 def _no_evaluation(path: Path) -> InvalidInputError:
     return InvalidInputError(
-        f"{str(path)!r} is no evaluation that this version wrote; "
-        "give another output, or start afresh"
+        f"this version of evaluate did not write {str(path)!r}; choose another output, or pass "
+        "fresh=True to replace the file"
     )
 
 
 def differing(there: Mapping[str, Any], here: Mapping[str, Any], of: str = "") -> list[str]:
-    """Name the settings that differ, those inside others with their names in front.
+    """Say which settings differ; a nested setting has the names around it in front.
 
     >>> differing({"depth": 50, "data": {"split": "dev"}}, {"depth": 20, "data": {"split": "test"}})
     ['data.split was "dev" and is "test"', 'depth was 50 and is 20']
+    >>> differing({"models": {"mini": {"top_n": 3}}}, {"models": {"base": {"top_n": 3}}})
+    ['models.base is new', 'models.mini is missing']
     """
     changed = []
     for name in sorted({*there, *here}):
@@ -155,12 +161,22 @@ def differing(there: Mapping[str, Any], here: Mapping[str, Any], of: str = "") -
         if isinstance(was, dict) and isinstance(is_, dict):
             changed += differing(was, is_, f"{of}{name}.")
         elif was != is_:
-            changed.append(f"{of}{name} was {json.dumps(was)} and is {json.dumps(is_)}")
+            changed.append(f"{of}{name} {_change(was, is_)}")
     return changed
 
 
+def _change(was: Any, is_: Any) -> str:
+    """Say how a setting changed. A group of settings would be too long to show."""
+    if isinstance(was, dict):
+        return "is missing"
+    if isinstance(is_, dict):
+        return "is new"
+    shown = ["not set" if value is None else json.dumps(value) for value in (was, is_)]
+    return f"was {shown[0]} and is {shown[1]}"
+
+
 def _whole_lines(path: Path) -> int:
-    """Return where the last whole line of a file ends, in bytes."""
+    """Return the byte at which the last whole line of a file ends."""
     end = 0
     with path.open("rb") as lines:
         for line in lines:
@@ -174,21 +190,26 @@ def _fields(line: bytes, place: str) -> dict[str, Any]:
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise InvalidInputError(f"{place}: no JSON ({error}); start afresh") from error
+        raise InvalidInputError(
+            f"{place}: not valid JSON ({error}); choose another output, or pass fresh=True to replace "
+            "the file"
+        ) from error
     return fields if isinstance(fields, dict) else {}
 
 
-def _query_record(line: bytes, place: str) -> QueryRecord:
+def _entry(line: bytes, place: str) -> QueryRecord | Run:
     from pydantic import ValidationError
 
     try:
         return _reader().validate_json(line)
     except ValidationError as error:
-        raise InvalidInputError(f"{place}: no query of an evaluation; start afresh") from error
+        raise InvalidInputError(
+            f"{place}: not a line of an evaluation; pass fresh=True to measure anew"
+        ) from error
 
 
 @cache
-def _reader() -> TypeAdapter[QueryRecord]:
+def _reader() -> TypeAdapter[QueryRecord | Run]:
     from pydantic import TypeAdapter
 
-    return TypeAdapter(QueryRecord)
+    return TypeAdapter(QueryRecord | Run)

@@ -1,4 +1,4 @@
-"""What an evaluation found: frozen, made of plain values, so that any report can be made from it."""
+"""The result of an evaluation: frozen classes of plain values, from which any report can be made."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Gain:
     """A measure before and after reranking: means over the queries, 0..1.
 
     Attributes:
-        measure: The measure's name, such as `"nDCG@10"`.
+        measure: The name, such as `"nDCG@10"`.
         difference: After minus before.
         low: The lower end of the difference's 95 % confidence interval.
         high: The upper end.
@@ -31,14 +31,14 @@ class Gain:
 
 @dataclass(frozen=True, slots=True)
 class Change(Gain):
-    """A gain or a loss, with the two-sided p-value of the randomisation test."""
+    """A measure before and after, with the two-sided p-value of the randomisation test."""
 
     p_value: float
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A passage as a report shows it: its id, and how its text begins."""
+    """A passage as a report shows it: the id, and the start of the text."""
 
     id: str
     text: str
@@ -51,7 +51,7 @@ class Loss:
     Attributes:
         difference: nDCG@k after minus before, below 0.
         before: The first passage before reranking.
-        after: The first passage after reranking; `None` where none was kept.
+        after: The first passage after reranking; `None` if none was kept.
     """
 
     id: str
@@ -63,14 +63,14 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """The time that reranking one query takes, in milliseconds: median and 95th percentile."""
+    """The latency of reranking one query, in milliseconds: median and 95th percentile."""
 
     p50: float
     p95: float
 
     @classmethod
     def of(cls, milliseconds: Sequence[float]) -> Latency:
-        """Return the percentiles of two times or more, interpolated.
+        """Return the percentiles of two or more latencies, interpolated.
 
         >>> Latency.of([10.0, 20.0, 30.0])
         Latency(p50=20.0, p95=29.0)
@@ -81,15 +81,15 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class DepthPoint:
-    """Quality and latency of reranking only the first `depth` candidates of each query.
+    """Quality and latency if only the first `depth` candidates of each query are reranked.
 
-    The others stay behind them, in the first stage's order.
+    The other candidates follow in the first stage's order.
 
     Attributes:
         after: nDCG@k of the whole order, the mean over the queries, 0..1.
         low: The lower end of the 95 % confidence interval of the difference to the first stage.
         high: The upper end.
-        latency: `None` where it was not measured.
+        latency: `None` if it was not measured.
     """
 
     depth: int
@@ -101,13 +101,13 @@ class DepthPoint:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How far the reranked order agrees with the first stage's.
+    """How far the reranked order agrees with the first stage's order.
 
     Attributes:
         share: The share (0..1) of the reranker's first 10 passages that the first stage had among its
-            first 50; `None` where 50 or fewer were reranked.
-        rank_correlation: Spearman's, -1..1, of the two orders of the passages kept, where 1 is the
-            same order; `None` where fewer than two were kept.
+            first 50; `None` if 50 or fewer were reranked.
+        rank_correlation: Spearman's correlation of the two orders of the passages kept, -1..1; 1 is
+            the same order. `None` if fewer than two were kept.
     """
 
     share: float | None
@@ -124,24 +124,24 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class ModelResult:
-    """Counts, figures and verdict of one model. With too few queries, it has no figures.
+    """Counts, figures and verdict of one model. Figures need 30 queries or more.
 
     Attributes:
         changes: One for each measure, nDCG@k first; empty with too few queries.
         latency: The latency of a query; `None` with too few queries.
         wins: How many queries got a higher nDCG@k.
         losses: How many queries got a lower nDCG@k.
-        ties: How many queries kept their nDCG@k.
+        ties: How many queries kept the same nDCG@k.
         worst: The largest losses, the worst first.
-        differences: nDCG@k after minus before, a value a query, in the order of measuring.
-        milliseconds: Latencies, a value a query, in the same order.
-        depths: From the smallest depth to the whole one, without depths that no query has more
-            candidates than; empty with too few queries, or where the reranker's settings leave
+        differences: For each query, nDCG@k after minus before, in the order of measuring.
+        milliseconds: For each query, the latency, in the same order.
+        depths: Results by depth, ascending to the whole depth. A smaller depth is left out if no query
+            has more candidates than it. Empty with too few queries, or if the reranker's settings leave
             candidates out.
-        recommended_depth: The depth to rerank at (see `choose_depth`); `None` where there is no curve,
-            or where reranking is not worth it at any depth.
-        agreement: Means of the agreement with the first stage, each `None` where fewer than 30 queries
-            tell it; `None` with too few queries.
+        recommended_depth: The depth to rerank at (see `choose_depth`). `None` without results by
+            depth, or if no depth is worth it.
+        agreement: Means of the agreement with the first stage; a mean of fewer than 30 values is
+            `None`. `None` with too few queries.
     """
 
     name: str
@@ -160,9 +160,53 @@ class ModelResult:
 
     @property
     def advised_after(self) -> float:
-        """nDCG@k at the recommended depth, by default at the whole one, 0..1; needs figures."""
+        """nDCG@k at the recommended depth, else at the whole depth, 0..1. Needs figures."""
         by_depth: dict[int | None, float] = {point.depth: point.after for point in self.depths}
         return by_depth.get(self.recommended_depth, self.changes[0].after)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRun:
+    """How a model really ran. An attribute is `None` if the scorer does not tell it.
+
+    Attributes:
+        model: The model's name; for an export, the model that was exported.
+        revision: The commit of the hub repository, or the revision that was asked for.
+        files: The folder of the model's files.
+        backend: The backend that ran, after `auto`.
+        precision: The precision of the numbers, such as `"bfloat16"`.
+        device: The torch device, with the name of a GPU.
+        max_length: The longest pair in tokens.
+    """
+
+    model: str | None = None
+    revision: str | None = None
+    files: str | None = None
+    backend: str | None = None
+    precision: str | None = None
+    device: str | None = None
+    max_length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that measured queries. An evaluation that was interrupted and resumed has several.
+
+    Attributes:
+        date: When it started, in UTC.
+        source: Where the data was: a path or an id.
+        cpu: The name of the CPU.
+        cores: How many cores the process could use.
+        versions: The versions of Python and of the packages in use.
+        models: How each model ran, by name.
+    """
+
+    date: str
+    source: str | None
+    cpu: str
+    cores: int
+    versions: Mapping[str, str]
+    models: Mapping[str, ModelRun]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,13 +215,15 @@ class Evaluation:
 
     Attributes:
         settings: The data, the models and their settings, as plain values.
-        k: How many of the first passages the measures look at.
+        k: How many of the first passages the measures count.
         depth: The most candidates of a query that were reranked.
         queries: How many queries were measured.
         relevant: How many relevant passages the labels name.
-        found: How many of them were among the candidates; no reranker can raise the others.
+        found: How many of these were among the candidates; no reranker can find the others.
         notes: Sentences that help to read the figures.
         models: One result for each model, in the order given.
+        without_relevant: How many queries have no relevant passage. They are not measured.
+        runs: The runs that measured the queries.
     """
 
     settings: Mapping[str, Any]
@@ -188,15 +234,17 @@ class Evaluation:
     found: int
     notes: tuple[str, ...]
     models: tuple[ModelResult, ...]
+    without_relevant: int = 0
+    runs: tuple[Run, ...] = ()
 
     @property
     def best(self) -> ModelResult | None:
-        """The model with the highest nDCG@k at its recommended depth, of those worth reranking with."""
+        """The model with the highest nDCG@k at its recommended depth; `None` if none is worth it."""
         good = [model for model in self.models if model.verdict.decision == "rerank"]
         return max(good, key=lambda model: model.advised_after, default=None)
 
     def as_json(self) -> dict[str, Any]:
-        """Return all but the values of single queries, which the file of queries has."""
+        """Return plain values, without those of single queries, which `evaluation.jsonl` holds."""
         contents = asdict(self)
         for model in contents["models"]:
             del model["differences"], model["milliseconds"]

@@ -1,4 +1,4 @@
-"""`build_evaluation`: from the numbers of the queries to an `Evaluation`."""
+"""`build_evaluation`: turn the numbers of the queries into an `Evaluation`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bge_rerank.evaluation.tally import Tally, differences
 from bge_rerank.evaluation.verdict import TIGHT_BUDGET_MS, Demands, decide, too_little_data
 
 SMALL_CORPUS = 1_000
-"""Passages; on a larger corpus the first stage has more to confuse, and the gain is another."""
+"""The number of passages below which the report warns: a larger corpus may show another gain."""
 
 
 def build_evaluation(
@@ -42,7 +42,7 @@ def build_evaluation(
 def _model_result(
     tally: Tally, model: str, k: int, plan: DepthPlan, demands: Demands
 ) -> ModelResult:
-    """Return the figures and the verdict; without enough data, no figures."""
+    """Return counts, figures and verdict; with too little data, no figures."""
     lacking = too_little_data(len(tally), tally.found)
     if lacking:
         return _counted(tally, model, Verdict("not enough data", (lacking,)))
@@ -68,7 +68,7 @@ def _model_result(
 
 
 def _counted(tally: Tally, model: str, verdict: Verdict) -> ModelResult:
-    """Return what any number of queries can tell."""
+    """Return the result without figures, which any number of queries allows."""
     changes = _differences(tally, model)
     return ModelResult(
         name=model,
@@ -107,9 +107,11 @@ def _notes(demands: Demands) -> list[str]:
     budget, size = demands.latency_budget_ms, demands.corpus_size
     if budget is not None and budget < TIGHT_BUDGET_MS:
         notes.append(
-            f"a budget of {budget:g} ms is tight: under {TIGHT_BUDGET_MS:g} ms, a cross-encoder has "
-            "time for a few passages only, unless it is small or has an accelerator"
+            f"a budget of {budget:g} ms is tight: in less than {TIGHT_BUDGET_MS:g} ms, a cross-encoder "
+            "ranks only a few passages, unless the model is small or runs on an accelerator"
         )
     if size is not None and size < SMALL_CORPUS:
-        notes.append(f"the corpus has {size} passages; with more of them the gain may be another")
+        notes.append(
+            f"the corpus has only {size} passages; on a larger corpus, the gain may differ"
+        )
     return notes

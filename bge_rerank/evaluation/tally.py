@@ -1,4 +1,4 @@
-"""`Tally`: the numbers of all queries, gathered one query at a time; texts of the worst losses alone."""
+"""`Tally`: the numbers of all queries, added one query at a time, with the texts of the worst losses."""
 
 from __future__ import annotations
 
@@ -9,35 +9,36 @@ from bge_rerank.evaluation.records import QueryRecord
 from bge_rerank.evaluation.result import Loss
 
 WORST = 5
-"""How many of the largest losses are kept with their texts."""
+"""The number of largest losses to keep, with their texts."""
 SAME = 1e-9
-"""Differences of nDCG up to this one are rounding."""
+"""The largest difference of nDCG that counts as rounding."""
 
 
 class Tally:
-    """Numbers of the queries measured so far, in the order of measuring.
+    """The numbers of the queries measured so far, in the order of measuring.
 
     Attributes:
         relevant: How many relevant passages the labels name.
-        found: How many of them are among the candidates.
-        before: For each measure, its values.
-        after: The same, by model.
-        shares: Of the agreement with the first stage, by model, from the queries that tell one.
-        correlations: The same for the rank correlations.
+        found: How many of these are among the candidates.
+        before: For each measure, a value per query.
+        after: The same for the reranked order, by model.
+        shares: Shares of the agreement with the first stage, by model; queries without a share have no
+            value.
+        correlations: Rank correlations, in the same form.
         most: The most candidates that a query had.
-        depths: For each depth below the whole one, the values of nDCG@k, by model; no values where a
-            model has no curve.
-        depth_milliseconds: The latency at each of these depths, of the queries that were timed.
-        worst: The largest losses by model, the worst first; of equal ones, the first measured.
+        depths: For each depth below the whole depth, nDCG@k per query, by model; empty for a model
+            without results by depth.
+        depth_milliseconds: For each of these depths, the latency of each query that was timed, by model.
+        worst: The largest losses by model, the worst first; of equal losses, the first measured.
     """
 
     def __init__(self, models: Sequence[str], measures: int, smaller_depths: int = 0) -> None:
-        """Begin with nothing.
+        """Start without queries.
 
         Args:
             models: The models' names.
-            measures: How many measures a ranking has, nDCG first.
-            smaller_depths: How many depths below the whole one are compared.
+            measures: The number of measures of a ranking, nDCG first.
+            smaller_depths: The number of depths below the whole depth.
         """
         self.ids: set[str] = set()
         self.relevant = 0
@@ -79,7 +80,7 @@ class Tally:
 
 
 def differences(after: Sequence[float], before: Sequence[float]) -> list[float]:
-    """Return after minus before, a value a query; rounding counts as 0."""
+    """Return after minus before for each query; rounding counts as 0."""
     changes = (new - old for new, old in zip(after, before, strict=True))
     return [change if abs(change) > SAME else 0.0 for change in changes]
 

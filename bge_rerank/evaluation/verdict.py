@@ -1,4 +1,4 @@
-"""`decide`: from the figures to "rerank", "do not rerank" or "not enough data", with the reasons."""
+"""`decide`: turn figures into "rerank", "do not rerank" or "not enough data", with the reasons."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from bge_rerank.errors import ConfigurationError
 from bge_rerank.evaluation.result import Gain, Latency, Verdict
 
 ENOUGH_QUERIES = 30
-"""With fewer, no mean and no interval is given."""
+"""The fewest queries for which means and intervals are given."""
 SMALLEST_GAIN = 0.05
-"""Of nDCG@k, in parts of what it was: less is not worth a model."""
+"""The smallest gain of nDCG@k that is worth a model, as a share of the value before."""
 TIGHT_BUDGET_MS = 50.0
-"""A budget that few cross-encoders keep."""
+"""The latency budget below which the report warns: few cross-encoders meet it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Demands:
-    """The target and the limits of an evaluation; each `None` is no demand.
+    """The target and the limits of an evaluation; `None` switches one off.
 
     Attributes:
         target: The nDCG@k (0..1) that is enough.
-        latency_budget_ms: The limit of the 95th percentile of a query's latency, in milliseconds.
-        corpus_size: How many passages there are to search.
+        latency_budget_ms: The limit of a query's latency at the 95th percentile, in milliseconds.
+        corpus_size: The number of passages to search.
     """
 
     target: float | None = None
@@ -30,32 +30,32 @@ class Demands:
     corpus_size: int | None = None
 
     def check(self) -> None:
-        """Refuse demands that cannot be met or compared.
+        """Refuse values that cannot work.
 
         Raises:
-            ConfigurationError: `target` lies outside 0..1, or the budget is not above 0.
+            ConfigurationError: `target` is not above 0 and up to 1, or the budget is not above 0.
         """
         if self.target is not None and not 0.0 < self.target <= 1.0:
             raise ConfigurationError(
-                f"target is {self.target!r}; it is compared with nDCG, so give a number above 0, up to 1"
+                f"target is {self.target!r}; give an nDCG, a number above 0 and up to 1"
             )
         if self.latency_budget_ms is not None and not self.latency_budget_ms > 0:
             raise ConfigurationError(
-                f"latency_budget_ms is {self.latency_budget_ms!r}; give milliseconds above 0"
+                f"latency_budget_ms is {self.latency_budget_ms!r}; give a number of milliseconds above 0"
             )
 
 
 def too_little_data(queries: int, found: int) -> str | None:
-    """Say why no figure can be given, or return `None` where there is enough data.
+    """Say why figures are left out, or return `None` if there is enough data.
 
     `found` counts the relevant passages among the candidates of all queries.
     """
     if queries < ENOUGH_QUERIES:
-        return f"queries: {queries}, and fewer than {ENOUGH_QUERIES} carry no mean; label more"
+        return f"queries measured: {queries}, needed for means: {ENOUGH_QUERIES} or more"
     if found == 0:
         return (
-            "no relevant passage is among the candidates of any query: "
-            "check that labels and candidates have the same ids"
+            "no query has a relevant passage among its candidates, so "
+            "check that labels and candidates use the same ids"
         )
     return None
 
@@ -73,11 +73,11 @@ def decide(
 
     Args:
         ndcg: The change of nDCG@k at one depth, over enough queries.
-        latency: The latency there; `None`, where it was not measured, meets any budget.
+        latency: The latency at that depth. `None`, not measured, meets any budget.
         k: How many of the first passages count.
         demands: The target and the limits.
-        keywords: The reason of `why_not_keywords` against reranking, if there is one.
-        smaller_depths: Whether smaller depths were measured too; then less depth is not advised.
+        keywords: The reason of `why_not_keywords` against reranking, if any.
+        smaller_depths: Whether smaller depths were timed too. If so, the advice does not name them.
     """
     against = [
         *([keywords] if keywords else ()),
@@ -87,7 +87,7 @@ def decide(
     ]
     if against:
         return Verdict("do not rerank", tuple(against))
-    took = f"; {_took(latency)}" if latency else ""
+    took = f", at {_took(latency)}" if latency else ""
     return Verdict("rerank", (f"{gain(ndcg)}{took}",))
 
 
@@ -107,24 +107,24 @@ def _needless(ndcg: Gain, k: int, demands: Demands) -> list[str]:
     reasons = []
     if demands.target is not None and ndcg.before >= demands.target:
         reasons.append(
-            f"the first stage is at the target: {ndcg.measure} is {ndcg.before:.3f}, "
-            f"and {demands.target:.3f} is enough"
+            f"the first stage already reaches the target: its {ndcg.measure} is {ndcg.before:.3f}, "
+            f"the target {demands.target:.3f}"
         )
     if demands.corpus_size is not None and demands.corpus_size <= k:
         reasons.append(
-            f"the corpus is small: all of its {demands.corpus_size} passages are among the first {k} "
-            "in any order"
+            f"the corpus has only {demands.corpus_size} passages, so all are among the first {k} in any "
+            "order"
         )
     return reasons
 
 
 def _gain_too_small(ndcg: Gain) -> list[str]:
     if ndcg.high < 0:
-        return [f"it makes the ranking worse: {gain(ndcg)}"]
+        return [f"reranking makes the order worse: {gain(ndcg)}"]
     if ndcg.low <= 0:
-        return [f"the change is inside the noise: {gain(ndcg)}"]
+        return [f"the change is within the noise: {gain(ndcg)}"]
     if ndcg.difference < SMALLEST_GAIN * ndcg.before:
-        return [f"the gain is under {SMALLEST_GAIN:.0%} of what it was: {gain(ndcg)}"]
+        return [f"the gain is below {100 * SMALLEST_GAIN:.0f} %: {gain(ndcg)}"]
     return []
 
 
@@ -133,11 +133,12 @@ def _too_slow(latency: Latency, demands: Demands, *, smaller_depths: bool) -> li
     if budget is None or latency.p95 <= budget:
         return []
     advice = "a smaller model or int8" if smaller_depths else "a smaller model, int8, or less depth"
-    return [f"it is too slow: {_took(latency)}, and the budget is {budget:g} ms; try {advice}"]
+    took = _took(latency)
+    return [f"reranking is too slow: {took}, over the budget of {budget:g} ms, so try {advice}"]
 
 
 def _took(latency: Latency) -> str:
-    return f"{latency.p95:.1f} ms a query at the 95th percentile"
+    return f"{latency.p95:.1f} ms per query at the 95th percentile"
 
 
 def _relative(change: Gain) -> str:

@@ -449,8 +449,8 @@ def test_fields_that_are_nested_too_deep_to_write_are_refused() -> None:
     nested: list[Any] = []
     for _ in range(10 * sys.getrecursionlimit()):
         nested = [nested]
-    record = rank.Record("a", {"passage": "a", "x": nested})
-    with pytest.raises(InvalidInputError, match="the line 'a' is nested too deep"):
+    record = rank.Record(0, "a", {"passage": "a", "x": nested})
+    with pytest.raises(InvalidInputError, match="the object on line 1 is nested too deep"):
         rank._as_json(1, Ranked(0, 0.5, 0.0), record)
 
 

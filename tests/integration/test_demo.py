@@ -1,4 +1,4 @@
-"""The demo, its collection, and its output."""
+"""The demo: its collection, and its output."""
 
 import re
 from collections import Counter
@@ -10,7 +10,7 @@ from bge_rerank.cli.demo.run import run_demo
 from bge_rerank.data.demo import demo_collection
 
 
-def test_the_demo_collection_is_complete() -> None:
+def test_the_collection_has_unique_ids_and_judges_each_question() -> None:
     collection = demo_collection()
     ids = [passage.id for passage in collection.passages]
     assert len(set(ids)) == len(ids) == 204
@@ -19,7 +19,7 @@ def test_the_demo_collection_is_complete() -> None:
     assert set().union(*collection.judgements.values()) <= set(ids)
 
 
-def test_every_question_has_an_answer_and_near_misses_of_its_own_subject() -> None:
+def test_each_question_has_an_answer_and_near_misses_on_its_subject() -> None:
     for question, judgements in demo_collection().judgements.items():
         grades = Counter(judgements.values())
         assert grades[2] >= 1, question
@@ -27,12 +27,12 @@ def test_every_question_has_an_answer_and_near_misses_of_its_own_subject() -> No
         assert {passage.split("-")[0] for passage in judgements} == {question.split("-")[0]}
 
 
-def test_passages_have_the_length_of_chunks() -> None:
+def test_passages_are_as_long_as_chunks() -> None:
     assert all(45 <= len(passage.text.split()) <= 110 for passage in demo_collection().passages)
 
 
 @pytest.mark.long
-def test_the_demo_shows_that_reranking_helps_the_same_in_both_frameworks(
+def test_the_demo_shows_the_same_gain_in_both_frameworks(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     run_demo("mini", show=3)
@@ -43,6 +43,6 @@ def test_the_demo_shows_that_reranking_helps_the_same_in_both_frameworks(
     assert float(langchain[0]) > float(first_stage[0]) + 0.1
 
 
-def test_a_model_that_cannot_be_loaded_stops_the_demo_before_any_work() -> None:
+def test_a_model_that_cannot_be_loaded_stops_the_demo_first() -> None:
     with pytest.raises(ModelLoadError, match="the hub was not reached"):
         run_demo("BAAI/bge-reranker-v2-m3", show=3)

@@ -1,4 +1,4 @@
-"""`bge-rerank evaluate` on files, on a published collection, and on both frameworks' retrievers."""
+"""`bge-rerank evaluate` on files and on a published collection, and retrievers as first stages."""
 
 import json
 import re
@@ -27,7 +27,7 @@ from bge_rerank.evaluation.measures import measure_rankings
 from labelled_queries import labelled_queries
 
 
-def test_bm25_has_the_published_quality_on_scifact(labelled_data: Path) -> None:
+def test_bm25_reaches_its_published_quality_on_scifact(labelled_data: Path) -> None:
     collection = read_beir(labelled_data / "scifact", "test")
     find = Bm25Retriever(collection.texts, depth=100)
     rankings = {
@@ -38,14 +38,14 @@ def test_bm25_has_the_published_quality_on_scifact(labelled_data: Path) -> None:
     assert ndcg == pytest.approx(0.679, abs=0.01)
 
 
-def test_bm25_finds_nothing_where_no_word_is_shared() -> None:
+def test_bm25_finds_nothing_without_a_word_in_common() -> None:
     find = Bm25Retriever({"a": "bread rises", "b": ""}, depth=5)
     assert find("tides") == find("the") == Bm25Retriever({"b": ""}, depth=5)("tides") == []
 
 
 @pytest.fixture(scope="module")
 def beir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's collection as a folder."""
+    """Write the demo's collection into a folder in the BEIR layout."""
     folder = tmp_path_factory.mktemp("beir")
     collection = demo_collection()
     (folder / "qrels").mkdir()
@@ -63,7 +63,7 @@ def beir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Done(NamedTuple):
-    """What a command printed, and its exit status."""
+    """The exit status and the output of a command."""
 
     returncode: int
     stdout: str
@@ -72,7 +72,7 @@ class Done(NamedTuple):
 
 @pytest.fixture
 def bge_rerank(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
-    """Run `bge-rerank evaluate` in this process, so that the weights are loaded once."""
+    """Run `bge-rerank evaluate` in this process, which loads the weights once."""
 
     def run(*arguments: object) -> Done:
         capsys.readouterr()
@@ -82,16 +82,18 @@ def bge_rerank(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
     return run
 
 
-def test_the_command_says_that_a_first_stage_is_good_enough(
+def test_the_command_says_that_the_first_stage_is_good_enough(
     bge_rerank: Callable[..., Done], beir: Path, tmp_path: Path
 ) -> None:
     options = ["--model", "mini", "--depth", "4", "--target", "0.5", "--output", tmp_path]
     done = bge_rerank(beir, *options)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert "Queries: 60. Reranked of each: the first 4 passages." in done.stdout
-    assert "do not rerank: the first stage is at the target" in done.stdout
-    assert "Note: the corpus has 204 passages" in done.stdout
+    assert "Queries measured: 60. Depth: up to 4 candidates of each." in done.stdout
+    assert "do not rerank: the first stage already reaches the target" in done.stdout
+    assert "Note: the corpus has only 204 passages" in done.stdout
+    assert f"data: {beir}" in done.stdout.replace("\n", "")
+    assert f"Report: {tmp_path / 'evaluation.html'}" in done.stdout
     contents = json.loads((tmp_path / "evaluation.json").read_text())
     assert (contents["queries"], contents["best"]) == (60, None)
     assert contents["settings"]["data"]["split"] == "dev"
@@ -101,12 +103,13 @@ def test_the_command_says_that_a_first_stage_is_good_enough(
     refused = bge_rerank(beir, *options, "--k", "5")
     assert refused.returncode == 1
     assert "k was 10 and is 5" in refused.stderr
+    assert "or pass --fresh to measure anew" in refused.stderr
 
 
-def test_the_command_says_rerank_and_writes_why(
+def test_the_command_says_to_rerank_and_writes_the_reasons(
     bge_rerank: Callable[..., Done], tmp_path: Path
 ) -> None:
-    """Candidates are the passages that were judged, in the order of their ids: no first stage."""
+    """The candidates are the judged passages in the order of their ids, without a first stage."""
     collection = demo_collection()
     texts = {passage.id: passage.text for passage in collection.passages}
     lines = [
@@ -144,7 +147,7 @@ def test_the_command_says_rerank_and_writes_why(
 def curve_anew(
     queries: Sequence[LabelledQuery], scorer: Scorer, depths: Sequence[int]
 ) -> list[float]:
-    """Return the mean nDCG@10 of ranking the first candidates anew at each depth."""
+    """Return the mean nDCG@10 if the first candidates are ranked anew at each depth."""
     reranker = Reranker(scorer, top_n=None)
     means = []
     for depth in depths:
@@ -160,13 +163,13 @@ def curve_anew(
 
 
 class Overlap:
-    """Counts the words in common."""
+    """Scores a pair by the number of words in common."""
 
     def score(self, pairs: Sequence[tuple[str, str]], /) -> list[float]:
         return [float(len({*query.lower().split()} & {*p.lower().split()})) for query, p in pairs]
 
 
-def test_the_curve_on_scifact_is_that_of_ranking_anew(labelled_data: Path) -> None:
+def test_results_by_depth_on_scifact_equal_ranking_at_each_depth(labelled_data: Path) -> None:
     collection = read_beir(labelled_data / "scifact", "test")
     find = Bm25Retriever(collection.texts, depth=100)
     queries = [
@@ -181,7 +184,7 @@ def test_the_curve_on_scifact_is_that_of_ranking_anew(labelled_data: Path) -> No
     assert [point.after for point in overlap.depths] == pytest.approx(anew, abs=1e-9)
 
 
-def test_the_curve_of_mini_is_that_of_ranking_anew(beir: Path) -> None:
+def test_results_by_depth_of_mini_equal_ranking_at_each_depth(beir: Path) -> None:
     collection = read_beir(beir, "dev")
     find = Bm25Retriever(collection.texts, depth=8)
     queries = [
@@ -211,11 +214,12 @@ def test_the_command_reads_jsonl_and_compares_backends(
     options = ["--model", "mini", "--backend", "torch", "auto", "--output", tmp_path / "out"]
     refused = bge_rerank(data, *options)
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert f"{data}:1: 'relevant' names 'missed', which is none of the 6" in refused.stderr
+    assert f"{data}:1: 'relevant' names 'missed', which is not among the 6" in refused.stderr
+    assert "set --allow-missed" in refused.stderr
     assert not (tmp_path / "out").exists()
     done = bge_rerank(data, *options, "--allow-missed")
     assert done.returncode == 0, done.stderr
-    assert "mini (torch): not enough data: queries: 3" in done.stdout
+    assert "mini (torch): not enough data: queries measured: 3" in done.stdout
     assert "mini (auto): not enough data" in done.stdout
     assert not re.search(r"nDCG@10 +│|\d ms", done.stdout)
     assert "nDCG@10 |" not in (tmp_path / "out" / "evaluation.md").read_text()
@@ -224,14 +228,14 @@ def test_the_command_reads_jsonl_and_compares_backends(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--split", "test"], "no split 'test'"),
-        (["--depth", "0"], "depth is 0"),
-        (["--depths", "10", "60"], "depths has 60; give whole numbers from 1 to 50"),
-        (["--target", "2"], "target is 2"),
-        (["--latency-budget-ms", "0"], "latency_budget_ms is 0"),
+        (["--split", "test"], "has no split 'test'"),
+        (["--depth", "0"], "--depth is 0"),
+        (["--depths", "10", "60"], "--depths has 60; give whole numbers from 1 to 50"),
+        (["--target", "2"], "--target is 2"),
+        (["--latency-budget-ms", "0"], "--latency-budget-ms is 0"),
     ],
 )
-def test_a_fault_of_the_command_is_one_line(
+def test_an_error_of_the_command_is_one_line(
     bge_rerank: Callable[..., Done], beir: Path, tmp_path: Path, options: list[str], message: str
 ) -> None:
     done = bge_rerank(beir, "--model", "mini", "--output", tmp_path, *options)
@@ -243,19 +247,19 @@ def test_a_fault_of_the_command_is_one_line(
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ([], "there is no labelled query"),
+        ([], "the data has no labelled queries"),
         ([{"query": "q", "relevant": ["a"]}], "query '1' of '{data}' has no 'candidates'"),
         (
             [{"query": "q", "candidates": ["a"], "relevant": []}],
-            "{data}:1: 'relevant' names no relevant passage",
+            "none of the queries (1) has a relevant passage",
         ),
         (
             [{"id": "x", "query": "q", "candidates": ["a"], "relevant": [0]}] * 2,
-            "{data}:2: 'id' is 'x', as of a query before",
+            "{data}:2: 'id' is 'x', as on an earlier line",
         ),
     ],
 )
-def test_a_fault_of_the_data_is_one_line_before_a_model_is_loaded(
+def test_an_error_of_the_data_is_one_line_before_a_model_is_loaded(
     bge_rerank: Callable[..., Done], tmp_path: Path, lines: list[object], message: str
 ) -> None:
     data = tmp_path / "data.jsonl"
@@ -268,6 +272,19 @@ def test_a_fault_of_the_data_is_one_line_before_a_model_is_loaded(
 
 PASSAGES = {"m": "The Moon raises the tides.", "b": "Bread rises on yeast."}
 QUESTION = LabelledQuery("q", "what causes tides", None, {"m": 1})
+
+
+def test_the_command_counts_queries_without_a_relevant_passage(
+    bge_rerank: Callable[..., Done], tmp_path: Path
+) -> None:
+    data = tmp_path / "data.jsonl"
+    lines = [{"query": "tides", "candidates": ["The Moon."], "relevant": on} for on in ([0], [])]
+    data.write_text("\n".join(map(json.dumps, lines)))
+    done = bge_rerank(data, "--model", "mini", "--output", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert "Queries measured: 1." in said
+    assert "Queries without a relevant passage: 1." in said
 
 
 def test_a_langchain_retriever_is_a_first_stage() -> None:

@@ -1,4 +1,4 @@
-"""The report's page in a browser without a network."""
+"""The HTML report in a browser without a network."""
 
 from collections.abc import Iterator
 
@@ -12,14 +12,14 @@ from evaluations import MARKUP, small_evaluation, with_depths, with_texts
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The address of a report whose texts are markup."""
+    """Return the address of a report whose texts are markup."""
     evaluation = with_texts(with_depths(small_evaluation()), MARKUP)
     return write_reports(evaluation, tmp_path_factory.mktemp("report"))[-1].as_uri()
 
 
 @pytest.fixture(params=["light", "dark"])
 def page(browser: Browser, report: str, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """The report, which has asked for nothing but itself and raised nothing."""
+    """Open the report, and check that it loads nothing else and raises no error."""
     page = browser.new_page(offline=True, color_scheme=request.param)
     asked: list[str] = []
     complaints: list[str] = []
@@ -33,7 +33,7 @@ def page(browser: Browser, report: str, request: pytest.FixtureRequest) -> Itera
     assert not complaints
 
 
-def test_it_is_read_without_a_network_and_axe_finds_nothing(page: Page) -> None:
+def test_the_report_needs_no_network_and_axe_finds_no_fault(page: Page) -> None:
     assert page.title() == "Does reranking help?"
     expect(page.get_by_text(MARKUP).first).to_be_visible()
     for name in ("nDCG@3 by depth", "Latency and quality", f"{MARKUP}0", f"{MARKUP}1"):
@@ -42,7 +42,7 @@ def test_it_is_read_without_a_network_and_axe_finds_nothing(page: Page) -> None:
     assert not complaints.response["violations"], complaints.generate_report()
 
 
-def test_ink_differs_from_the_ground_in_text_and_pictures(page: Page) -> None:
+def test_text_and_pictures_contrast_with_the_page(page: Page) -> None:
     colours = page.evaluate(
         """() => {
             const of = (element, name) => getComputedStyle(element)[name];
@@ -57,7 +57,7 @@ def test_ink_differs_from_the_ground_in_text_and_pictures(page: Page) -> None:
 
 
 @pytest.mark.parametrize("width", [320, 1000])
-def test_nothing_is_wider_than_the_window(page: Page, width: int) -> None:
+def test_the_page_fits_the_width_of_the_window(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     scrolled, seen = page.evaluate(
         "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"

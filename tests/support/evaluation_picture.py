@@ -1,6 +1,6 @@
-"""Make docs/evaluation.png, a report's page: `.venv/bin/python tests/support/evaluation_picture.py`.
+"""Make docs/evaluation.png, a picture of a report: `.venv/bin/python tests/support/evaluation_picture.py`.
 
-The report is of `mini` on the demo's questions, after the demo's dense retrieval.
+The report compares the demo's dense retrieval with `mini`, on the demo's questions.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ from langchain_bge_rerank import first_stage
 PICTURE = Path(__file__).parents[2] / "docs" / "evaluation.png"
 DEPTH = 20
 UP_TO = "#gains-heading"
-"""The heading that the picture ends above."""
+"""The picture ends above this heading."""
 
 
 def main() -> None:
@@ -34,6 +34,7 @@ def main() -> None:
         depth=DEPTH,
         latency_budget_ms=500,
         corpus_size=len(collection.passages),
+        source="the demo's collection",
     )
     with TemporaryDirectory() as folder, chromium() as browser:
         report = write_reports(evaluation, Path(folder))[-1]

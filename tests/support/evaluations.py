@@ -1,4 +1,4 @@
-"""Evaluations to report on: one on queries made by rule, and one made of a text that is markup."""
+"""Evaluations to report: one of generated queries, and one whose texts are all replaced."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,6 +9,8 @@ from bge_rerank.evaluation import (
     Latency,
     Loss,
     ModelResult,
+    ModelRun,
+    Run,
     Shown,
     evaluate,
 )
@@ -19,7 +21,7 @@ MARKUP = "</script></svg><img src=//elsewhere onerror='document.title = 1'>&amp;
 
 
 def shortest_first(passage: str) -> float:
-    """Be wrong: what answers says so in a longer word than the others."""
+    """Rank wrongly: the passage that answers is longer than the others."""
     return -float(len(passage))
 
 
@@ -29,7 +31,7 @@ def small_evaluation(queries: int = 40) -> Evaluation:
 
 
 def with_depths(evaluation: Evaluation) -> Evaluation:
-    """Give each model a curve of three depths; how long they took is known of one alone."""
+    """Give each model results at three depths, of which one has a latency."""
     return replace(evaluation, models=tuple(map(_with_depths, evaluation.models)))
 
 
@@ -49,7 +51,7 @@ def _with_depths(model: ModelResult) -> ModelResult:
 
 
 def with_texts(evaluation: Evaluation, text: str) -> Evaluation:
-    """Put a text wherever one can come from outside."""
+    """Put a text wherever a text can come from the data or the settings."""
     shown = Shown(text, text)
     loss = Loss(text, text, -0.5, shown, shown)
     models = [
@@ -62,12 +64,17 @@ def with_texts(evaluation: Evaluation, text: str) -> Evaluation:
         for number, model in enumerate(evaluation.models)
     ]
     settings = {text: {text: text}, "models": {model.name: {text: text} for model in models}}
-    return replace(evaluation, settings=settings, notes=(text,), models=tuple(models))
+    ran = {model.name: ModelRun(text, files=text) for model in models}
+    run = Run(text, text, text, 2, {text: text}, ran)
+    return replace(
+        evaluation, settings=settings, notes=(text,), models=tuple(models), runs=(run, run)
+    )
 
 
 def without_times(evaluation: Evaluation) -> dict[str, Any]:
-    """Return what does not depend on how long anything took."""
+    """Return the parts that do not depend on time."""
     contents = evaluation.as_json()
+    del contents["runs"]
     for model in contents["models"]:
         del model["latency"], model["verdict"]["reasons"]
         for point in model["depths"]:

@@ -1,4 +1,4 @@
-"""BM25's candidates for labelled collections."""
+"""Candidates of BM25 for labelled collections."""
 
 import bm25s
 

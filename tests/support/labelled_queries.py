@@ -1,4 +1,4 @@
-"""Labelled queries made by rule, and a scorer that is right about most of them."""
+"""Generated labelled queries, and a scorer that is right about most of them."""
 
 import os
 import random
@@ -12,7 +12,7 @@ CANDIDATES = 6
 
 
 def labelled_queries(count: int, words_of_text: int = 5) -> Iterator[LabelledQuery]:
-    """Give queries whose answer stands anywhere, and says so in four of five."""
+    """Give queries whose answer stands at a random position, and starts with "answer" in four of five."""
     for number in range(count):
         draw = random.Random(number)
         answer = draw.randrange(CANDIDATES)
@@ -25,7 +25,7 @@ def labelled_queries(count: int, words_of_text: int = 5) -> Iterator[LabelledQue
 
 
 class Told:
-    """Scores what says that it answers above the rest, and the rest by place, the last first."""
+    """Ranks passages that start with "answer" first, and the rest from the last position to the first."""
 
     def __init__(self, before: Callable[[int], None] = lambda _number: None) -> None:
         self.calls = 0
@@ -38,7 +38,7 @@ class Told:
 
 
 def evaluate_and_be_killed(folder: str, count: int, at: int) -> None:
-    """Evaluate in this process, which kills itself before a call to the scorer."""
+    """Evaluate in this process, and kill it before a given call to the scorer."""
     from bge_rerank.evaluation import evaluate
 
     def kill(number: int) -> None:

@@ -1,4 +1,4 @@
-"""Evaluations at several depths, and the file that one leaves."""
+"""Evaluations at several depths, and the file that they write."""
 
 import json
 from pathlib import Path
@@ -16,11 +16,12 @@ DEPTHS = (1, 2, 4, 6)
 def evaluated(
     count: int = 60, scorer: Scorer | Reranker | None = None, **options: Any
 ) -> Evaluation:
-    """Evaluate at several depths, of candidates that are six."""
+    """Evaluate queries with six candidates each at several depths."""
     given = {"depth": 6, "depths": DEPTHS[:-1], "k": 3} | options
     return evaluate(labelled_queries(count), {"told": scorer or Told()}, **given)
 
 
 def lines_of(folder: Path) -> list[Any]:
-    """Return what the file of queries holds: a header, and a line a query."""
-    return list(map(json.loads, (folder / RECORDS_FILE).read_bytes().splitlines()))
+    """Return the header and the queries of the file, without its lines for runs."""
+    lines = map(json.loads, (folder / RECORDS_FILE).read_bytes().splitlines())
+    return [line for line in lines if "cpu" not in line]

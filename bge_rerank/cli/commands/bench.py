@@ -1,4 +1,4 @@
-"""`bge-rerank bench`: compare the speed and memory of this package with others, in one run."""
+"""`bge-rerank bench`: compare speed and memory with other packages, in one run."""
 
 from __future__ import annotations
 
@@ -26,15 +26,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_server_arguments(parser)
     _add_workload_arguments(parser)
     add = parser.add_argument
-    add("--contenders", nargs="+", default=[], metavar="NAME", help="parts of names (default: all)")
-    add("--rounds", type=int, default=5, metavar="N", help="timed calls (default: %(default)s)")
-    add("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
+    add(
+        "--contenders",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="Measure only the contenders whose names contain one of these. The default is all.",
+    )
+    add(
+        "--rounds",
+        type=int,
+        default=5,
+        metavar="N",
+        help="How many calls to time per contender (default: %(default)s)",
+    )
+    add("--device", default="cpu", help="'cpu', 'cuda' or 'cuda:N' (default: %(default)s)")
     add(
         "--output",
         type=Path,
         default=Path("benchmarks"),
         metavar="DIR",
-        help="folder for JSON and picture (default: %(default)s)",
+        help="The folder for the results and the picture (default: %(default)s)",
     )
 
 
@@ -43,42 +55,51 @@ def _add_workload_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--geometry",
         choices=GEOMETRIES,
-        help="measure this architecture with random weights instead of a model",
+        help="Measure this architecture with random weights, instead of --model.",
     )
-    add("--depth", type=int, nargs="+", default=[100], metavar="N", help="documents (default: 100)")
+    add(
+        "--depth",
+        type=int,
+        nargs="+",
+        default=[100],
+        metavar="N",
+        help="How many documents a call ranks (default: 100)",
+    )
     add(
         "--length",
         nargs="+",
         default=["mixed"],
         choices=LENGTHS,
-        help="length of documents (default: mixed)",
+        help="How long the documents are (default: mixed)",
     )
     add(
         "--growth",
         type=int,
         nargs="*",
         metavar="N",
-        help="measure time and memory of our backends at these numbers of pairs, instead of the "
-        "comparison (default sizes: 10 100 1000 10000)",
+        help="Measure how time and memory of our backends grow with these numbers of pairs, instead of "
+        "comparing packages. Without numbers: 10 100 1000 10000.",
     )
 
 
 def _add_server_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--url", help="address of a running server to measure too")
+    add("--url", help="The address of a running server to measure too.")
     add(
         "--dialect",
         choices=sorted(filter(asks_server, BACKENDS)),
         default="tei",
-        help="API of that server (default: %(default)s)",
+        help="The wire format of that server (default: %(default)s)",
     )
     add(
-        "--served-model", metavar="NAME", help="name of the model on that server (default: --model)"
+        "--served-model",
+        metavar="NAME",
+        help="The name of the model on that server. The default is the value of --model.",
     )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Measure, print, write.
+    """Measure the contenders, print a table, and write the results.
 
     Raises:
         RerankError: A setting is wrong, or the model could not be found, read or built.
@@ -100,11 +121,13 @@ def run(arguments: argparse.Namespace) -> None:
 def _settings(arguments: argparse.Namespace) -> Settings:
     threads = usable_cores() if arguments.threads is None else arguments.threads
     if arguments.rounds < 1:
-        raise ConfigurationError(f"rounds is {arguments.rounds}; give 1 or more")
+        raise ConfigurationError(f"--rounds is {arguments.rounds}; give 1 or more")
     if not 1 <= threads <= usable_cores():
-        raise ConfigurationError(f"threads is {threads}; this machine has 1 to {usable_cores()}")
+        raise ConfigurationError(
+            f"--threads is {threads}; give 1 to {usable_cores()}, the usable cores"
+        )
     if not re.fullmatch(r"cpu|cuda(:\d+)?", arguments.device):
-        raise ConfigurationError(f"device is {arguments.device!r}; give cpu, cuda or cuda:N")
+        raise ConfigurationError(f"--device is {arguments.device!r}; give cpu, cuda or cuda:N")
     return Settings(
         model_name=arguments.model_name,
         geometry=arguments.geometry,

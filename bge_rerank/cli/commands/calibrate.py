@@ -1,4 +1,4 @@
-"""`bge-rerank calibrate DATA`: probabilities and thresholds from labelled pairs."""
+"""`bge-rerank calibrate DATA`: fit probabilities and thresholds to labelled pairs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "data",
         metavar="DATA",
         type=Path,
-        help="JSONL: 'query', 'passage', 'label' (0 or 1) a line, or 'query', 'candidates', 'relevant'",
+        help="A JSONL file. Each line has 'query', 'passage' and 'label' (0 or 1), or 'query', "
+        "'candidates' and 'relevant'.",
     )
     add_flags(parser, ModelOptions)
     add(
@@ -35,29 +36,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("calibration.json"),
         metavar="FILE",
-        help="what to write; the plot lies next to it (default: %(default)s)",
+        help="The file to write. The plot is written next to it (default: %(default)s)",
     )
-    add("--plot", choices=["png", "svg", "none"], default="png", help="(default: %(default)s)")
-    add("--method", choices=METHODS, default="auto", help="(default: %(default)s)")
+    add(
+        "--plot",
+        choices=["png", "svg", "none"],
+        default="png",
+        help="The format of the plot of probabilities, or 'none' (default: %(default)s)",
+    )
+    add(
+        "--method",
+        choices=METHODS,
+        default="auto",
+        help="How to turn logits into probabilities. 'auto' takes the method with the lower "
+        "cross-validated log loss (default: %(default)s)",
+    )
     add(
         "--confidence",
         type=float,
         default=0.95,
-        help="of the thresholds' bounds, one-sided (default: %(default)s)",
+        metavar="P",
+        help="The one-sided confidence with which each threshold holds (default: %(default)s)",
     )
-    for what, of in (("precision", "of what is kept"), ("recall", "of what is relevant")):
+    for what, of in (
+        ("precision", "relevant among the kept"),
+        ("recall", "kept among the relevant"),
+    ):
         add(
             f"--min-{what}",
             type=float,
             nargs="+",
             default=[0.9],
             metavar="P",
-            help=f"to print thresholds for, {of} (default: 0.9)",
+            help=f"Print thresholds for this {what}: the share {of} (default: 0.9)",
         )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Score, calibrate, write the file and the plot, and print what was found.
+    """Score the pairs, fit, write the file and the plot, and print errors and thresholds.
 
     Raises:
         RerankError: The data or a setting cannot work, or the model could not be loaded.
@@ -82,12 +98,15 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _check_output(output: Path, plot: str) -> None:
-    """Refuse what could not be written, before the work of scoring."""
-    if not output.absolute().parent.is_dir():
-        raise ConfigurationError(f"there is no folder for {str(output)!r}; make it first")
+    """Refuse an output that cannot be written, before the work of scoring."""
+    folder = output.absolute().parent
+    if not folder.is_dir():
+        raise ConfigurationError(
+            f"the folder {str(folder)!r} of --output does not exist; make it first"
+        )
     if output.suffix == f".{plot}":
         raise ConfigurationError(
-            f"--output is {str(output)!r}, where the plot would lie; let it end in .json"
+            f"--output is {str(output)!r}, which is the file of the plot; let it end in .json"
         )
 
 
@@ -107,8 +126,8 @@ def _report(calibrated: Calibrated, arguments: argparse.Namespace) -> None:
     calibration, after = calibrated.calibration, calibrated.after
     made_for = calibration.made_for
     print(
-        f"{arguments.output}: {calibrated.method}, from {calibration.pairs} pairs of "
-        f"{calibration.queries} queries, {calibration.relevant} relevant"
+        f"wrote {arguments.output}: {calibrated.method}, from {calibration.pairs} pairs of "
+        f"{calibration.queries} queries; {calibration.relevant} pairs are relevant"
     )
     made_by = f"{made_for.model_name}, revision {made_for.revision}, {made_for.precision}"
     print(for_terminal(f"for {made_by}, max_length {made_for.max_length}"))
@@ -122,13 +141,20 @@ def _report(calibrated: Calibrated, arguments: argparse.Namespace) -> None:
     _table("before", calibrated.before)
     _table("after", chosen)
     print(f"thresholds, each with {calibration.confidence:.0%} confidence:")
-    for wanted in arguments.min_precision:
+    held = [
         _threshold(calibration, f"precision {wanted}", calibration.precision_logit, wanted)
+        for wanted in arguments.min_precision
+    ]
     for wanted in arguments.min_recall:
         _threshold(calibration, f"recall {wanted}", calibration.recall_logit, wanted)
-    print("thresholds by what was seen (precision_by='estimate'):")
+    print("thresholds by the precision seen on these pairs (precision_by='estimate'):")
     for wanted in arguments.min_precision:
         _estimate(calibration, wanted)
+    if not any(held):
+        print(
+            "no threshold holds a precision of --min-precision with this confidence: "
+            "label more pairs, or ask for less"
+        )
 
 
 def _table(name: str, measured: Reliability) -> None:
@@ -142,11 +168,14 @@ def _table(name: str, measured: Reliability) -> None:
 
 def _threshold(
     calibration: Calibration, name: str, find: Callable[[float], float], wanted: float
-) -> None:
+) -> bool:
+    """Print a threshold, or why there is not one, and say whether it was found."""
     try:
         print(f"  {name}: {_scales(calibration, find(wanted))}")
     except CalibrationError as error:
         print(f"  {name}: none ({error})")
+        return False
+    return True
 
 
 def _estimate(calibration: Calibration, wanted: float) -> None:

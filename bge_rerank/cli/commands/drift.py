@@ -1,4 +1,4 @@
-"""`bge-rerank drift REFERENCE`: whether a model still gives the scores that it gave once."""
+"""`bge-rerank drift REFERENCE`: check that a model still gives the scores of a reference."""
 
 from __future__ import annotations
 
@@ -24,40 +24,44 @@ from bge_rerank.scoring.identity import MAIN, ScoredBy, differences
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add = parser.add_argument
-    add("reference", metavar="REFERENCE", type=Path, help="the JSON file of pairs and logits")
+    add("reference", metavar="REFERENCE", type=Path, help="The JSON file with pairs and logits.")
     add(
         "--write",
         metavar="DATA",
         type=Path,
-        help="write REFERENCE from these pairs (JSONL, as for `calibrate`) in place of checking it",
+        help="Write REFERENCE from the pairs of this JSONL file, in the form that `calibrate` reads, "
+        "instead of checking it.",
     )
     add(
         "--tolerance",
         type=float,
         metavar="LOGIT",
-        help="with --write: how far a logit may move (default: 0.001 in float32, else 0.25)",
+        help="With --write: how far a logit may move. The default is 0.001 in float32, and 0.25 in other "
+        "precisions.",
     )
     add(
         "--changed-first",
         type=float,
         metavar="SHARE",
-        help="with --write: of the queries, how many may have another first passage (default: 0.02)",
+        help="With --write: the share of queries (0 to 1) that may get another first passage "
+        "(default: 0.02)",
     )
     add_flags(parser, ModelOptions, model_name=None)
+    parser.epilog = "Without --model, a check runs the model of the reference, with its revision and maximum length."
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Write a reference, or score it again and print how far its scores moved.
+    """Write a reference, or score its pairs again and print how far the scores moved.
 
     Raises:
-        DriftError: They moved further than the reference tolerates, or it cannot be read.
+        DriftError: The scores moved beyond the tolerances, or the reference cannot be read.
         RerankError: The data cannot be read, or the model could not be loaded.
     """
     if arguments.write:
         _write(arguments)
     elif arguments.tolerance is not None or arguments.changed_first is not None:
         raise ConfigurationError(
-            "--tolerance and --changed-first are written into the reference; give --write with them"
+            "--tolerance and --changed-first belong to a new reference; give --write with them"
         )
     else:
         _check(arguments)
@@ -76,11 +80,11 @@ def _write(arguments: argparse.Namespace) -> None:
         replace(reference, tolerance=tolerance).save(arguments.reference)
     except OSError as error:
         raise ConfigurationError(
-            f"cannot write {str(arguments.reference)!r} ({error.strerror}); choose another place"
+            f"cannot write {str(arguments.reference)!r} ({error.strerror}); choose another path"
         ) from error
     print(
-        f"{arguments.reference}: {len(reference.pairs)} pairs of {len(reference.queries)} queries, "
-        f"tolerance {tolerance.largest:g} of a logit and {tolerance.changed_first:.1%} of the first "
+        f"wrote {arguments.reference}: {len(reference.pairs)} pairs of {len(reference.queries)} queries, "
+        f"tolerance {tolerance.largest:g} for a logit and {tolerance.changed_first:.1%} for changed first "
         "passages"
     )
 
@@ -93,10 +97,11 @@ def _check(arguments: argparse.Namespace) -> None:
     faults = drift.faults(reference.tolerance)
     if faults:
         raise DriftError(f"the scores moved: {' and '.join(faults)}")
+    print("no drift: the scores are within the tolerances")
 
 
 def _as_it_was(arguments: argparse.Namespace, made_by: ScoredBy) -> None:
-    """Run what the reference was made with, where the arguments say nothing else."""
+    """Take the model of the reference, unless the arguments name another."""
     if arguments.model_name is None:
         arguments.model_name = made_by.model_name or DEFAULT_MODEL
         if arguments.revision is None and made_by.revision != MAIN:
@@ -111,7 +116,7 @@ def _report(reference: Reference, drift: Drift) -> None:
     tolerance = reference.tolerance
     print(f"pairs: {len(reference.pairs)} of {len(reference.queries)} queries")
     print(f"largest difference of a logit: {drift.largest:.6f} (tolerated: {tolerance.largest:g})")
-    print(f"mean difference: {drift.mean:.6f}")
+    print(f"mean difference of a logit: {drift.mean:.6f}")
     print(f"rank correlation: {drift.rank_correlation:.6f}")
     print(
         f"changed first passages: {drift.changed_first:.1%} "

@@ -1,4 +1,4 @@
-"""`bge-rerank evaluate DATA`: does reranking help on labelled queries of your own?"""
+"""`bge-rerank evaluate DATA`: measure on labelled queries whether reranking helps."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import argparse
 from pathlib import Path
 
 from bge_rerank.cli.commands.flags import add_flags, given
+from bge_rerank.display.shown_text import for_terminal
 from bge_rerank.extras import needs_extra
 from bge_rerank.models.config import ModelOptions
 from bge_rerank.models.registry import backend_names
 from bge_rerank.scoring.loading import LazyScorer, load_scorer
 
 COLUMNS = 120
-"""Of a table where standard output is no terminal."""
+"""The width of a table outside a terminal."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,34 +22,63 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "data",
         metavar="DATA",
-        help="a folder in the BEIR layout or 'irds:' and an id of ir_datasets (BM25 is the first "
-        "stage), or JSONL with 'query', 'candidates' and 'relevant'",
+        help="A JSONL file whose lines have 'query', 'candidates' and 'relevant'; or a folder in the "
+        "BEIR layout, or 'irds:' and an id of ir_datasets, which BM25 searches as the first stage.",
     )
-    add("--split", help="of a folder (default: test, or the only one)")
+    add(
+        "--split",
+        metavar="NAME",
+        help="The split of a folder. The default is test, or the only split.",
+    )
     add(
         "--allow-missed",
         action="store_true",
-        help="take labels for passages that are not among a line's candidates",
+        help="Accept labels of passages that are not among a line's candidates. They count as missed by "
+        "the first stage.",
     )
     _add_model_arguments(parser)
-    add("--depth", type=int, default=50, metavar="N", help="candidates to rerank (default: 50)")
+    _add_measure_arguments(parser)
+    _add_output_arguments(parser)
+
+
+def _add_measure_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--depth",
+        type=int,
+        default=50,
+        metavar="N",
+        help="How many candidates of a query to rerank (default: %(default)s)",
+    )
     add(
         "--depths",
         type=int,
         nargs="*",
         metavar="N",
-        help="smaller depths to compare it with (default: 5, 10, 20, 50, 100, 200, ...; "
-        "without a number: none)",
+        help="Smaller depths to compare. The default is 5, 10, 20, 50, 100, 200 and so on; without "
+        "numbers, none.",
     )
-    add("--k", type=int, default=10, metavar="N", help="first passages that count (default: 10)")
-    add("--target", type=float, metavar="NDCG", help="the nDCG@k that is enough (0 to 1)")
+    add(
+        "--k",
+        type=int,
+        default=10,
+        metavar="N",
+        help="How many of the first passages the measures count (default: %(default)s)",
+    )
+    add(
+        "--target",
+        type=float,
+        metavar="NDCG",
+        help="The nDCG@k (0 to 1) that is enough. If the first stage reaches it, the answer is not to "
+        "rerank.",
+    )
     add(
         "--latency-budget-ms",
         type=float,
         metavar="MS",
-        help="what reranking a query may take, at the 95th percentile (default: no limit)",
+        help="The limit of a query's latency at the 95th percentile, in milliseconds. Without this flag, any "
+        "latency is accepted.",
     )
-    _add_output_arguments(parser)
 
 
 def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +88,8 @@ def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[ModelOptions.model_name],
         metavar="NAME",
-        help="models to compare: hub names, folders or 'mini' (default: %(default)s)",
+        help="The models to compare: hub repositories, local folders, or 'mini' (default: "
+        f"{ModelOptions.model_name})",
     )
     add(
         "--backend",
@@ -66,7 +97,7 @@ def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
         default=[ModelOptions.backend],
         choices=backend_names(),
         metavar="NAME",
-        help="backends to compare (default: %(default)s)",
+        help=f"The backends to compare: {', '.join(backend_names())} (default: {ModelOptions.backend})",
     )
     add_flags(parser, ModelOptions, without=("model_name", "backend"))
 
@@ -78,7 +109,7 @@ def _add_output_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("evaluation"),
         metavar="DIR",
-        help="folder for the numbers of each query and the reports (default: %(default)s)",
+        help="The folder for the reports and the numbers of each query (default: %(default)s)",
     )
     start = parser.add_mutually_exclusive_group()
     start.add_argument(
@@ -86,15 +117,18 @@ def _add_output_arguments(parser: argparse.ArgumentParser) -> None:
         dest="fresh",
         action="store_false",
         default=False,
-        help="go on where an earlier run in DIR stopped (the default)",
+        help="Continue an earlier run in DIR. This is the default.",
     )
     start.add_argument(
-        "--fresh", action="store_true", default=False, help="drop what an earlier run left in DIR"
+        "--fresh",
+        action="store_true",
+        default=False,
+        help="Delete the numbers of an earlier run in DIR, and measure all queries.",
     )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Check the data, measure, print, write.
+    """Check the data, measure, print the report and write its files.
 
     Raises:
         RerankError: As `bge_rerank.evaluation.evaluate` does.
@@ -132,14 +166,16 @@ def run(arguments: argparse.Namespace) -> None:
         output=arguments.output,
         fresh=arguments.fresh,
         data=data.identity,
+        source=data.place,
     )
+    *_, page = write_reports(evaluation, arguments.output)
     console = Console()
     print_evaluation(evaluation, console if console.is_terminal else Console(width=COLUMNS))
-    write_reports(evaluation, arguments.output)
+    print(f"Report: {for_terminal(page)}")
 
 
 def _models(arguments: argparse.Namespace) -> dict[str, LazyScorer]:
-    """Return each model with each backend; the backend stands in the name where there are several."""
+    """Return each model with each backend. With several backends, the name includes the backend."""
     several = len(arguments.backend) > 1
     options = given(arguments, ModelOptions)
     return {

@@ -1,14 +1,19 @@
-"""The flags of options, derived from the classes that declare them."""
+"""The flags of commands, derived from the classes that declare the options."""
 
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Collection, Sequence
 from typing import Any, get_args, get_origin
 
-from bge_rerank.models.config import ModelOptions
+from bge_rerank.cli.commands.messages import with_flags
+from bge_rerank.models.config import LoadOptions, ModelOptions
 from bge_rerank.models.options import Option, declared
+from bge_rerank.ranking.options import RankOptions
 from bge_rerank.scoring.loading import LazyScorer, load_scorer
+
+_OPTION_FLAGS = {each.name: each.flag for each in declared(ModelOptions, LoadOptions, RankOptions)}
 
 
 def add_flags(
@@ -18,14 +23,14 @@ def add_flags(
     without: Collection[str] = (),
     **defaults: Any,
 ) -> None:
-    """Declare a flag for each option that a command line can give: secrets and objects have none.
+    """Add a flag for each option of some classes, except secrets.
 
     Args:
-        parser: What gets the flags.
+        parser: The parser of the command.
         *declaring: The option classes.
         only: The names of the options that get a flag; `None` is all.
-        without: The names of options that get none.
-        **defaults: Values that this command takes where none is given, in place of the declared ones.
+        without: The names of options that do not get a flag.
+        **defaults: Defaults of this command, by option, that replace the declared defaults.
     """
     for option in declared(*declaring):
         chosen = only is None or option.name in only
@@ -41,7 +46,7 @@ def add_flags(
 
 
 def given(arguments: argparse.Namespace, *declaring: type) -> dict[str, Any]:
-    """Return the options that a command's flags gave, by name."""
+    """Return the values of the options that a command has flags for, by name."""
     return {
         option.name: getattr(arguments, option.name)
         for option in declared(*declaring)
@@ -50,21 +55,34 @@ def given(arguments: argparse.Namespace, *declaring: type) -> dict[str, Any]:
 
 
 def scorer_of(arguments: argparse.Namespace) -> LazyScorer:
-    """Return the scorer that the flags of `ModelOptions` name; nothing is loaded.
+    """Return the scorer that the flags of `ModelOptions` describe, without loading it.
 
     Raises:
-        ConfigurationError: They cannot work together.
+        ConfigurationError: The flags cannot work together.
     """
     return load_scorer(**given(arguments, ModelOptions))
 
 
+def flags_of(parser: argparse.ArgumentParser) -> dict[str, str]:
+    """Return the flag of each option that a command has a flag for, by the option's name."""
+    # argparse has no public way to list the flags.
+    actions = [each for each in parser._actions if each.option_strings]  # noqa: SLF001
+    own = {each.dest: each.option_strings[-1] for each in actions}
+    there = {flag for each in actions for flag in each.option_strings}
+    return {name: flag for name, flag in _OPTION_FLAGS.items() if flag in there} | own
+
+
 def _help(doc: str, default: Any) -> str:
-    shown = doc if default is None else f"{doc} (default: {default})"
+    """Return the help text of a flag. It names flags, and `None`, which nobody can type, the default."""
+    doc = with_flags(doc, _OPTION_FLAGS)
+    if default is None:
+        return re.sub(r"(^|\. )None(?= \w)", r"\1The default", doc).replace("%", "%%")
+    shown = doc if default is False else f"{doc} (default: {default})"
     return shown.replace("%", "%%")
 
 
 def _kind(option: Option) -> dict[str, Any]:
-    """Return how argparse reads an option."""
+    """Return the arguments with which argparse reads an option."""
     if option.choices:
         return {"choices": option.choices}
     if option.type is bool:

@@ -1,4 +1,4 @@
-"""A progress bar of scored pairs on standard error, which leaves no trace."""
+"""A progress bar of scored pairs on standard error, which is removed at the end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bge_rerank.extras import needs_extra
 
 @contextmanager
 def pair_progress(pairs: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar for the block; the function that it gives is called with how many were scored.
+    """Show a progress bar during the block, and yield a function to call with the number scored.
 
     Raises:
         MissingDependencyError: `rich` is not installed.
@@ -25,13 +25,13 @@ def pair_progress(pairs: int) -> Iterator[Callable[[int], None]]:
             TimeRemainingColumn,
         )
     columns = (
-        TextColumn("pairs scored"),
+        TextColumn("Pairs scored"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
     console = Console(stderr=True)
-    # Where nobody watches, it would leave an empty line.
+    # Outside a terminal, the bar would leave an empty line.
     shown = console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=not shown) as bar:
         task = bar.add_task("", total=pairs)

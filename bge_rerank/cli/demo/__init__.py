@@ -1,4 +1,4 @@
-"""`bge-rerank demo`: one search through LangChain and LlamaIndex, with and without reranking.
+"""`bge-rerank demo`: the same search through LangChain and LlamaIndex, with and without reranking.
 
 May import `server`, `evaluation.report`, `langchain_bge_rerank`, `llamaindex_bge_rerank` and every
 room below them.

@@ -1,4 +1,4 @@
-"""The demo's tables: how a question's ranks moved, and quality with and without reranking."""
+"""The tables of the demo: how ranks moved for a question, and quality with and without reranking."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from bge_rerank.data.labelled import LabelledCollection
 from bge_rerank.display.shown_text import for_terminal
 
 ScoredIds = Mapping[str, float | None]
-"""Passage id to `rerank_score` (`None` from the first stage), best first."""
+"""Passage id to `rerank_score`, best first; from the first stage, each score is `None`."""
 
-GRADES = {2: "answers", 1: "helps", 0: "does not", None: "not judged"}
+GRADES = {2: "answers", 1: "helps", 0: "does not help", None: "not judged"}
 
 
 def ranks_table(
@@ -25,7 +25,7 @@ def ranks_table(
     *,
     top_n: int,
 ) -> Table:
-    """Show the top passages after reranking, where each stood before, and who was pushed out."""
+    """Return a table of the first passages before and after reranking, with their ranks."""
     titles = {passage.id: passage.title for passage in collection.passages}
     ranks = {passage: rank for rank, passage in enumerate(before, 1)}
     table = Table(
@@ -33,7 +33,7 @@ def ranks_table(
         title_justify="left",
         title_style="bold",
     )
-    for heading in ("now", "before", "moved"):
+    for heading in ("after", "before", "moved"):
         table.add_column(heading, justify="right")
     for heading in ("passage", "judged", "LangChain", "LlamaIndex"):
         table.add_column(heading)
@@ -53,7 +53,7 @@ def ranks_table(
 
 
 def quality_table(rows: Mapping[str, tuple[Mapping[str, float], float]], title: str) -> Table:
-    """Show each way's metrics (0..1) and its seconds for all questions."""
+    """Return a table of the measures (0..1) and the seconds for all questions, by pipeline."""
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("")
     for heading in ("nDCG@10", "MRR@10", "seconds"):

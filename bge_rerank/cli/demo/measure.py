@@ -1,4 +1,4 @@
-"""Ranking quality over a test collection: nDCG@10 and MRR@10."""
+"""Ranking quality over a labelled collection: nDCG@10 and MRR@10."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Rankings = Mapping[str, Iterable[str]]
 """Question id to passage ids, best first."""
 
 ANSWERS = 2
-"""The grade that counts for MRR: a passage that only helps partly does not."""
+"""The lowest grade that counts for MRR, which leaves out passages that only help."""
 
 
 def mean_quality(
@@ -37,7 +37,7 @@ def ndcg_by_question(
 def _by_question(
     judgements: Mapping[str, Mapping[str, int]], rankings: Rankings
 ) -> dict[str, Values]:
-    """Measure each question; without a ranking each measure is 0."""
+    """Measure each question; a question without a ranking measures 0."""
     return {
         question: measure_rankings(
             judged, [list(rankings.get(question, ()))], lowest_grade=ANSWERS

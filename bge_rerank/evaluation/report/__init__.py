@@ -1,5 +1,5 @@
-"""An evaluation as Markdown, as a page with plots, and as a table in the terminal.
+"""Reports of an evaluation: Markdown, an HTML page with plots, and a table in the terminal.
 
 May import `adapters`, `evaluation`, `bge_rerank` (the face) and every room below them.
-Start reading in `story.py`, which says what all reports say.
+Start reading in `story.py`, which holds the sentences of all reports.
 """

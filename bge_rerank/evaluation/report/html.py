@@ -1,8 +1,7 @@
-"""An evaluation as a page that is whole in itself: no script, and nothing that a network brings."""
+"""The HTML report: one file without scripts, which needs no network."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -11,18 +10,25 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from bge_rerank.evaluation.report.palette import PALETTE, series
 from bge_rerank.evaluation.report.plots import depth_plot, gain_plot, latency_plot
-from bge_rerank.evaluation.report.story import TITLE, tell
-from bge_rerank.evaluation.report.wording import COUNT_HEADINGS, DEPTH_HEADINGS, HEADINGS, NOT_GIVEN
+from bge_rerank.evaluation.report.story import MEASURED, TITLE, tell
+from bge_rerank.evaluation.report.wording import (
+    COUNT_HEADINGS,
+    DEPTH_HEADINGS,
+    HEADINGS,
+    NOT_GIVEN,
+    settings_rows,
+)
 from bge_rerank.evaluation.result import Evaluation
 
 SMALLEST_LIMIT = 0.1
-"""How far the axis of gains reaches at least."""
+"""The least that the axis of gains reaches, on both sides."""
 
 
 def as_html(evaluation: Evaluation) -> str:
-    """Return the page. What comes from the data is escaped, and stands in no picture."""
+    """Return the page. Texts from the data are escaped, and no picture holds them."""
     return _template().render(
         title=TITLE,
+        measured=MEASURED,
         story=tell(evaluation),
         headings=HEADINGS,
         count_headings=COUNT_HEADINGS,
@@ -37,7 +43,7 @@ def as_html(evaluation: Evaluation) -> str:
 
 @cache
 def _template() -> Template:
-    """Return the template, which escapes all but `Markup`."""
+    """Return the template, which escapes everything but `Markup`."""
     environment = Environment(
         loader=PackageLoader("bge_rerank", "evaluation/report"),
         autoescape=True,
@@ -50,7 +56,7 @@ def _template() -> Template:
 
 
 def _settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of all models, and a table of each model's own."""
+    """Return the settings of the evaluation, and those of each model side by side."""
     shared = {name: value for name, value in settings.items() if name != "models"}
     own = {name: settings_rows(model) for name, model in settings.get("models", {}).items()}
     names = dict.fromkeys(name for rows in own.values() for name in rows)
@@ -61,23 +67,8 @@ def _settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def settings_rows(settings: Mapping[str, Any], of: str = "") -> dict[str, str]:
-    """Name each setting, those inside others with their names in front; what is `None` is left out.
-
-    >>> settings_rows({"k": 10, "data": {"split": "dev"}, "scorer": {"device": None}})
-    {'k': '10', 'data.split': 'dev'}
-    """
-    rows: dict[str, str] = {}
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            rows |= settings_rows(value, f"{of}{name}.")
-        elif value is not None:
-            rows[f"{of}{name}"] = value if isinstance(value, str) else json.dumps(value)
-    return rows
-
-
 def _plots(evaluation: Evaluation) -> dict[str, Any] | None:
-    """Return the pictures; none where there are too few queries for means."""
+    """Return the pictures; `None` with too few queries for means."""
     models = evaluation.models
     if not models or not all(model.changes for model in models):
         return None

@@ -1,4 +1,4 @@
-"""`inline_svg`: a drawing as SVG that stands in a page, and takes the page's colours and letters."""
+"""`inline_svg`: a drawing as SVG inside a page, in the page's colours and font."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STYLE: dict[Any, Any] = {
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 11.0,
     "grid.color": light("thin"),
-    "svg.fonttype": "none",  # letters stay letters: found, copied, and in the page's font
+    "svg.fonttype": "none",  # text stays text: it can be searched and copied, and has the page's font
     "svg.hashsalt": "bge-rerank",
     "xtick.color": light("soft"),
     "xtick.labelcolor": light("ink"),
@@ -33,24 +33,25 @@ STYLE: dict[Any, Any] = {
     "ytick.labelcolor": light("ink"),
 }
 NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-"""With a date, no two reports would be the same."""
+"""Left out, so that the same evaluation gives the same report."""
 _STYLE_SHEET = re.compile(r"<defs>\s*<style.*?</style>\s*</defs>", re.DOTALL)
 _ID = re.compile(r' id="([^"]+)"')
 _REFERENCE = re.compile(r'((?:href="|url\()#)([^")]+)')
 
 
 def inline_svg(draw: Callable[[Axes], None], name: str, size: tuple[float, float]) -> Markup:
-    """Draw a picture, as an element that does not clash with others in the page.
+    """Draw a picture, as an element whose ids do not clash with others in the page.
 
-    The same drawing gives the same text, whatever matplotlib is set to elsewhere.
+    The same drawing gives the same SVG, whatever the settings of matplotlib elsewhere.
 
     Args:
-        draw: Draws on the axes, in colours of `light`, and writes no text of the data.
-        name: The beginning of the picture's ids, unique in the page.
-        size: Width and height, in inches of 72 units; letters are 11 units high.
+        draw: A function that draws on the axes in colours of `light`. It must not write text from the
+            data.
+        name: The start of the picture's ids, unique in the page.
+        size: Width and height in inches of 72 units; letters are 11 units high.
     """
     file = StringIO()
-    # How SVG is written can be set globally alone: it is, for as long as this takes.
+    # The settings of SVG are global, so they are changed only inside this block.
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(STYLE)
@@ -58,13 +59,13 @@ def inline_svg(draw: Callable[[Axes], None], name: str, size: tuple[float, float
         draw(figure.subplots())
         figure.savefig(file, format="svg", transparent=True, metadata=NO_METADATA)
     svg = file.getvalue()
-    # A style sheet inside a picture would hold for the whole page.
+    # A style sheet inside a picture would apply to the whole page.
     element = _STYLE_SHEET.sub("", svg[svg.index("<svg") :].rstrip())
-    return Markup(themed(with_own_ids(element, name)))  # noqa: S704 - drawn, not given
+    return Markup(themed(with_own_ids(element, name)))  # noqa: S704 - drawn here, not taken from the data
 
 
 def with_own_ids(svg: str, name: str) -> str:
-    """Number the ids that something refers to, behind a name, and drop the others.
+    """Replace each id that is referred to by the name and a number, and drop the other ids.
 
     >>> with_own_ids('<g id="a"><path id="b"/><use xlink:href="#b"/></g>', "plot")
     '<g><path id="plot-1"/><use xlink:href="#plot-1"/></g>'

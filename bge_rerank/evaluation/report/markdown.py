@@ -1,11 +1,11 @@
-"""An evaluation as a Markdown report."""
+"""The Markdown report."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from bge_rerank.evaluation.report.story import TITLE, ModelStory, tell
+from bge_rerank.evaluation.report.story import MEASURED, TITLE, ModelStory, Story, tell
 from bge_rerank.evaluation.report.wording import DEPTH_HEADINGS, HEADINGS
 from bge_rerank.evaluation.result import Evaluation
 
@@ -16,12 +16,14 @@ def as_markdown(evaluation: Evaluation) -> str:
     lines = [f"# {TITLE}", "", escaped(story.answer), "", story.data, ""]
     for model in story.models:
         lines += _model(model)
-    lines += map(escaped, story.notes)
+    for note in story.notes:
+        lines += [escaped(note), ""]
+    lines += _measured(story)
     return "\n".join(lines).rstrip() + "\n"
 
 
 def escaped(text: str) -> str:
-    r"""Keep what Markdown would read as marks.
+    r"""Return a text whose characters Markdown does not read as markup.
 
     >>> escaped("a *b* | c")
     'a \\*b\\* \\| c'
@@ -39,11 +41,19 @@ def _model(model: ModelStory) -> Iterator[str]:
     if model.agreement:
         yield from (model.agreement, "")
     if model.losses:
-        yield from ("The largest losses:", "")
+        yield from ("Largest losses:", "")
         for loss in model.losses:
             yield f"- {escaped(loss.query)} ({loss.change})"
             yield from (f"  - {what}: {escaped(passage)}" for what, passage in loss.passages)
         yield ""
+
+
+def _measured(story: Story) -> Iterator[str]:
+    yield from (f"## {MEASURED}", "")
+    for run in story.runs:
+        yield from (f"- {name}: {escaped(value)}" for name, value in run)
+        yield ""
+    yield from _table(("setting", "value"), story.settings)
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The report's colours, for light and for dark, and how its plots tell models apart."""
+"""The report's colours on light and dark pages, and the colours and marks of models in plots."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ PALETTE = {
     "series-5": ("#be185d", "#f48fb1"),
     "series-6": ("#6b6b00", "#cbcb4b"),
 }
-"""A name to its colour on light and on dark. On light, no two are the same: see `themed`."""
+"""Name to colour on a light and on a dark page. The light colours all differ, as `themed` needs."""
 COLOURS = tuple(f"series-{number}" for number in range(1, 7))
 MARKS = (("o", "●"), ("s", "■"), ("^", "▲"), ("D", "◆"), ("v", "▼"), ("P", "✚"), ("X", "✖"))
-"""The marks of models. There is one more than there are colours, so that 42 models differ."""
+"""The marks of models. With 6 colours and 7 marks, 42 models look different."""
 
 
 def light(name: str) -> str:
-    """Return a colour to draw with: it stands for the colour on dark too, until `themed`."""
+    """Return the light colour to draw with; `themed` later replaces it."""
     return PALETTE[name][0]
 
 
 def themed(text: str) -> str:
-    """Put the style sheet's variables in the place of the colours drawn with.
+    """Replace the colours of a drawing by the variables of the style sheet.
 
     >>> themed("fill: #b3261e")
     'fill: var(--down)'
@@ -42,7 +42,7 @@ def themed(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A model's colour by name, its mark as matplotlib calls it, and the mark as a character."""
+    """How a model is drawn: the colour's name, the mark for matplotlib, the mark as a character."""
 
     name: str
     marker: str
@@ -55,7 +55,7 @@ class Series:
 
 
 def series(number: int) -> Series:
-    """Return how a model is drawn, by its place from 0.
+    """Return how to draw a model, by its position from 0.
 
     >>> series(0).sign, series(6).sign
     ('●', '✖')

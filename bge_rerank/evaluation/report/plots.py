@@ -1,4 +1,4 @@
-"""The page's plots: quality by depth, the gain of each query, and quality over latency."""
+"""The plots of the HTML report: quality by depth, the gain of each query, quality over latency."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from bge_rerank.evaluation.result import ModelResult
 WIDE = (4.8, 3.0)
 FLAT = (4.4, 2.5)
 BESIDE = 1.03
-"""How far apart the models' points of one depth are: a part of the depth."""
+"""The distance between the points of two models at one depth, as a factor."""
 DIGITS = 3
-"""Of a difference drawn: more could not be seen, and would make the SVG of many queries large."""
+"""Decimal places of a difference. More would not be visible, and would make the SVG large."""
 
 
 def depth_plot(models: Sequence[ModelResult]) -> Markup:
-    """Draw a line for each model, with intervals, and the first stage as a line across.
+    """Draw a line with intervals for each model, and a horizontal line for the first stage.
 
-    Return nothing where no model has two `depths` to compare.
+    Return an empty string if no model has results at two depths.
     """
     if all(len(model.depths) <= 1 for model in models):
         return Markup()
@@ -56,7 +56,7 @@ def _draw_curve(axes: Axes, model: ModelResult, number: int, before: float, asid
 
 
 def gain_plot(differences: Sequence[float], name: str, limit: float, measure: str) -> Markup:
-    """Draw the differences from the largest to the smallest, on an axis from `-limit` to `limit`.
+    """Draw the differences in descending order, on an axis from `-limit` to `limit`.
 
     The SVG's size does not grow with the number of queries.
     """
@@ -75,9 +75,9 @@ def _draw_gains(axes: Axes, differences: Sequence[float], limit: float, measure:
 
 
 def steps(differences: Sequence[float]) -> tuple[list[float], list[int]]:
-    """Return the values, rounded and from the largest, and the edges of their steps.
+    """Return the rounded values in descending order, and the edges of their steps.
 
-    An edge is the number of differences before it; there is one edge more than values.
+    An edge is the number of differences before it. There is one more edge than values.
 
     >>> steps([-0.5, 0.0, 0.25, 0.0])
     ([0.25, 0.0, -0.5], [0, 1, 3, 4])
@@ -88,7 +88,7 @@ def steps(differences: Sequence[float]) -> tuple[list[float], list[int]]:
 
 
 def latency_plot(models: Sequence[ModelResult]) -> Markup:
-    """Draw each model's nDCG@k with its interval, at its median latency with a bar to the 95th percentile."""
+    """Draw each model's nDCG@k and interval over its median latency, with a bar to the 95th percentile."""
     return inline_svg(lambda axes: _draw_latencies(axes, models), "latency", WIDE)
 
 
@@ -99,7 +99,7 @@ def _draw_latencies(axes: Axes, models: Sequence[ModelResult]) -> None:
     for number, model in enumerate(models):
         _draw_latency(axes, model, number)
     axes.set_xlim(left=0)
-    axes.set(xlabel="milliseconds a query", ylabel=first.measure)
+    axes.set(xlabel="milliseconds per query", ylabel=first.measure)
 
 
 def _draw_latency(axes: Axes, model: ModelResult, number: int) -> None:

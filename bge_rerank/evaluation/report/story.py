@@ -1,4 +1,4 @@
-"""What each report says, in words and in its order: a report only marks it up."""
+"""The sentences and rows of all reports, in order; each report adds its own markup."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from bge_rerank.evaluation.report import wording
 from bge_rerank.evaluation.result import Evaluation, Loss, ModelResult
 
 TITLE = "Does reranking help?"
+MEASURED = "How this was measured"
 
 
 @dataclass(frozen=True, slots=True)
 class LossStory:
     """A query that reranking made worse, the change of its nDCG@k, and its first passages.
 
-    `passages` are the first one before and the first one after, each with its name.
+    `passages` are the first passage before and the first passage after, each with a label.
     """
 
     query: str
@@ -24,16 +25,16 @@ class LossStory:
 
 @dataclass(frozen=True, slots=True)
 class ModelStory:
-    """Sentences and table rows on a model.
+    """Sentences and table rows about a model.
 
     Attributes:
-        rows: A row under `HEADINGS` for each measure; none with too few queries.
-        counts: How many queries gained and lost, and their latency.
+        rows: A row under `HEADINGS` for each measure; empty with too few queries.
+        counts: How many queries got better and worse, and the latency.
         count_row: The same under `COUNT_HEADINGS`.
-        gains: How many queries gained and lost, and the most of each.
-        agreement: `None` where too few queries tell it.
+        gains: How many queries got better and worse, and the largest change of each.
+        agreement: The agreement with the first stage; `None` with too few queries.
         depths: The meaning of `depth_rows`.
-        depth_rows: A row under `DEPTH_HEADINGS` for each depth; none where there is only one.
+        depth_rows: A row under `DEPTH_HEADINGS` for each depth; empty if there is only one.
     """
 
     name: str
@@ -50,12 +51,19 @@ class ModelStory:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Sentences on an evaluation, and the story of each model: plain text that a report escapes."""
+    """Sentences about an evaluation and its models: plain text, which a report must escape.
+
+    Attributes:
+        runs: For each run, rows of a name and a value.
+        settings: Rows of a name and a value.
+    """
 
     answer: str
     data: str
     models: tuple[ModelStory, ...]
     notes: tuple[str, ...]
+    runs: tuple[tuple[tuple[str, str], ...], ...]
+    settings: tuple[tuple[str, str], ...]
 
 
 def tell(evaluation: Evaluation) -> Story:
@@ -65,6 +73,8 @@ def tell(evaluation: Evaluation) -> Story:
         data=wording.data_line(evaluation),
         models=tuple(_model(model, evaluation.k) for model in evaluation.models),
         notes=tuple(f"Note: {note}." for note in evaluation.notes),
+        runs=tuple(map(wording.run_rows, evaluation.runs)),
+        settings=tuple(wording.settings_rows(evaluation.settings).items()),
     )
 
 
@@ -88,5 +98,8 @@ def _loss(loss: Loss) -> LossStory:
     return LossStory(
         query=wording.shortened(loss.query),
         change=f"{loss.difference:+.3f}",
-        passages=(("first before", wording.shortened(loss.before.text)), ("first after", after)),
+        passages=(
+            ("first passage before", wording.shortened(loss.before.text)),
+            ("first passage after", after),
+        ),
     )

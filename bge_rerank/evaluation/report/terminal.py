@@ -1,4 +1,4 @@
-"""An evaluation in the terminal: a table, and a verdict for each model."""
+"""The report in the terminal: a table, and a verdict for each model."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from rich.console import Console
 from rich.table import Table
 
 from bge_rerank.display.shown_text import for_terminal
-from bge_rerank.evaluation.report.story import ModelStory, Story, tell
+from bge_rerank.evaluation.report.story import MEASURED, ModelStory, Story, tell
 from bge_rerank.evaluation.report.wording import DEPTH_HEADINGS, HEADINGS
 from bge_rerank.evaluation.result import Evaluation
 
 
 def escape(text: str) -> str:
-    """Return a text that commands nothing: no terminal, and no markup by its square brackets."""
+    """Return a text that a terminal only shows and that rich does not read as markup."""
     return markup.escape(for_terminal(text))
 
 
 def print_evaluation(evaluation: Evaluation, console: Console) -> None:
-    """Print what was found."""
+    """Print the report; the answer comes last."""
     story = tell(evaluation)
     console.print(escape(story.data))
     if any(model.rows for model in story.models):
@@ -27,11 +27,16 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
         _print_model(model, console)
     for note in story.notes:
         console.print(escape(note))
+    if story.runs:
+        console.print(f"\n[bold]{MEASURED}[/]")
+    for run in story.runs:
+        for name, value in run:
+            console.print(f"  {escape(name)}: {escape(value)}")
     console.print(f"\n[bold]{escape(story.answer)}[/]")
 
 
 def _rows(story: Story) -> Table:
-    """Show the measures before and after, a section for each model."""
+    """Return a table of the measures before and after, with a section for each model."""
     table = Table()
     table.add_column("model")
     for heading in HEADINGS:
@@ -44,7 +49,7 @@ def _rows(story: Story) -> Table:
 
 
 def _depth_rows(model: ModelStory) -> Table:
-    """Show quality and latency by depth."""
+    """Return a table of quality and latency by depth."""
     table = Table()
     for heading in DEPTH_HEADINGS:
         table.add_column(heading, justify="right", no_wrap=True)
@@ -62,6 +67,6 @@ def _print_model(model: ModelStory, console: Console) -> None:
         console.print(_depth_rows(model))
         console.print(model.depths)
     for loss in model.losses:
-        console.print(f"  lost: {escape(loss.query)} ({loss.change})")
+        console.print(f"  worse: {escape(loss.query)} ({loss.change})")
         for what, passage in loss.passages:
             console.print(f"    [dim]{what}: {escape(passage)}[/]")

@@ -1,22 +1,34 @@
-"""The words of all reports: headings, cells and sentences."""
+"""The wording of all reports: headings, cells and sentences."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 from bge_rerank.evaluation.agreement import FIRST, WITHIN
 from bge_rerank.evaluation.measuring import FIRST_TIMED, TIMED_EVERY
-from bge_rerank.evaluation.result import Agreement, Change, Evaluation, Latency, ModelResult
+from bge_rerank.evaluation.result import (
+    Agreement,
+    Change,
+    Evaluation,
+    Latency,
+    ModelResult,
+    ModelRun,
+    Run,
+)
 from bge_rerank.evaluation.verdict import ENOUGH_QUERIES
 
 HEADINGS = ("", "before", "after", "difference", "95 % interval", "p")
-COUNT_HEADINGS = ("won", "lost", "same", "p50 ms", "p95 ms")
+COUNT_HEADINGS = ("better", "worse", "same", "p50 ms", "p95 ms")
 DEPTH_HEADINGS = ("depth", "after", "difference", "95 % interval", "p50 ms", "p95 ms", "advice")
 NOT_GIVEN = "-"
 SHOWN_CHARACTERS = 160
-"""How much of a text a report shows."""
+"""The most characters of a text that a report shows."""
 
 
 def cells(change: Change) -> tuple[str, ...]:
-    """Return a change's row under `HEADINGS`.
+    """Return the row of a change under `HEADINGS`.
 
     >>> cells(Change("nDCG@10", 0.5, 0.6, 0.1, 0.05, 0.15, 0.0001))
     ('nDCG@10', '0.500', '0.600', '+0.100', '+0.050 to +0.150', '<0.001')
@@ -33,17 +45,17 @@ def cells(change: Change) -> tuple[str, ...]:
 
 
 def count_cells(model: ModelResult) -> tuple[str, ...]:
-    """Return a model's row under `COUNT_HEADINGS`."""
+    """Return the row of a model under `COUNT_HEADINGS`."""
     counts = (model.wins, model.losses, model.ties)
     return (*map(str, counts), *_latency_cells(model.latency))
 
 
 def depth_rows(model: ModelResult) -> tuple[tuple[str, ...], ...]:
-    """Return a row under `DEPTH_HEADINGS` for each depth, the interval of the difference; none for one.
+    """Return a row under `DEPTH_HEADINGS` for each depth; no rows if there is only one depth.
 
-    The last cell marks the depth recommended.
+    The interval is that of the difference. The last cell marks the recommended depth.
     """
-    if len(model.depths) < 2:  # noqa: PLR2004 - there is nothing to compare
+    if len(model.depths) < 2:  # noqa: PLR2004 - one depth has nothing to compare with
         return ()
     return tuple(
         (
@@ -59,14 +71,15 @@ def depth_rows(model: ModelResult) -> tuple[tuple[str, ...], ...]:
 
 
 def depths_line(model: ModelResult) -> str:
-    """Say what the rows of `depth_rows` are."""
+    """Explain the rows of `depth_rows`."""
     said = (
-        "By depth: only so many of the first candidates reranked, the others behind as they came."
+        "Results by depth: only the first candidates are reranked, up to the depth; the others follow "
+        "in the first stage's order."
     )
     if not model.depths or model.depths[0].latency is None:
         return said
-    timed = f"of the first {FIRST_TIMED} queries, and of one in {TIMED_EVERY} after them"
-    return f"{said} Times below depth {model.depths[-1].depth} are {timed}."
+    timed = f"the first {FIRST_TIMED} queries and one in {TIMED_EVERY} after them"
+    return f"{said} Latencies below depth {model.depths[-1].depth} are those of {timed}."
 
 
 def _latency_cells(latency: Latency | None) -> tuple[str, str]:
@@ -76,57 +89,71 @@ def _latency_cells(latency: Latency | None) -> tuple[str, str]:
 
 
 def answer(evaluation: Evaluation) -> str:
-    """Say in a line whether to rerank."""
+    """Say in one line whether to rerank."""
     if evaluation.best:
         return f"Yes: rerank with {evaluation.best.name}{_at_depth(evaluation)}."
     if all(model.verdict.decision == "not enough data" for model in evaluation.models):
-        return "Not enough data to say."
-    return "No: do not rerank with what was measured."
+        return "There is not enough data to say."
+    names = ", ".join(model.name for model in evaluation.models)
+    return f"No: reranking with {names} is not worth it on this data."
 
 
 def data_line(evaluation: Evaluation) -> str:
-    """Say what was measured on."""
+    """Say how many queries and candidates were measured."""
+    measured = (
+        f"Queries measured: {evaluation.queries:,}. Depth: up to {evaluation.depth} candidates of each. "
+        f"Relevant passages among them: {evaluation.found:,} of {evaluation.relevant:,}."
+    )
+    if not evaluation.without_relevant:
+        return measured
     return (
-        f"Queries: {evaluation.queries:,}. Reranked of each: the first {evaluation.depth} passages. "
-        f"Relevant passages among those: {evaluation.found:,} of {evaluation.relevant:,}."
+        f"{measured} Queries without a relevant passage: {evaluation.without_relevant:,}. No ranking can "
+        "do well on these, so all means leave them out."
     )
 
 
 def counts_line(model: ModelResult, k: int) -> str:
-    """Say how many queries gained and lost, and how long one took, where that can be said."""
-    counted = f"Queries by nDCG@{k}: won {model.wins}, lost {model.losses}, same {model.ties}"
+    """Say how many queries got better and worse, and the latency if it is known."""
+    counted = (
+        f"Queries by nDCG@{k}: {model.wins} better, {model.losses} worse, {model.ties} the same"
+    )
     if model.latency is None:
         return f"{counted}."
-    took = f"{model.latency.p50:.1f} ms in the median, {model.latency.p95:.1f} ms at the 95th percentile"
-    return f"{counted}. Reranking a query took {took}."
+    p50, p95 = model.latency.p50, model.latency.p95
+    return f"{counted}. Latency per query: median {p50:.1f} ms, 95th percentile {p95:.1f} ms."
 
 
 def agreement_line(agreement: Agreement) -> str:
-    """Say how far a reranker agrees with the first stage, or what it takes to say so.
+    """Say how far a reranker agrees with the first stage.
 
-    >>> agreement_line(Agreement(share=0.8, rank_correlation=0.25))
-    "Agreement: the first stage has 80.0% of the reranker's first 10 passages among its first 50; rank correlation +0.25."
+    >>> print(agreement_line(Agreement(share=0.8, rank_correlation=0.25)))
+    The rank correlation with the first stage's order is +0.25 (1 is the same order). 80.0 % of the reranker's first 10 passages are among the first stage's first 50.
     """
-    return f"Agreement: {_share(agreement)}; {_correlation(agreement)}."
+    return f"{_correlation(agreement)} {_share(agreement)}"
 
 
 def _share(agreement: Agreement) -> str:
     if agreement.share is None:
         return (
-            f"whether the first stage has the reranker's first {FIRST} passages among its first "
-            f"{WITHIN} is told at a depth above {WITHIN}, such as {2 * WITHIN}, by {ENOUGH_QUERIES} "
-            "queries or more with so many candidates"
+            f"With more than {WITHIN} candidates per query, the report also says how many of the reranker's "
+            f"first {FIRST} passages are among the first stage's first {WITHIN}."
         )
     return (
-        f"the first stage has {agreement.share:.1%} of the reranker's first {FIRST} passages among "
-        f"its first {WITHIN}"
+        f"{100 * agreement.share:.1f} % of the reranker's first {FIRST} passages are among the first "
+        f"stage's first {WITHIN}."
     )
 
 
 def _correlation(agreement: Agreement) -> str:
     if agreement.rank_correlation is None:
-        return f"no rank correlation, as fewer than {ENOUGH_QUERIES} queries kept two passages"
-    return f"rank correlation {agreement.rank_correlation:+.2f}"
+        return (
+            "The rank correlation with the first stage's order is unknown, because fewer than "
+            f"{ENOUGH_QUERIES} queries kept two passages."
+        )
+    return (
+        f"The rank correlation with the first stage's order is {agreement.rank_correlation:+.2f} "
+        "(1 is the same order)."
+    )
 
 
 def verdict_line(model: ModelResult) -> str:
@@ -135,23 +162,70 @@ def verdict_line(model: ModelResult) -> str:
 
 
 def gain_line(model: ModelResult, k: int) -> str:
-    """Say how many queries gained and lost, and the most of each."""
-    won, lost = f"{model.wins} won", f"{model.losses} lost"
+    """Say how many queries got better and worse, and the largest change of each."""
+    better, worse = f"{model.wins} better", f"{model.losses} worse"
     if model.wins:
-        won += f", the most {max(model.differences):+.3f}"
+        better += f" (largest gain {max(model.differences):+.3f})"
     if model.losses:
-        lost += f", the most {min(model.differences):+.3f}"
-    return f"Queries by nDCG@{k}: {won}; {lost}; {model.ties} kept theirs."
+        worse += f" (largest loss {min(model.differences):+.3f})"
+    return f"Queries by nDCG@{k}: {better}, {worse}, {model.ties} the same."
 
 
 def shortened(text: str) -> str:
-    r"""Return the beginning of a text on one line.
+    r"""Return the start of a text, on one line.
 
     >>> shortened("a\nb")
     'a b'
     """
     line = " ".join(text.split())
     return line if len(line) <= SHOWN_CHARACTERS else f"{line[: SHOWN_CHARACTERS - 1]}…"
+
+
+def settings_rows(settings: Mapping[str, Any], of: str = "") -> dict[str, str]:
+    """Return name and value of each setting; a nested setting has the names around it in front.
+
+    Settings that are `None` are left out.
+
+    >>> settings_rows({"k": 10, "data": {"split": "dev"}, "scorer": {"device": None}})
+    {'k': '10', 'data.split': 'dev'}
+    """
+    rows: dict[str, str] = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            rows |= settings_rows(value, f"{of}{name}.")
+        elif value is not None:
+            rows[f"{of}{name}"] = value if isinstance(value, str) else json.dumps(value)
+    return rows
+
+
+def run_rows(run: Run) -> tuple[tuple[str, str], ...]:
+    """Return name and value of each circumstance of a run.
+
+    >>> run = Run("2026-11-28 10:00 UTC", "data", "Xeon", 2, {"Python": "3.11.7"}, {"m": ModelRun("m")})
+    >>> run_rows(run)[2:]
+    (('machine', 'Xeon, 2 cores'), ('versions', 'Python 3.11.7'), ('model m', 'm'))
+    """
+    source = (("data", run.source),) if run.source else ()
+    return (
+        ("date", run.date),
+        *source,
+        ("machine", f"{run.cpu}, {run.cores} core{'' if run.cores == 1 else 's'}"),
+        ("versions", ", ".join(f"{name} {number}" for name, number in run.versions.items())),
+        *((f"model {name}", _model_run(model)) for name, model in run.models.items()),
+    )
+
+
+def _model_run(run: ModelRun) -> str:
+    told = {
+        "revision": run.revision,
+        "backend": run.backend,
+        "precision": run.precision,
+        "device": run.device,
+        "max_length": run.max_length,
+        "files": run.files,
+    }
+    known = (f"{name} {value}" for name, value in told.items() if value is not None)
+    return ", ".join([run.model or "unknown", *known])
 
 
 def _at_depth(evaluation: Evaluation) -> str:

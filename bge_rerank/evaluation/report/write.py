@@ -1,4 +1,4 @@
-"""`write_reports`: an evaluation as JSON, Markdown and HTML, beside the numbers of its queries."""
+"""`write_reports`: write an evaluation as JSON, Markdown and HTML."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HTML_FILE = "evaluation.html"
 
 
 def write_reports(evaluation: Evaluation, folder: Path) -> list[Path]:
-    """Write the reports, and return where they are.
+    """Write the reports, and return their paths: JSON, Markdown, HTML.
 
     Raises:
         InvalidInputError: The folder cannot be written.
@@ -35,5 +35,7 @@ def write_reports(evaluation: Evaluation, folder: Path) -> list[Path]:
         for path, text in contents.items():
             path.write_text(without_lone_surrogates(text), encoding="utf-8")
     except OSError as error:
-        raise InvalidInputError(f"cannot write to {str(folder)!r}: {error.strerror}") from error
+        raise InvalidInputError(
+            f"cannot write to {str(folder)!r} ({error.strerror}); choose another output"
+        ) from error
     return list(contents)

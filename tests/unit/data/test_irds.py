@@ -1,4 +1,4 @@
-"""Collections of ir_datasets by their ids: real ones, over local files."""
+"""Reading collections of ir_datasets by id: real collections, over local files."""
 
 import json
 import sys
@@ -28,14 +28,14 @@ class TitledDoc(NamedTuple):
 
 
 class Scan(NamedTuple):
-    """A document that says nothing of what to search by."""
+    """A document that does not tell which field to search."""
 
     doc_id: str
     page: str
 
 
 class Own:
-    """Registers collections in a catalogue of a test's own."""
+    """Registers collections in a catalogue of the test."""
 
     def __init__(self, folder: Path, ir_datasets: Any) -> None:
         self.folder = folder
@@ -67,7 +67,7 @@ class Own:
 
 @pytest.fixture(scope="module")
 def ir_datasets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The package, which makes its folder when it is imported."""
+    """The package. Importing it makes its folder."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IR_DATASETS_HOME", str(tmp_path_factory.mktemp("ir_datasets")))
         patch.setenv("IR_DATASETS_TMP", str(tmp_path_factory.mktemp("ir_datasets_tmp")))
@@ -92,19 +92,20 @@ def test_a_collection_is_read_by_its_id(own: Own) -> None:
     ]
 
 
-def test_a_text_is_what_the_collection_says_to_search_by(own: Own) -> None:
+def test_the_text_of_a_passage_is_the_default_text_of_the_collection(own: Own) -> None:
     docs = own.docs({"a": "Tides\tThe Moon.", "b": "\tBread."}, TitledDoc)
     id_ = own.register("own/test", docs, own.queries(), own.labels())
     assert read_irds(id_).texts == {"a": "Tides The Moon.", "b": "Bread."}
 
 
-def test_a_published_collection_is_taken_as_it_is(own: Own) -> None:
+def test_flaws_of_a_published_collection_do_not_stop_the_reader(own: Own) -> None:
     labels = ["1 0 a 1", "1 1 a 3", "1 0 gone 1", "2 0 b -2", "unknown 0 a 1"]
     id_ = own.register("own/test", own.docs(), own.queries(), own.labels(labels))
     collection = read_irds(id_)
-    assert collection.judgements == {"1": {"a": 3, "gone": 1}}
-    [query] = collection.labelled_queries()
-    found = evaluate([query], {"m": Length()}, retriever=Bm25Retriever(collection.texts, 3))
+    assert collection.judgements == {"1": {"a": 3, "gone": 1}, "2": {"b": 0}}
+    queries = collection.labelled_queries()
+    found = evaluate(queries, {"m": Length()}, retriever=Bm25Retriever(collection.texts, 3))
+    assert (found.queries, found.without_relevant) == (1, 1)
     assert (found.relevant, found.found) == (2, 1)
 
 
@@ -113,7 +114,7 @@ class Length:
         return [float(len(text)) for _, text in pairs]
 
 
-def test_bm25_searches_what_an_id_names(own: Own) -> None:
+def test_bm25_searches_the_collection_of_an_id(own: Own) -> None:
     own.register("own/test", own.docs(), own.queries(), own.labels())
     data = open_data("irds:own/test", None, 2, allow_missed=False)
     assert (data.count, data.corpus_size, data.identity) == (2, 3, {"ir_datasets": "own/test"})
@@ -121,34 +122,36 @@ def test_bm25_searches_what_an_id_names(own: Own) -> None:
     assert data.retriever("what causes tides") == [("a", DOCS["a"])]
 
 
-def test_an_id_has_no_split(own: Own) -> None:
+def test_a_split_is_refused_with_an_id(own: Own) -> None:
     with pytest.raises(ConfigurationError, match="split is 'test', but 'irds:own' is not a folder"):
         open_data("irds:own", "test", 2, allow_missed=False)
 
 
-def test_an_unknown_id_is_answered_with_those_like_it(own: Own) -> None:
+def test_an_unknown_id_is_refused_with_similar_ids(own: Own) -> None:
     own.register("own/scifact/test", own.docs(), own.queries(), own.labels())
-    with pytest.raises(ConfigurationError, match="knows no 'scifact/test'; give one such as own/s"):
+    with pytest.raises(
+        ConfigurationError, match="no collection 'scifact/test'; choose an id such as own"
+    ):
         read_irds("scifact/test")
     with pytest.raises(ConfigurationError, match=r"'zzz'; https://ir-datasets\.com lists"):
         read_irds("zzz")
 
 
-def test_an_id_without_labels_is_answered_with_those_below_it(own: Own) -> None:
+def test_an_id_without_labels_is_refused_with_ids_below_it(own: Own) -> None:
     own.register("own", own.docs(), own.queries())
     with pytest.raises(
-        ConfigurationError, match="'own' of ir_datasets has no qrels; give one that"
+        ConfigurationError, match="'own' of ir_datasets has no qrels; choose an id with"
     ):
         read_irds("own")
     own.register("own/docs", own.docs())
     own.register("own/test", own.docs(), own.queries(), own.labels())
-    with pytest.raises(ConfigurationError, match="no qrels; give one such as own/test$"):
+    with pytest.raises(ConfigurationError, match="no qrels; choose an id such as own/test$"):
         read_irds("own")
     with pytest.raises(ConfigurationError, match="'own/docs' of ir_datasets has no queries and no"):
         read_irds("own/docs")
 
 
-def test_a_download_that_fails_is_named_with_its_reason(own: Own) -> None:
+def test_a_failed_download_is_named_with_its_reason(own: Own) -> None:
     util = own.ir_datasets.util
     # The discard port: nothing answers there.
     missing = util.Download(
@@ -174,7 +177,7 @@ def test_a_download_that_fails_is_named_with_its_reason(own: Own) -> None:
         (["9 0 a 1"], "irds:own/test: no query has a relevant passage"),
     ],
 )
-def test_labels_that_cannot_be_used_are_named(own: Own, labels: list[str], message: str) -> None:
+def test_unusable_labels_are_named(own: Own, labels: list[str], message: str) -> None:
     own.register("own/test", own.docs(), own.queries(), own.labels(labels))
     with pytest.raises(InvalidInputError, match=message):
         read_irds("own/test")
@@ -188,13 +191,13 @@ def test_an_empty_query_is_named(own: Own) -> None:
         read_irds("own/test")
 
 
-def test_documents_without_a_text_to_search_by_are_named(own: Own) -> None:
+def test_documents_that_do_not_tell_their_text_are_refused(own: Own) -> None:
     own.register("own/test", own.docs(doc_class=Scan), own.queries(), own.labels())
-    with pytest.raises(InvalidInputError, match="irds:own/test: its Scan does not say which"):
+    with pytest.raises(InvalidInputError, match="irds:own/test: Scan does not tell which"):
         read_irds("own/test")
 
 
-def test_the_package_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ir_datasets", None)
     with pytest.raises(MissingDependencyError, match=r"'irds:x' needs .*'bge-rerank\[irds\]'"):
         read_irds("x")
@@ -206,8 +209,8 @@ def test_the_command_takes_an_id(
     own.register("own/test", own.docs(), own.queries(), own.labels())
     options = ["--model", "mini", "--output", str(tmp_path / "out")]
     assert main(["evaluate", "irds:own/test", *options]) == 0
-    assert "Queries: 2." in capsys.readouterr().out
+    assert "Queries measured: 2." in capsys.readouterr().out
     contents = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert contents["settings"]["data"] == {"ir_datasets": "own/test"}
     assert main(["evaluate", "irds:own/tset", *options]) == 1
-    assert "knows no 'own/tset'; give one such as own/test" in capsys.readouterr().err
+    assert "no collection 'own/tset'; choose an id such as own/test" in capsys.readouterr().err

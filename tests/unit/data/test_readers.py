@@ -1,4 +1,4 @@
-"""Labelled queries from files and frames, and what is said of those that cannot be used."""
+"""Reading labelled queries from files and data frames, and the errors on unusable ones."""
 
 import json
 from collections.abc import Callable
@@ -32,7 +32,9 @@ def jsonl(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def test_jsonl_gives_candidates_their_places_as_ids(jsonl: Callable[..., Path]) -> None:
+def test_candidates_that_are_strings_have_their_positions_as_ids(
+    jsonl: Callable[..., Path],
+) -> None:
     [labelled] = read_jsonl(jsonl(GOOD))
     assert labelled == LabelledQuery(
         "1", "what causes tides", [("0", "bread"), ("1", "the Moon")], {"1": 1}
@@ -44,7 +46,7 @@ def test_jsonl_keeps_ids_and_grades(jsonl: Callable[..., Path]) -> None:
     assert labelled == LabelledQuery("mine", "q", [("a", "one"), ("7", "two")], {"7": 2})
 
 
-def test_the_old_name_of_a_passage_is_read(jsonl: Callable[..., Path]) -> None:
+def test_the_field_text_is_read_as_the_passage(jsonl: Callable[..., Path]) -> None:
     old = {"id": "a", "text": "one"}
     [labelled] = read_jsonl(jsonl(WITH_IDS | {"candidates": [old, {"id": 7, "text": "two"}]}))
     assert labelled == LabelledQuery("1", "q", [("a", "one"), ("7", "two")], {"7": 2})
@@ -52,14 +54,14 @@ def test_the_old_name_of_a_passage_is_read(jsonl: Callable[..., Path]) -> None:
     assert both.candidates == [("a", "new")]
 
 
-def test_jsonl_is_read_a_line_at_a_time(jsonl: Callable[..., Path]) -> None:
+def test_jsonl_is_read_one_line_at_a_time(jsonl: Callable[..., Path]) -> None:
     queries = read_jsonl(jsonl(GOOD, "{broken"))
     assert next(queries).id == "1"
     with pytest.raises(InvalidInputError, match=r"data\.jsonl:2: not valid JSON"):
         next(queries)
 
 
-def test_labels_that_the_first_stage_missed_are_taken_when_asked_for(
+def test_allow_missed_accepts_labels_of_passages_that_are_not_candidates(
     jsonl: Callable[..., Path],
 ) -> None:
     path = jsonl(GOOD | {"relevant": ["far away"]})
@@ -76,7 +78,7 @@ def test_labels_that_the_first_stage_missed_are_taken_when_asked_for(
         (GOOD | {"query": 3}, ":2: 'query': the query is a int, not a string"),
         (GOOD | {"query": " "}, ":2: 'query': the query is empty"),
         (GOOD | {"id": ""}, ":2: 'id' is ''"),
-        (GOOD | {"id": "1"}, ":2: 'id' is '1', as of a query before"),
+        (GOOD | {"id": "1"}, ":2: 'id' is '1', as on an earlier line"),
         (GOOD | {"candidates": "text"}, ":2: 'candidates' is 'text'; give a list"),
         (GOOD | {"candidates": ["a", 5]}, r":2: 'candidates'\[1\] is 5; give a string"),
         (GOOD | {"candidates": [{"id": "a"}]}, r":2: 'candidates'\[0\] is {'id': 'a'}"),
@@ -98,11 +100,9 @@ def test_labels_that_the_first_stage_missed_are_taken_when_asked_for(
         ),
         (
             GOOD | {"candidates": [{"id": "a", "passage": "a"}, {"id": "a", "passage": "b"}]},
-            r":2: 'candidates'\[1\] has the id 'a', as one before it",
+            r":2: 'candidates'\[1\] has the id 'a', as an earlier candidate",
         ),
-        (GOOD | {"relevant": []}, ":2: 'relevant' names no relevant passage"),
-        (GOOD | {"relevant": {"1": 0}}, ":2: 'relevant' names no relevant passage"),
-        (GOOD | {"relevant": [2]}, ":2: 'relevant' names '2', which is none of the 2 candidates"),
+        (GOOD | {"relevant": [2]}, ":2: 'relevant' names '2', which is not among the 2 candidates"),
         (GOOD | {"relevant": 1}, ":2: 'relevant' is 1; give a list of ids"),
         (GOOD | {"relevant": [True]}, ":2: 'relevant': item 0 is True; give an id"),
         (
@@ -120,21 +120,30 @@ def test_a_fault_in_jsonl_is_named_with_line_and_field(
         list(read_jsonl(jsonl(GOOD, line)))
 
 
-def test_a_byte_order_mark_and_lines_of_white_space_are_passed_over(tmp_path: Path) -> None:
+@pytest.mark.parametrize("relevant", [[], {"1": 0}])
+def test_a_query_without_a_relevant_passage_is_read(
+    jsonl: Callable[..., Path], relevant: Any
+) -> None:
+    [labelled, empty] = read_jsonl(jsonl(GOOD, GOOD | {"relevant": relevant}))
+    assert labelled.has_relevant
+    assert not empty.has_relevant
+
+
+def test_a_byte_order_mark_and_blank_lines_are_skipped(tmp_path: Path) -> None:
     path = tmp_path / "data.jsonl"
     path.write_text(f"\ufeff\n \u3000\n{json.dumps(GOOD)}", encoding="utf-8")
     [labelled] = read_jsonl(path)
     assert labelled.id == "3"
 
 
-def test_a_line_of_another_encoding_is_named(tmp_path: Path) -> None:
+def test_a_line_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     path = tmp_path / "data.jsonl"
     path.write_bytes(json.dumps(GOOD).encode() + b'\n{"query": "caf\xe9"}\n')
-    with pytest.raises(InvalidInputError, match=r"data\.jsonl:2: cannot read it as UTF-8"):
+    with pytest.raises(InvalidInputError, match=r"data\.jsonl:2: not UTF-8 .*; save the file as"):
         list(read_jsonl(path))
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match=r"cannot read '.*none\.jsonl'"):
         list(read_jsonl(tmp_path / "none.jsonl"))
 
@@ -142,7 +151,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 FRAME = {"query": ["q", "q", "r"], "passage": ["a", "b", "c"], "grade": [None, 2.0, 1.0]}
 
 
-def test_a_frame_gives_a_query_for_the_rows_of_each() -> None:
+def test_the_rows_of_a_query_become_its_candidates() -> None:
     frame = pd.DataFrame(FRAME | {"query_id": ["1", "1", "2"], "id": ["x", "y", "x"]})
     assert list(read_frame(frame)) == [
         LabelledQuery("1", "q", [("x", "a"), ("y", "b")], {"y": 2}),
@@ -150,7 +159,7 @@ def test_a_frame_gives_a_query_for_the_rows_of_each() -> None:
     ]
 
 
-def test_the_old_name_of_a_frames_passages_is_read() -> None:
+def test_the_column_text_is_read_as_the_passage() -> None:
     old = pd.DataFrame(FRAME).rename(columns={"passage": "text"})
     assert list(read_frame(old)) == list(read_frame(pd.DataFrame(FRAME)))
     old.loc[1, "text"] = None
@@ -158,7 +167,7 @@ def test_the_old_name_of_a_frames_passages_is_read() -> None:
         list(read_frame(old))
 
 
-def test_a_frame_may_say_relevant_or_not() -> None:
+def test_a_grade_may_be_true_or_false() -> None:
     frame = pd.DataFrame({"query": ["q", "q"], "passage": ["a", "b"], "grade": [False, True]})
     [labelled] = read_frame(frame)
     assert labelled.relevant == {"0": 0, "1": 1}
@@ -167,7 +176,6 @@ def test_a_frame_may_say_relevant_or_not() -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"grade": [None, None, 1.0]}, "row 0, query 'q': 'relevant' names no relevant passage"),
         ({"grade": [None, 1.5, 1.0]}, "row 1: 'grade' is 1.5; give a whole number"),
         ({"passage": ["a", None, "c"]}, "row 1: 'passage' is .*; give a string"),
         ({"query": ["q", "q", None]}, "row 2: 'query' is missing"),
@@ -229,7 +237,7 @@ def test_grades_below_0_count_as_0(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"corpus": [CORPUS[0], CORPUS[0]]}, r"corpus\.jsonl:2: '_id' is 'a', as before"),
+        ({"corpus": [CORPUS[0], CORPUS[0]]}, r"corpus\.jsonl:2: '_id' is 'a', as on an earlier"),
         ({"corpus": [{"_id": 3, "text": "a"}]}, r"corpus\.jsonl:1: '_id' is 3"),
         ({"corpus": [{"_id": "a", "text": None}]}, r"corpus\.jsonl:1: 'text' is None"),
         ({"queries": [{"_id": "1"}]}, r"queries\.jsonl:1: the field 'text' is missing; add it"),
@@ -239,13 +247,15 @@ def test_grades_below_0_count_as_0(tmp_path: Path) -> None:
             r"corpus\.jsonl:1: 'title' is 3; give a string",
         ),
         ({"queries": ["1"]}, r'queries\.jsonl:1: "1" is not a JSON object'),
-        ({"header": "1\ta\t1"}, r"test\.tsv:1: no header with query-id, corpus-id, score"),
+        ({"header": "1\ta\t1"}, r"test\.tsv:1: the header must name query-id, corpus-id, score"),
         ({"labels": ["9\ta\t1"]}, r"test\.tsv:2: 'query-id' '9' is not in queries\.jsonl"),
         ({"labels": [*LABELS, "2\tz\t1"]}, r"test\.tsv:5: 'corpus-id' 'z' is not in corpus\.jsonl"),
         ({"labels": ["1\ta\thigh"]}, r"test\.tsv:2: 'score' is 'high'; give a whole number"),
         ({"labels": ["1\ta"]}, r"test\.tsv:2: 'score' is None; give a whole number"),
-        ({"labels": ["1\ta\t1", "1\ta\t2"]}, r"test\.tsv:3: 'a' was judged for '1' before"),
-        ({"labels": ["2\tb\t1", "1\ta\t0"]}, r"test\.tsv:3: query '1': 'relevant' names no"),
+        (
+            {"labels": ["1\ta\t1", "1\ta\t2"]},
+            r"test\.tsv:3: an earlier line has the label of 'a' for '1'",
+        ),
     ],
 )
 def test_a_fault_in_a_beir_folder_is_named_with_line_and_field(
@@ -255,8 +265,8 @@ def test_a_fault_in_a_beir_folder_is_named_with_line_and_field(
         read_beir(write_beir(tmp_path, **changed))
 
 
-def test_a_missing_split_is_answered_with_those_there_are(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="no split 'dev' .* its splits: test"):
+def test_a_missing_split_is_refused_with_the_names_of_the_others(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="has no split 'dev'; its splits: test"):
         read_beir(write_beir(tmp_path), "dev")
 
 
@@ -274,10 +284,8 @@ def test_a_missing_split_is_answered_with_those_there_are(tmp_path: Path) -> Non
             LabelledQuery("1", "q", [("a", None)], {"a": 1}),  # type: ignore[list-item]
             r"'candidates'\[0\] has a passage of type NoneType; give a string",
         ),
-        (LabelledQuery("1", "q", None, {}), "'relevant' names no relevant passage"),
-        (LabelledQuery("1", "q", None, {"a": 0}), "'relevant' names no relevant passage"),
     ],
 )
-def test_labelled_queries_of_ones_own_are_checked(labelled: LabelledQuery, message: str) -> None:
+def test_labelled_queries_made_in_python_are_checked(labelled: LabelledQuery, message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         check_labelled(labelled, "queries[0]")

@@ -1,4 +1,4 @@
-"""The passage of a line, by the field that the caller names or by its two default names."""
+"""Reading the passage of a line, from a named field or from one of the two default fields."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from bge_rerank.data.records import parse_passage
         ({"text": "caf\udce9"}, None, "caf\udce9"),
     ],
 )
-def test_a_passage_comes_out_as_it_was_written(
+def test_a_passage_is_read_unchanged(
     fields: dict[str, Any], field: str | None, passage: str
 ) -> None:
     assert parse_passage(fields, field, "x:1") == passage

@@ -1,4 +1,4 @@
-"""How far first stage and reranker agree: by query, over queries, and in the reports."""
+"""Agreement of reranker and first stage: of a query, over queries, and in the reports."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ PASSAGES = 100
 
 
 @given(st.lists(st.integers(0, 300), unique=True, min_size=2, max_size=120))
-def test_the_rank_correlation_is_scipys(places: list[int]) -> None:
+def test_the_rank_correlation_equals_scipys(places: list[int]) -> None:
     expected = spearmanr(places, range(len(places))).statistic
     assert query_agreement(places, 301).rank_correlation == pytest.approx(expected)
 
@@ -37,12 +37,12 @@ def test_the_share_counts_the_first_ten_before_place_50(places: list[int]) -> No
     )
 
 
-def test_of_50_candidates_no_share_is_told_and_of_51_one_is() -> None:
+def test_a_share_needs_more_than_50_candidates() -> None:
     assert query_agreement(range(50), 50).share is None
     assert query_agreement([50, *range(50)], 51).share == 0.9
 
 
-def test_what_was_not_kept_is_told_nothing_of() -> None:
+def test_passages_that_were_not_kept_have_no_agreement() -> None:
     assert query_agreement([], 100) == Agreement(None, None)
     assert query_agreement([70], 100) == Agreement(0.0, None)
 
@@ -52,7 +52,7 @@ def test_a_mean_of_fewer_than_30_queries_is_none() -> None:
 
 
 class Shuffled:
-    """Puts the passages whose number is a multiple of a step first, the last one foremost."""
+    """Ranks passages whose number is a multiple of a step first, the largest number on top."""
 
     def __init__(self, step: int, fails_at: int = -1) -> None:
         self.step, self.fails_at, self.calls = step, fails_at, 0
@@ -66,7 +66,7 @@ class Shuffled:
 
 
 def queries(count: int, passages: int = PASSAGES) -> Iterator[LabelledQuery]:
-    """Give queries whose candidates are numbers, in an order of their own each."""
+    """Give queries whose candidates are numbers, shuffled for each query."""
     for number in range(count):
         texts = [str(text) for text in range(passages)]
         random.Random(number).shuffle(texts)
@@ -75,7 +75,7 @@ def queries(count: int, passages: int = PASSAGES) -> Iterator[LabelledQuery]:
 
 
 def expected_share(step: int, count: int) -> float:
-    """Count by the texts what the module counts by places."""
+    """Count by texts, while the module counts by positions."""
     best = [str(number) for number in range(PASSAGES - 1, -1, -1) if number % step == 0][:10]
     shares = []
     for query in queries(count):
@@ -85,7 +85,7 @@ def expected_share(step: int, count: int) -> float:
 
 
 def expected_correlation(count: int) -> float:
-    """Correlate places with numbers, which the scorer prefers to be high."""
+    """Correlate positions with numbers; the scorer prefers high numbers."""
     return fmean(
         spearmanr(range(PASSAGES), [-int(text) for _, text in query.candidates or ()]).statistic
         for query in queries(count)
@@ -104,7 +104,7 @@ def printed(evaluation: Evaluation) -> str:
     return console.export_text()
 
 
-def test_the_evaluation_has_the_means_over_its_queries() -> None:
+def test_the_agreement_of_an_evaluation_is_the_mean_over_its_queries() -> None:
     found = evaluate(queries(30), {"m": Shuffled(1)}, depth=PASSAGES)
     agreement = agreement_of(found)
     assert agreement.share == pytest.approx(expected_share(1, 30))
@@ -115,34 +115,33 @@ def test_the_evaluation_has_the_means_over_its_queries() -> None:
     }
 
 
-def test_a_share_under_60_percent_is_warned_of_and_says_what_to_do() -> None:
+def test_a_share_below_60_percent_gives_a_warning_with_advice() -> None:
     found = evaluate(queries(30), {"m": Shuffled(5)}, depth=PASSAGES)
     share = agreement_of(found).share
     [note] = found.notes
-    assert note.startswith(f"m: {share:.1%} of its first 10 passages are within")
+    assert note.startswith(f"{100 * share:.1f} % of the first 10 passages of m are among")
     assert "retrieve deeper, or try another embedder" in note
     for report in (as_markdown(found), printed(found)):
-        assert "Agreement: the first stage has " in report
-        assert f"{share:.1%} of the reranker's first 10 passages" in report.replace("\\", "")
-        assert "no proven bound" in report
+        assert f"{100 * share:.1f} % of the reranker's first 10 passages" in report
+        assert "not a proven bound" in report
 
 
-def test_agreement_is_not_warned_of() -> None:
-    """All passages have one score, so that the order stays."""
+def test_agreement_gives_no_warning() -> None:
+    """All passages have the same score, so the order stays."""
     found = evaluate(queries(30), {"m": Shuffled(1_000)}, depth=PASSAGES)
     assert found.notes == ()
     assert agreement_of(found).share == pytest.approx(1.0, abs=0.1)
 
 
-def test_at_a_depth_of_50_the_report_says_which_depth_it_takes() -> None:
+def test_with_50_candidates_the_report_says_that_a_share_needs_more() -> None:
     found = evaluate(queries(30), {"m": Shuffled(5)}, depth=50)
     assert agreement_of(found).share is None
     assert found.notes == ()
     for report in (as_markdown(found), printed(found)):
-        assert "is told at a depth above 50, such as 100" in report
+        assert "With more than 50 candidates per query, the report also says" in report
 
 
-def test_queries_with_few_candidates_count_for_no_share() -> None:
+def test_queries_with_few_candidates_do_not_count_for_the_share() -> None:
     mixed = [*queries(30), *(query for query in queries(60, passages=20) if int(query.id[1:]) > 29)]
     found = evaluate(mixed, {"m": Shuffled(5)}, depth=PASSAGES)
     assert found.queries == 60
@@ -153,17 +152,17 @@ def test_a_reranker_that_keeps_one_passage_has_no_rank_correlation() -> None:
     one = Reranker(Shuffled(5), top_n=1)
     found = evaluate(queries(30), {"m": one}, depth=PASSAGES)
     assert agreement_of(found).rank_correlation is None
-    assert "no rank correlation" in as_markdown(found)
+    assert "order is unknown, because" in as_markdown(found)
 
 
-def test_of_fewer_than_30_queries_no_agreement_is_told() -> None:
+def test_fewer_than_30_queries_have_no_agreement() -> None:
     found = evaluate(queries(29), {"m": Shuffled(5)}, depth=PASSAGES)
     assert found.models[0].agreement is None
     assert found.notes == ()
-    assert "Agreement" not in as_markdown(found)
+    assert "rank correlation" not in as_markdown(found)
 
 
-def test_a_run_that_broke_off_goes_on_to_the_same_agreement(tmp_path: Path) -> None:
+def test_a_resumed_run_has_the_agreement_of_a_whole_run(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"depth": PASSAGES, "output": tmp_path}
     with pytest.raises(ScoringError):
         evaluate(queries(40), {"m": Shuffled(5, fails_at=17)}, **settings)

@@ -1,4 +1,4 @@
-"""The curve by depth: that of reranking anew, without scoring anew."""
+"""Results by depth: equal to reranking at each depth, without scoring again."""
 
 from statistics import fmean
 
@@ -18,14 +18,14 @@ from measured_depths import DEPTHS, evaluated
 
 
 def reranked_anew(query: LabelledQuery, scorer: Scorer, depth: int) -> list[str]:
-    """Rerank the first candidates alone, and put the others behind them."""
+    """Rerank only the first candidates, and append the others."""
     candidates = query.candidates or []
     texts = [text for _, text in candidates[:depth]]
     first = [ranked.index for ranked in Reranker(scorer, top_n=None).rerank(query.query, texts)]
     return [candidates[place][0] for place in [*first, *range(len(first), len(candidates))]]
 
 
-def test_the_curves_are_those_of_reranking_anew_at_each_depth() -> None:
+def test_results_by_depth_equal_reranking_at_each_depth() -> None:
     models = {"told": Told(), "longest": Counted()}
     found = evaluate(labelled_queries(60), models, depth=6, depths=DEPTHS[:-1], k=3)
     assert found.models[0].depths[2].after != found.models[1].depths[2].after
@@ -49,10 +49,10 @@ def test_the_curves_are_those_of_reranking_anew_at_each_depth() -> None:
     st.integers(1, 8),
     st.integers(1, 5),
 )
-def test_at_the_whole_depth_the_curve_is_the_evaluation_itself(
+def test_the_result_at_the_whole_depth_is_that_of_the_evaluation(
     lengths: list[list[int]], depth: int, k: int
 ) -> None:
-    lengths[0] = [*lengths[0], 1]  # something is found
+    lengths[0] = [*lengths[0], 1]  # so that something is found
     queries = [
         LabelledQuery(
             str(number), "q", [(str(place), "x" * size) for place, size in enumerate(its)], {"0": 1}
@@ -66,15 +66,15 @@ def test_at_the_whole_depth_the_curve_is_the_evaluation_itself(
     assert (whole.depth, whole.latency) == (depth, model.latency)
     assert (whole.after, whole.low, whole.high) == (ndcg.after, ndcg.low, ndcg.high)
     if whole is not model.depths[0]:
-        assert model.depths[0].after == pytest.approx(ndcg.before)  # one candidate moves nowhere
+        assert model.depths[0].after == pytest.approx(ndcg.before)  # one candidate cannot move
 
 
-def test_the_default_depths_end_where_the_candidates_do() -> None:
+def test_depths_beyond_the_candidates_are_left_out() -> None:
     [told] = evaluated(depth=50, depths=None).models
     assert [point.depth for point in told.depths] == [5, 50]
 
 
-def test_without_smaller_depths_there_is_the_whole_one() -> None:
+def test_without_smaller_depths_only_the_whole_depth_has_results() -> None:
     scorer = Told()
     [told] = evaluated(scorer=scorer, depths=[]).models
     assert [point.depth for point in told.depths] == [6]
@@ -95,19 +95,19 @@ def test_a_depth_beyond_the_whole_one_is_refused() -> None:
         evaluated(depths=[7])
 
 
-def test_fewer_than_30_queries_give_no_curve() -> None:
+def test_fewer_than_30_queries_give_no_results_by_depth() -> None:
     [told] = evaluated(29).models
     assert (told.depths, told.recommended_depth) == ((), None)
 
 
-def test_scores_that_are_kept_leave_no_times_by_depth() -> None:
+def test_a_scorer_that_keeps_scores_has_no_latencies_by_depth() -> None:
     inner = Told()
     evaluation = evaluated(scorer=CachedScorer(inner, MemoryCache(), ["told"]))
     [told] = evaluation.models
     assert [point.latency for point in told.depths] == [None] * 4
     assert told.latency is not None
     assert told.recommended_depth is not None
-    assert "what told takes by depth was not measured" in evaluation.notes[0]
+    assert "the latency of told by depth was not measured" in evaluation.notes[0]
     assert inner.calls == 60 + 1  # no second ranking
     budgeted = evaluated(
         scorer=CachedScorer(Told(), MemoryCache(), ["told"]), latency_budget_ms=10_000
@@ -119,12 +119,12 @@ def test_scores_that_are_kept_leave_no_times_by_depth() -> None:
 @pytest.mark.parametrize(
     ("reranker", "why"),
     [
-        (Reranker(Told(), top_n=6), "told has no curve of depths: its top_n may leave"),
+        (Reranker(Told(), top_n=6), "told has no results by depth: its top_n may leave"),
         (Reranker(Told(), None, prefilter="bm25", keep=3), "its prefilter may leave"),
         (Reranker(Bm25Scorer(), None), "its scorer compares the candidates"),
     ],
 )
-def test_a_reranker_without_a_curve_says_why(reranker: Reranker, why: str) -> None:
+def test_a_note_says_why_a_reranker_has_no_results_by_depth(reranker: Reranker, why: str) -> None:
     evaluation = evaluated(scorer=reranker)
     [told] = evaluation.models
     assert (told.depths, told.recommended_depth) == ((), None)

@@ -1,4 +1,4 @@
-"""What is written beside the numbers names the scorer, not what it is wrapped in."""
+"""The settings beside the numbers name the scorer, not its wrappers."""
 
 from bge_rerank import Reranker, load_scorer
 from bge_rerank.evaluation.describe import describe_reranker
@@ -15,7 +15,7 @@ def test_a_wrapped_model_is_described_as_itself() -> None:
             assert describe_reranker(Reranker(wrapped, prefilter=wrapped)) == expected
 
 
-def test_a_wrapped_scorer_of_your_own_is_described_by_its_class() -> None:
+def test_a_wrapped_custom_scorer_is_described_by_its_class() -> None:
     *ours, _ = every_order(Counted())
     for wrapped in (Counted(), *ours):
         described = describe_reranker(Reranker(wrapped))["scorer"]

@@ -1,4 +1,4 @@
-"""`evaluate`: the figures that it finds, and the settings that it refuses."""
+"""`evaluate`: the figures that it returns, and the settings and data that it refuses."""
 
 import sys
 from dataclasses import replace
@@ -40,14 +40,14 @@ def test_figures_are_means_over_the_queries(evaluation: Evaluation) -> None:
     assert ndcg.p_value < 0.001
 
 
-def test_wins_losses_and_ties_are_all_queries(evaluation: Evaluation) -> None:
+def test_wins_losses_and_ties_add_up_to_all_queries(evaluation: Evaluation) -> None:
     told = evaluation.models[0]
     assert told.wins + told.losses + told.ties == evaluation.queries == 100
     assert told.wins == sum(difference > 0 for difference in told.differences)
     assert min(told.wins, told.losses, told.ties) > 0
 
 
-def test_the_worst_losses_come_with_their_texts(evaluation: Evaluation) -> None:
+def test_the_largest_losses_have_their_texts(evaluation: Evaluation) -> None:
     told = evaluation.models[0]
     lost = sorted(difference for difference in told.differences if difference < 0)
     assert [loss.difference for loss in told.worst] == pytest.approx(lost[:5])
@@ -73,7 +73,7 @@ def test_labels_that_the_first_stage_missed_are_counted(evaluation: Evaluation) 
     assert evaluation.found == 100
 
 
-def test_depth_cuts_the_candidates_for_before_and_after() -> None:
+def test_depth_limits_the_candidates_before_and_after() -> None:
     scorer = Counted()
     cut = evaluate(labelled_queries(40), {"long": scorer}, depth=2)
     assert {len(pairs) for pairs in scorer.passes[1:]} == {2}
@@ -82,7 +82,7 @@ def test_depth_cuts_the_candidates_for_before_and_after() -> None:
     assert recall.before == recall.after
 
 
-def test_a_reranker_is_measured_with_its_own_settings() -> None:
+def test_a_reranker_ranks_with_its_own_settings() -> None:
     first_only = {"one": Reranker(Told(), top_n=1)}
     [one] = evaluate(labelled_queries(40), first_only).models
     recall, hit = one.changes[2:]
@@ -93,7 +93,7 @@ def test_a_reranker_is_measured_with_its_own_settings() -> None:
     assert hit.after == pytest.approx(one.changes[1].after)
 
 
-def test_under_30_queries_give_counts_and_no_figures() -> None:
+def test_fewer_than_30_queries_give_counts_without_figures() -> None:
     few = evaluate(labelled_queries(29), {"told": Told()})
     [told] = few.models
     assert told.verdict.decision == "not enough data"
@@ -101,7 +101,7 @@ def test_under_30_queries_give_counts_and_no_figures() -> None:
     assert told.wins + told.losses + told.ties == 29
 
 
-def test_labels_with_other_ids_than_the_candidates_are_not_enough_data() -> None:
+def test_labels_whose_ids_are_not_among_the_candidates_are_not_enough_data() -> None:
     other = (replace(query, relevant={"other": 1}) for query in labelled_queries(30))
     [told] = evaluate(other, {"told": Told()}).models
     assert "same ids" in told.verdict.reasons[0]
@@ -115,8 +115,29 @@ def test_a_query_without_candidates_counts_as_not_found() -> None:
     assert nothing.models[0].differences[0] == 0.0
 
 
-def test_without_queries_there_is_nothing_to_say() -> None:
-    with pytest.raises(InvalidInputError, match="no labelled query"):
+def test_queries_without_a_relevant_passage_are_counted_and_left_out() -> None:
+    queries = list(labelled_queries(35))
+    empty = [replace(query, relevant=dict.fromkeys(query.relevant, 0)) for query in queries[30:]]
+    scorer = Told()
+    found = evaluate([*queries[:20], *empty, *queries[20:30]], {"told": scorer}, depths=[])
+    assert (found.queries, found.without_relevant) == (30, 5)
+    assert scorer.calls == 30 + 1
+    assert found.models[0].changes == evaluate(queries[:30], {"told": Told()}).models[0].changes
+    assert found.as_json()["without_relevant"] == 5
+
+
+def test_queries_without_any_relevant_passage_are_refused() -> None:
+    queries = [replace(query, relevant={}) for query in labelled_queries(3)]
+    scorer = Told()
+    with pytest.raises(
+        InvalidInputError, match=r"none of the queries \(3\) has a relevant passage"
+    ):
+        evaluate(queries, {"told": scorer})
+    assert scorer.calls == 0
+
+
+def test_an_evaluation_without_queries_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="no labelled queries"):
         evaluate([], {"told": Told()})
 
 
@@ -126,7 +147,7 @@ def test_without_queries_there_is_nothing_to_say() -> None:
         ({"depth": 0}, "depth is 0"),
         ({"k": 2.5}, "k is 2.5"),
         ({"target": 3}, "target is 3"),
-        ({"models": {}}, "no model"),
+        ({"models": {}}, "models is empty"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], message: str) -> None:
@@ -137,17 +158,17 @@ def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], message
 def test_a_tight_budget_and_a_small_corpus_are_noted() -> None:
     noted = evaluate(labelled_queries(1), {"told": Told()}, latency_budget_ms=20, corpus_size=6)
     assert "a budget of 20 ms is tight" in noted.notes[0]
-    assert "the corpus has 6 passages" in noted.notes[1]
+    assert "the corpus has only 6 passages" in noted.notes[1]
 
 
-def test_two_queries_of_one_id_are_refused() -> None:
+def test_two_queries_with_the_same_id_are_refused() -> None:
     twice = [*labelled_queries(2), *labelled_queries(1)]
-    with pytest.raises(InvalidInputError, match=r"queries\[2\]: 'id' is 'q0', as of one before"):
+    with pytest.raises(InvalidInputError, match=r"queries\[2\]: 'id' is 'q0', as of an earlier"):
         evaluate(twice, {"told": Told()})
 
 
 @pytest.mark.parametrize("package", ["ir_measures", "scipy.stats"])
-def test_a_missing_package_shows_before_anything_is_measured(
+def test_a_missing_package_is_named_before_any_measuring(
     monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)

@@ -1,4 +1,4 @@
-"""Where most queries are keywords that reranking does not help, the verdict says so."""
+"""If most queries are keywords that reranking does not help, the verdict says so."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from bge_rerank.evaluation.keyword_queries import is_keywords, why_not_keywords
 
 
 class RightOnQuestions:
-    """Scores the answer highest for questions, and for keywords keeps the order as it came."""
+    """Ranks the answer first for questions; for keywords, keeps the first stage's order."""
 
     def __init__(self, *, right_on_keywords: bool = False) -> None:
         self.right_on_keywords = right_on_keywords
@@ -25,7 +25,7 @@ class RightOnQuestions:
 
 
 def queries(keywords: int, questions: int) -> list[LabelledQuery]:
-    """Return queries whose answer the first stage has second."""
+    """Return queries whose answer the first stage ranks second."""
     texts = [f"SKU-{number}" for number in range(keywords)]
     texts += [f"what is the weight of item {number}" for number in range(questions)]
     candidates = [("other", "other"), ("answer", "answer")]
@@ -39,30 +39,30 @@ def judged(
     return model
 
 
-def test_where_most_queries_are_keywords_that_gain_nothing_the_advice_is_not_to_rerank() -> None:
+def test_a_majority_of_keywords_that_gain_nothing_speaks_against_reranking() -> None:
     model = judged(21, 19, RightOnQuestions())
     assert model.changes[0].low > 0.05
     assert model.verdict.decision == "do not rerank"
     assert model.recommended_depth is None
     assert "21 of 40 have 2 words or fewer" in model.verdict.reasons[0]
-    assert "rerank the others alone" in model.verdict.reasons[0]
+    assert "so rerank only the other queries" in model.verdict.reasons[0]
 
 
 @pytest.mark.parametrize(
     ("keywords", "scorer"),
     [(20, RightOnQuestions()), (21, RightOnQuestions(right_on_keywords=True))],
 )
-def test_half_of_them_or_keywords_that_gain_are_no_reason_against(
+def test_half_of_keywords_or_keywords_that_gain_do_not_speak_against_reranking(
     keywords: int, scorer: RightOnQuestions
 ) -> None:
     assert judged(keywords, 40 - keywords, scorer).verdict.decision == "rerank"
 
 
-def test_an_evaluation_that_goes_on_knows_which_queries_were_keywords(tmp_path: Path) -> None:
+def test_a_resumed_evaluation_knows_which_queries_are_keywords(tmp_path: Path) -> None:
     whole = judged(40, 0, RightOnQuestions(), tmp_path)
     again = judged(40, 0, RightOnQuestions(), tmp_path)
     assert again.verdict == whole.verdict
-    assert whole.verdict.reasons[0].startswith("most queries are keywords: 40 of 40")
+    assert whole.verdict.reasons[0].startswith("most queries are keywords (40 of 40 ")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The measures, against trec_eval itself."""
+"""The measures, compared with trec_eval."""
 
 import pytest
 import pytrec_eval
@@ -13,7 +13,7 @@ cutoffs = st.sampled_from([1, 3, 5, 10, 20])
 
 
 def by_trec_eval(grades: dict[str, int], ranking: list[str], k: int) -> list[float]:
-    """Return nDCG, RR, recall and success at k; RR has no cut-off there, so the ranking is cut."""
+    """Return nDCG, RR, recall and success at k. trec_eval has no RR@k, so the ranking is cut."""
     names = {f"ndcg_cut.{k}", f"recall.{k}", f"success.{k}"}
     scores = {id_: float(len(ranking) - place) for place, id_ in enumerate(ranking)}
     cut = {id_: scores[id_] for id_ in ranking[:k]}
@@ -36,18 +36,18 @@ def test_measures_equal_trec_eval(grades: dict[str, int], ranking: list[str], k:
 
 
 @given(grades, st.lists(ids, max_size=4), cutoffs)
-def test_rankings_measured_together_are_measured_as_if_alone(
+def test_rankings_have_the_same_measures_together_and_alone(
     grades: dict[str, int], rankings: list[list[str]], k: int
 ) -> None:
     together = measure_rankings(grades, rankings, k)
     assert together == [measure_rankings(grades, [ranking], k)[0] for ranking in rankings]
 
 
-def test_an_empty_ranking_is_worth_nothing() -> None:
+def test_an_empty_ranking_measures_0() -> None:
     [measured] = measure_rankings({"a": 1}, [[]])
     assert set(measured.values()) == {0.0}
 
 
-def test_a_grade_below_0_is_worth_as_much_as_0() -> None:
+def test_a_grade_below_0_counts_as_0() -> None:
     below, at = (measure_rankings({"a": 1, "b": grade}, [["b", "a"]]) for grade in (-1, 0))
     assert below == at

@@ -1,4 +1,4 @@
-"""One query through the first stage and the rerankers: its candidates, and its times by depth."""
+"""A query through the first stage and the rerankers: its candidates, and its latencies by depth."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,19 +20,21 @@ def without_candidates(count: int) -> Iterator[LabelledQuery]:
     return (replace(query, candidates=None) for query in labelled_queries(count))
 
 
-def test_a_retriever_is_asked_for_the_candidates() -> None:
+def test_a_retriever_finds_the_candidates() -> None:
     found = {query.query: query.candidates or [] for query in labelled_queries(40)}
     asked = evaluate(without_candidates(40), {"told": Told()}, retriever=found.__getitem__)
     given = evaluate(labelled_queries(40), {"told": Told()})
     assert without_times(asked) == without_times(given)
 
 
-def test_without_a_retriever_candidates_are_needed() -> None:
+def test_without_a_retriever_each_query_needs_candidates() -> None:
     with pytest.raises(InvalidInputError, match="query 'q0' has no candidates"):
         evaluate(without_candidates(1), {"told": Told()})
 
 
-def test_a_retriever_that_fails_is_named_and_the_others_are_kept(tmp_path: Path) -> None:
+def test_a_retriever_that_fails_is_reported_with_its_query_and_earlier_queries_are_kept(
+    tmp_path: Path,
+) -> None:
     found = {query.query: query.candidates or [] for query in labelled_queries(740)}
     asked: list[str] = []
 
@@ -50,20 +52,20 @@ def test_a_retriever_that_fails_is_named_and_the_others_are_kept(tmp_path: Path)
 
 
 @pytest.mark.parametrize("found", [None, ["text"], [("a", "one"), ("a", "two")], [("a", None)]])
-def test_a_retriever_that_gives_no_passages_is_named(found: Any) -> None:
+def test_a_retriever_that_returns_no_valid_passages_is_refused(found: Any) -> None:
     with pytest.raises(RetrievalError, match="query 'q0'"):
         evaluate(without_candidates(1), {"told": Told()}, retriever=lambda _query: found)
 
 
 class Sized(Counted):
-    """Notes how many passages each call had."""
+    """Notes the number of passages of each call."""
 
     @property
     def sizes(self) -> list[int]:
         return list(map(len, self.passes))
 
 
-def test_some_queries_are_ranked_at_each_depth_to_see_what_it_takes(tmp_path: Path) -> None:
+def test_some_queries_are_ranked_at_each_depth_to_measure_latency(tmp_path: Path) -> None:
     scorer = Sized()
     [model] = evaluated(45, scorer, output=tmp_path).models
     warming, *sizes = scorer.sizes

@@ -1,4 +1,4 @@
-"""Intervals and tests of paired differences."""
+"""Confidence intervals and randomisation tests of paired differences."""
 
 import random
 from itertools import product
@@ -15,7 +15,7 @@ differences = st.lists(st.floats(-1, 1, width=32), min_size=2, max_size=40)
 
 @settings(max_examples=20, deadline=None)
 @given(differences)
-def test_the_interval_lies_among_the_values_and_comes_out_the_same_again(
+def test_the_interval_lies_within_the_values_and_is_reproducible(
     values: list[float],
 ) -> None:
     low, high = bootstrap_interval(values, resamples=200)
@@ -23,7 +23,7 @@ def test_the_interval_lies_among_the_values_and_comes_out_the_same_again(
     assert (low, high) == bootstrap_interval(values, resamples=200)
 
 
-def test_the_interval_of_many_normal_values_is_that_of_the_normal_distribution() -> None:
+def test_the_interval_of_many_normal_values_matches_the_normal_distribution() -> None:
     draw = random.Random(3)
     values = [draw.gauss(0.1, 1.0) for _ in range(2_000)]
     low, high = bootstrap_interval(values)
@@ -33,7 +33,7 @@ def test_the_interval_of_many_normal_values_is_that_of_the_normal_distribution()
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(-4, 4), max_size=8))
-def test_the_p_value_of_few_differences_is_the_share_of_signs_that_are_as_extreme(
+def test_the_p_value_of_few_differences_is_the_share_of_sign_patterns_as_extreme(
     values: list[int],
 ) -> None:
     flipped = [
@@ -44,12 +44,12 @@ def test_the_p_value_of_few_differences_is_the_share_of_signs_that_are_as_extrem
     assert randomisation_p_value(list(map(float, values))) == pytest.approx(share)
 
 
-def test_queries_without_a_difference_change_no_p_value() -> None:
+def test_queries_without_a_difference_do_not_change_the_p_value() -> None:
     values = [0.1, -0.2, 0.3, 0.4]
     assert randomisation_p_value([*values, *[0.0] * 100]) == randomisation_p_value(values)
 
 
-def test_a_clear_gain_is_told_from_noise() -> None:
+def test_a_clear_gain_differs_from_noise() -> None:
     draw = random.Random(5)
     noise = [draw.gauss(0.0, 0.2) for _ in range(300)]
     assert randomisation_p_value([value + 0.1 for value in noise]) < 0.001

@@ -1,4 +1,4 @@
-"""The file of queries: a run goes on where one broke off, and other files are left alone."""
+"""The file of queries: an interrupted run is resumed, and foreign files are left alone."""
 
 import subprocess
 import sys
@@ -25,14 +25,14 @@ from measured_depths import evaluated, lines_of
 ROOT = Path(__file__).parents[3]
 
 
-def test_a_model_that_fails_leaves_what_was_measured(tmp_path: Path) -> None:
+def test_if_a_model_fails_earlier_queries_are_kept(tmp_path: Path) -> None:
     def fail(number: int) -> None:
         if number == 10:
             raise ScoringError("out of order")
 
     with pytest.raises(ScoringError):
         evaluate(labelled_queries(40), {"told": Told(fail)}, output=tmp_path, depths=[])
-    assert len(lines_of(tmp_path)) == 1 + 9  # the header; a call went into warming up
+    assert len(lines_of(tmp_path)) == 1 + 9  # a header; one of the ten calls warmed the model up
 
 
 def killed(folder: Path, count: int, at: int) -> None:
@@ -45,14 +45,14 @@ def killed(folder: Path, count: int, at: int) -> None:
 
 
 @pytest.mark.light_processes
-def test_a_run_that_was_killed_goes_on_to_the_same_result(tmp_path: Path) -> None:
+def test_a_killed_run_is_resumed_to_the_same_result(tmp_path: Path) -> None:
     killed(tmp_path, count=60, at=31)
     assert len(lines_of(tmp_path)) == 16
     with (tmp_path / RECORDS_FILE).open("ab") as file:
         file.write(b'{"id": "q15", "rele')
     scorer = Told()
     resumed = evaluate(labelled_queries(60), {"told": scorer}, output=tmp_path)
-    # 45 queries and the warming up; 5 of the first 20 and every tenth at depth 5 too
+    # 45 queries and a warm-up; 5 of the first 20 queries and every tenth also at depth 5
     assert scorer.calls == 45 + 1 + 5 + 4
     assert without_times(resumed) == without_times(evaluate(labelled_queries(60), {"told": Told()}))
     assert len(lines_of(tmp_path)) == 61
@@ -66,14 +66,26 @@ def test_a_finished_run_is_not_measured_again(tmp_path: Path) -> None:
     assert again == first
 
 
-def test_fresh_drops_what_was_there(tmp_path: Path) -> None:
+def test_a_file_without_numbers_may_be_reused_with_other_settings(tmp_path: Path) -> None:
+    def fail(_number: int) -> None:
+        raise ScoringError("out of order")
+
+    with pytest.raises(ScoringError):
+        evaluate(labelled_queries(2), {"wrong": Told(fail)}, output=tmp_path)
+    evaluate(labelled_queries(2), {"told": Told()}, output=tmp_path)
+    header, *records = lines_of(tmp_path)
+    assert list(header["settings"]["models"]) == ["told"]
+    assert len(records) == 2
+
+
+def test_fresh_deletes_the_earlier_numbers(tmp_path: Path) -> None:
     evaluate(labelled_queries(40), {"told": Told()}, output=tmp_path)
     evaluate(labelled_queries(5), {"told": Told()}, output=tmp_path, depth=2, fresh=True)
     assert len(lines_of(tmp_path)) == 6
 
 
 def interrupted(count: int, at: int) -> Iterator[LabelledQuery]:
-    """Give queries until the run is broken off."""
+    """Give queries until the run is interrupted."""
     for number, query in enumerate(labelled_queries(count)):
         if number == at:
             raise KeyboardInterrupt
@@ -81,7 +93,9 @@ def interrupted(count: int, at: int) -> Iterator[LabelledQuery]:
 
 
 @pytest.mark.parametrize("at", [7, 33])
-def test_a_run_that_was_broken_off_goes_on_to_the_same_curve(tmp_path: Path, at: int) -> None:
+def test_an_interrupted_run_is_resumed_to_the_same_results_by_depth(
+    tmp_path: Path, at: int
+) -> None:
     given = {"depth": 6, "depths": [2, 4], "k": 3, "output": tmp_path / "broken"}
     with pytest.raises(KeyboardInterrupt):
         evaluate(interrupted(60, at), {"told": Told()}, **given)
@@ -113,11 +127,11 @@ def test_a_run_that_was_broken_off_goes_on_to_the_same_curve(tmp_path: Path, at:
         ),
         (
             {"models": {"mini": Reranker(load_scorer("mini"))}},
-            "models.mini.top_n was null and is 3",
+            "models.mini.top_n was not set and is 3",
         ),
         (
             {"models": {"mini": Reranker(load_scorer("mini"), top_n=None, rrf_k=60)}},
-            "models.mini.rrf_k was null and is 60",
+            "models.mini.rrf_k was not set and is 60",
         ),
         (
             {
@@ -127,15 +141,16 @@ def test_a_run_that_was_broken_off_goes_on_to_the_same_curve(tmp_path: Path, at:
                     )
                 }
             },
-            "models.mini.min_logit was null and is ",
+            "models.mini.min_logit was not set and is ",
         ),
         (
             {"models": {"mini": Reranker(load_scorer("mini"), None, latency_budget_ms=50)}},
-            "models.mini.latency_budget_ms was null and is 50",
+            "models.mini.latency_budget_ms was not set and is 50",
         ),
+        ({"models": {"other": load_scorer("mini")}}, "models.mini is missing; models.other is new"),
     ],
 )
-def test_other_settings_than_those_of_the_file_are_named(
+def test_settings_that_differ_from_those_of_the_file_are_named(
     tmp_path: Path, changed: dict[str, Any], message: str
 ) -> None:
     settings: dict[str, Any] = {"models": {"mini": load_scorer("mini")}, "data": {"file": "a"}}
@@ -146,23 +161,23 @@ def test_other_settings_than_those_of_the_file_are_named(
     assert (tmp_path / RECORDS_FILE).read_bytes() == before
 
 
-def test_other_depths_than_those_of_the_file_are_named(tmp_path: Path) -> None:
+def test_depths_that_differ_from_those_of_the_file_are_named(tmp_path: Path) -> None:
     evaluated(5, output=tmp_path)
     with pytest.raises(ConfigurationError, match=r"depths was \[1, 2, 4, 6\] and is \[3, 6\]"):
         evaluated(5, depths=[3], output=tmp_path)
 
 
-def test_a_file_of_the_format_before_is_refused(tmp_path: Path) -> None:
+def test_a_file_of_an_older_format_is_refused(tmp_path: Path) -> None:
     evaluated(5, output=tmp_path)
     file = tmp_path / RECORDS_FILE
-    older = file.read_bytes().replace(b'"format": 3', b'"format": 2', 1)
+    older = file.read_bytes().replace(b'"format": 4', b'"format": 3', 1)
     file.write_bytes(older)
-    with pytest.raises(InvalidInputError, match="no evaluation that this version wrote.*afresh"):
+    with pytest.raises(InvalidInputError, match="version of evaluate did not write.*fresh=True"):
         evaluated(5, output=tmp_path)
     assert file.read_bytes() == older
 
 
-def test_no_secret_is_written_down(tmp_path: Path) -> None:
+def test_secrets_are_not_written(tmp_path: Path) -> None:
     scorer = load_scorer(
         "m", "tei", base_url="http://localhost:1", api_key="secret", headers={"X": "secret"}
     )
@@ -174,14 +189,14 @@ def test_no_secret_is_written_down(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "contents", [b"no newline", b'{"_id": "1"}\n', b"text\n", b"[]\n", b"[" * 100_000 + b"\n"]
 )
-def test_a_file_of_somebody_elses_is_left_alone(tmp_path: Path, contents: bytes) -> None:
+def test_a_file_that_holds_no_evaluation_is_left_alone(tmp_path: Path, contents: bytes) -> None:
     (tmp_path / RECORDS_FILE).write_bytes(contents)
     with pytest.raises(InvalidInputError):
         evaluate(labelled_queries(1), {"told": Told()}, output=tmp_path)
     assert (tmp_path / RECORDS_FILE).read_bytes() == contents
 
 
-def test_a_header_that_was_cut_off_is_begun_again(tmp_path: Path) -> None:
+def test_an_unfinished_header_is_replaced(tmp_path: Path) -> None:
     evaluate(labelled_queries(2), {"told": Told()}, output=tmp_path)
     file = tmp_path / RECORDS_FILE
     whole = file.read_bytes()
@@ -195,5 +210,5 @@ def test_a_broken_line_inside_the_file_is_named(tmp_path: Path) -> None:
     file = tmp_path / RECORDS_FILE
     lines = file.read_bytes().splitlines(keepends=True)
     file.write_bytes(lines[0] + b'{"id": "q0"}\n' + lines[2])
-    with pytest.raises(InvalidInputError, match=r"evaluation\.jsonl:2: no query"):
+    with pytest.raises(InvalidInputError, match=r"evaluation\.jsonl:2: not a line of an evalu"):
         evaluate(labelled_queries(2), {"told": Told()}, output=tmp_path)

@@ -1,4 +1,4 @@
-"""The figures of an evaluation together: times by depth, verdicts, and the best model."""
+"""The figures of an evaluation together: latencies by depth, verdicts, and the best model."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from measured_depths import DEPTHS, evaluated
 
 
 class Clock:
-    """A clock that goes on by a millisecond for each passage that is scored."""
+    """A clock that moves by a millisecond for each passage that is scored."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -21,7 +21,7 @@ class Clock:
 
 
 class Clocked(Told):
-    """Takes the time of a clock."""
+    """Moves the clock as it scores."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__()
@@ -39,21 +39,21 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def test_the_times_are_those_of_ranking_so_many(clock: Clock) -> None:
+def test_the_latency_at_a_depth_is_that_of_ranking_its_candidates(clock: Clock) -> None:
     [told] = evaluated(scorer=Clocked(clock)).models
     took = [(point.latency.p50, point.latency.p95) for point in told.depths if point.latency]
     assert took == [pytest.approx((depth, depth)) for depth in DEPTHS]
 
 
-def test_a_whole_depth_that_breaks_the_budget_gives_way_to_one_that_keeps_it(clock: Clock) -> None:
+def test_if_the_whole_depth_exceeds_the_budget_a_smaller_depth_is_recommended(clock: Clock) -> None:
     evaluation = evaluated(scorer=Clocked(clock), latency_budget_ms=5)
     [told] = evaluation.models
     assert (told.verdict.decision, told.recommended_depth) == ("rerank", 4)
-    assert told.verdict.reasons[1].startswith("at depth 6, it is too slow: 6.0 ms")
+    assert told.verdict.reasons[1].startswith("at depth 6, reranking is too slow: 6.0 ms")
     assert "Yes: rerank with told at depth 4." in as_markdown(evaluation)
 
 
-def test_models_are_compared_at_the_depths_that_are_recommended(clock: Clock) -> None:
+def test_models_are_compared_at_their_recommended_depths(clock: Clock) -> None:
     queries = list(labelled_queries(60))
     models = {"slow": Clocked(clock), "fast": Told()}
     given = {"depth": 6, "depths": [2], "k": 3, "latency_budget_ms": 5}

@@ -1,4 +1,4 @@
-"""Some numbers are held of each query, and the texts of none but the worst losses."""
+"""Memory holds some numbers of each query, and only the texts of the worst losses."""
 
 import tracemalloc
 from collections.abc import Iterator, Sequence
@@ -10,14 +10,14 @@ from labelled_queries import CANDIDATES, labelled_queries
 
 
 class Same:
-    """Finds all passages equal, so that nothing is left to test for in the end."""
+    """Gives all passages the same score, so that the tests at the end have nothing to do."""
 
     def score(self, pairs: Sequence[tuple[str, str]], /) -> list[float]:
         return [0.0 for _ in pairs]
 
 
 class CountedText(str):
-    """A text that knows how many of its kind are held."""
+    """A text that counts how many of its class are in memory."""
 
     __slots__ = ()
     held = 0
@@ -29,7 +29,7 @@ class CountedText(str):
         CountedText.held -= 1
 
 
-def test_of_10_000_queries_one_query_has_its_texts_held(tmp_path: Path) -> None:
+def test_memory_holds_the_texts_of_one_query_out_of_10_000(tmp_path: Path) -> None:
     most = 0
 
     def queries() -> Iterator[LabelledQuery]:
@@ -39,13 +39,13 @@ def test_of_10_000_queries_one_query_has_its_texts_held(tmp_path: Path) -> None:
             most = max(most, CountedText.held)
             yield replace(query, candidates=candidates)
 
-    # The next test has the curve of depths too.
+    # The next test includes results by depth.
     evaluation = evaluate(queries(), {"same": Same()}, output=tmp_path, depths=[])
     assert evaluation.queries == 10_000
-    assert most <= 3 * CANDIDATES  # the query before, this one, and what is made for the next
+    assert most <= 3 * CANDIDATES  # of the query before, this one, and the next
 
 
-def test_a_query_leaves_some_hundred_bytes(tmp_path: Path) -> None:
+def test_a_query_leaves_some_hundred_bytes_in_memory(tmp_path: Path) -> None:
     held: dict[int, int] = {}
 
     def queries() -> Iterator[LabelledQuery]:
@@ -53,7 +53,7 @@ def test_a_query_leaves_some_hundred_bytes(tmp_path: Path) -> None:
             if number in (100, 699):
                 held[number] = tracemalloc.get_traced_memory()[0]
             yield query
-        # Tracing slows the resampling that follows, which is no query's.
+        # Tracing would slow the resampling that follows.
         tracemalloc.stop()
 
     tracemalloc.start()

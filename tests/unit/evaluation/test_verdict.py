@@ -1,4 +1,4 @@
-"""When reranking is advised, and when not."""
+"""When the verdict is to rerank, and when not."""
 
 from dataclasses import replace
 
@@ -25,44 +25,44 @@ def test_a_clear_gain_within_the_budget_says_rerank() -> None:
 @pytest.mark.parametrize(
     ("change", "demands", "reason"),
     [
-        (GAIN, Demands(target=0.6), "at the target: nDCG@10 is 0.600, and 0.600 is enough"),
-        (NOISE, Demands(), "inside the noise"),
-        (LOSS, Demands(), "makes the ranking worse"),
-        (SMALL, Demands(), "under 5% of what it was"),
+        (GAIN, Demands(target=0.6), "reaches the target: its nDCG@10 is 0.600, the target 0.600"),
+        (NOISE, Demands(), "within the noise"),
+        (LOSS, Demands(), "makes the order worse"),
+        (SMALL, Demands(), "below 5 %: nDCG@10 goes"),
         (GAIN, Demands(latency_budget_ms=89.0), "too slow: 90.0 ms"),
-        (GAIN, Demands(corpus_size=10), "the corpus is small: all of its 10 passages"),
+        (GAIN, Demands(corpus_size=10), "the corpus has only 10 passages, so all are"),
     ],
 )
-def test_what_speaks_against_it_is_named(change: Change, demands: Demands, reason: str) -> None:
+def test_a_reason_against_reranking_is_named(change: Change, demands: Demands, reason: str) -> None:
     verdict = decide(change, LATENCY, 10, demands)
     assert verdict.decision == "do not rerank"
     [only] = verdict.reasons
     assert reason in only
 
 
-def test_all_that_speaks_against_it_is_named() -> None:
+def test_all_reasons_against_reranking_are_named() -> None:
     verdict = decide(NOISE, LATENCY, 10, Demands(0.5, 10.0, 3))
     assert len(verdict.reasons) == 4
 
 
-def test_a_gain_on_nothing_is_a_gain() -> None:
+def test_a_gain_on_0_counts_as_a_gain() -> None:
     from_nothing = Change("nDCG@10", 0.0, 0.1, 0.1, 0.05, 0.15, 0.001)
     assert decide(from_nothing, LATENCY, 10, Demands()).decision == "rerank"
 
 
-def test_30_queries_with_something_found_are_enough() -> None:
+def test_30_queries_with_a_passage_found_are_enough_data() -> None:
     assert too_little_data(30, 1) is None
-    assert "queries: 29" in str(too_little_data(29, 29))
+    assert "queries measured: 29" in str(too_little_data(29, 29))
     assert "same ids" in str(too_little_data(30, 0))
 
 
 @pytest.mark.parametrize("demands", [Demands(target=1.2), Demands(target=0.0)])
-def test_a_target_that_is_no_ndcg_is_refused(demands: Demands) -> None:
+def test_a_target_outside_the_range_of_ndcg_is_refused(demands: Demands) -> None:
     with pytest.raises(ConfigurationError, match="target is"):
         demands.check()
 
 
 @pytest.mark.parametrize("budget", [0.0, -1.0, float("nan")])
-def test_a_budget_without_time_is_refused(budget: float) -> None:
+def test_a_budget_that_is_not_above_0_is_refused(budget: float) -> None:
     with pytest.raises(ConfigurationError, match="latency_budget_ms is"):
         Demands(latency_budget_ms=budget).check()

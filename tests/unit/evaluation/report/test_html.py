@@ -1,4 +1,4 @@
-"""The report as a page: whole in itself, everything escaped, the same each time."""
+"""The HTML report: self-contained, escaped, and reproducible."""
 
 import re
 from collections import Counter
@@ -23,7 +23,7 @@ from evaluations import MARKUP, small_evaluation, with_depths, with_texts
 
 SVG = re.compile(r"<svg.*?</svg>", re.DOTALL)
 ASKS = {"script", "iframe", "object", "embed", "img", "image", "base", "form", "video", "audio"}
-"""Elements that run, or ask for something."""
+"""Elements that run code or load something."""
 
 
 class Page(HTMLParser):
@@ -47,7 +47,7 @@ class Page(HTMLParser):
 
     @property
     def text(self) -> str:
-        """What is read, with one space between words."""
+        """The visible text, with one space between words."""
         return " ".join("".join(self.texts).split())
 
 
@@ -61,33 +61,34 @@ def page(evaluation: Evaluation) -> str:
     return as_html(evaluation)
 
 
-def test_the_answer_and_its_reason_stand_first(page: str, evaluation: Evaluation) -> None:
+def test_the_page_starts_with_the_answer_and_its_reasons(page: str, evaluation: Evaluation) -> None:
     text = Page(page[page.index("<body>") :]).text
     story = tell(evaluation)
     told = story.models[0]
     assert text.startswith(f"Does reranking help? {story.answer} {told.name}: {told.verdict}")
 
 
-def test_the_sections_come_in_order_under_one_heading_each(page: str) -> None:
+def test_the_sections_have_one_heading_each_and_the_circumstances_come_last(page: str) -> None:
     assert re.findall(r"<h2[^>]*>(.*?)</h2>", page) == [
-        "What was measured",
         "Before and after",
         "nDCG@3 by depth",
-        "What each query gained",
+        "Gain of each query",
         "Latency and quality",
-        "The largest losses",
+        "Largest losses",
         "Notes",
+        "How this was measured",
     ]
     assert len(Page(page).all("h1")) == 1
 
 
-def test_all_reports_say_the_same(page: str, evaluation: Evaluation) -> None:
+def test_all_reports_have_the_same_sentences(page: str, evaluation: Evaluation) -> None:
     console = Console(record=True, width=200, file=StringIO())
     print_evaluation(evaluation, console)
     story = tell(evaluation)
     told = story.models[0]
     said = [story.answer, story.data, told.verdict, *told.rows[0], *story.notes]
     said += [told.losses[0].query, *(passage for _, passage in told.losses[0].passages)]
+    said += [value for run in story.runs for _, value in run]
     for report in (Page(page).text, as_markdown(evaluation), console.export_text()):
         flat = " ".join(report.replace("\\", "").split())
         assert not [text for text in said if text not in flat]
@@ -100,15 +101,17 @@ def test_counts_latencies_and_depths_stand_in_tables(page: str, evaluation: Eval
         assert len(model.depth_rows) == 3
         for row in model.depth_rows:
             assert " ".join(row) in _cells(page)
-    assert "Ringed, the depth to use: 3 for told; 3 for short. The table" in " ".join(text.split())
+    assert "A ring marks the recommended depth: 3 for told; 3 for short. The" in " ".join(
+        text.split()
+    )
 
 
 def _cells(page: str) -> str:
-    """Return a page's text with a space between cells."""
+    """Return the text of a page, with a space between cells."""
     return Page(page.replace("</th>", " ").replace("</td>", " ")).text
 
 
-def test_settings_stand_beside_each_other(evaluation: Evaluation) -> None:
+def test_the_settings_of_models_stand_side_by_side(evaluation: Evaluation) -> None:
     models = {"a": {"scorer": {"backend": "torch"}, "top_n": None}, "b": {"top_n": 3}}
     text = _cells(as_html(replace(evaluation, settings={"k": 3, "models": models})))
     assert "setting a b scorer.backend torch - top_n - 3" in text
@@ -127,7 +130,7 @@ def test_markup_in_the_data_stays_text(queries: int) -> None:
 
 @given(st.text(st.characters(codec=None), min_size=1))
 @settings(max_examples=50, deadline=None)
-def test_any_text_makes_the_same_elements(text: str) -> None:
+def test_no_text_changes_the_elements(text: str) -> None:
     marked = as_html(with_texts(FEW, text))
     assert [tag for tag, _ in Page(marked).elements] == FEW_ELEMENTS
 
@@ -136,7 +139,7 @@ FEW = small_evaluation(queries=2)
 FEW_ELEMENTS = [tag for tag, _ in Page(as_html(with_texts(FEW, "text"))).elements]
 
 
-def test_nothing_is_asked_for_and_nothing_runs(evaluation: Evaluation) -> None:
+def test_the_page_loads_nothing_and_runs_nothing(evaluation: Evaluation) -> None:
     page = as_html(with_texts(evaluation, MARKUP))
     read = Page(page)
     assert not {tag for tag, _ in read.elements} & ASKS
@@ -149,7 +152,7 @@ def test_nothing_is_asked_for_and_nothing_runs(evaluation: Evaluation) -> None:
     assert (policy or "").startswith("default-src 'none'; style-src 'unsafe-inline';")
 
 
-def test_the_pictures_are_well_formed_and_have_ids_of_their_own(page: str) -> None:
+def test_the_pictures_are_well_formed_and_have_unique_ids(page: str) -> None:
     pictures = SVG.findall(page)
     assert len(pictures) == 4  # by depth, a gain for each model, latency
     for picture in pictures:
@@ -163,7 +166,7 @@ def test_the_pictures_are_well_formed_and_have_ids_of_their_own(page: str) -> No
     assert (referred | set(labels)) <= set(ids)
 
 
-def test_pictures_hold_no_text_of_the_data(evaluation: Evaluation) -> None:
+def test_pictures_hold_no_text_from_the_data(evaluation: Evaluation) -> None:
     for picture in SVG.findall(as_html(with_texts(evaluation, MARKUP))):
         words = re.findall(r"<text[^>]*>(.*?)</text>", picture)
         assert all(re.fullmatch(r"[−\d.]+|[\w @,]+", word) for word in words), words
@@ -179,7 +182,7 @@ def test_pictures_take_all_colours_from_the_page(page: str) -> None:
     assert len(set(on_light)) == len(on_light)
 
 
-def test_each_picture_has_a_name_and_words(page: str, evaluation: Evaluation) -> None:
+def test_each_picture_has_a_name_and_a_caption(page: str, evaluation: Evaluation) -> None:
     pictures = [div for div in Page(page).all("div") if div.get("role") == "img"]
     assert len(pictures) == len(SVG.findall(page))
     assert all(div["aria-labelledby"] and div["aria-describedby"] for div in pictures)
@@ -190,11 +193,11 @@ def test_each_picture_has_a_name_and_words(page: str, evaluation: Evaluation) ->
 
 def test_each_table_has_a_caption_and_each_heading_a_scope(page: str) -> None:
     read = Page(page)
-    assert len(read.all("caption")) == len(read.all("table")) == 5
+    assert len(read.all("caption")) == len(read.all("table")) == 6
     assert {heading["scope"] for heading in read.all("th")} == {"col", "row", "rowgroup"}
 
 
-def test_the_same_evaluation_gives_the_same_page_whatever_matplotlib_is_set_to(
+def test_the_settings_of_matplotlib_do_not_change_the_page(
     page: str, evaluation: Evaluation
 ) -> None:
     own = {"font.size": 30, "lines.linewidth": 9, "svg.hashsalt": None, "svg.fonttype": "path"}
@@ -203,19 +206,19 @@ def test_the_same_evaluation_gives_the_same_page_whatever_matplotlib_is_set_to(
         assert {name: mpl.rcParams[name] for name in own} == own
 
 
-def test_too_few_queries_give_no_picture_and_no_mean_and_are_said_to_be_few() -> None:
+def test_with_too_few_queries_the_page_has_no_pictures_and_no_means() -> None:
     few = as_html(small_evaluation(queries=29))
     text = Page(few).text
-    assert "Not enough data to say." in text
-    assert "queries: 29, and fewer than 30 carry no mean" in text
-    assert "The data is too little to carry means" in text
+    assert "There is not enough data to say." in text
+    assert "queries measured: 29, needed for means: 30 or more" in text
+    assert "The data is too little for means" in text
     assert not SVG.findall(few)
     assert "difference" not in text
     assert re.search(r"told( \d+){3} - - ", _cells(few))
 
 
 @pytest.mark.parametrize("measured", [0, 1])
-def test_a_curve_of_no_other_depth_is_left_out_with_a_word(
+def test_without_smaller_depths_a_sentence_replaces_the_curve(
     evaluation: Evaluation, measured: int
 ) -> None:
     models = [
@@ -223,11 +226,11 @@ def test_a_curve_of_no_other_depth_is_left_out_with_a_word(
         for model in evaluation.models
     ]
     page = as_html(replace(evaluation, models=tuple(models)))
-    assert "Other depths than 50 were not measured." in Page(page).text
+    assert "No depth other than 50 was measured." in Page(page).text
     assert len(SVG.findall(page)) == 3
 
 
-def test_a_curve_of_one_model_alone_is_drawn(evaluation: Evaluation) -> None:
+def test_a_curve_is_drawn_for_the_one_model_that_has_it(evaluation: Evaluation) -> None:
     told, short = evaluation.models
     page = as_html(replace(evaluation, models=(told, replace(short, depths=()))))
     assert len(SVG.findall(page)) == 4

@@ -1,4 +1,4 @@
-"""The files of a report."""
+"""The report files, and the report in the terminal."""
 
 import json
 import sys
@@ -11,13 +11,19 @@ from rich.console import Console
 from bge_rerank.evaluation import LabelledQuery, evaluate
 from bge_rerank.evaluation.report.markdown import as_markdown
 from bge_rerank.evaluation.report.terminal import print_evaluation
-from bge_rerank.evaluation.report.write import HTML_FILE, write_reports
-from evaluations import small_evaluation, with_texts
-from labelled_queries import Told
+from bge_rerank.evaluation.report.write import (
+    HTML_FILE,
+    JSON_FILE,
+    MARKDOWN_FILE,
+    write_reports,
+)
+from counted_scorer import Counted
+from evaluations import shortest_first, small_evaluation, with_texts
+from labelled_queries import Told, labelled_queries
 from measured_depths import DEPTHS, evaluated
 
 
-def test_reports_show_the_curve_and_mark_the_depth(tmp_path: Path) -> None:
+def test_reports_show_results_by_depth_and_mark_the_recommended_depth(tmp_path: Path) -> None:
     evaluation = evaluated()
     [told] = evaluation.models
     depth = told.recommended_depth
@@ -38,7 +44,7 @@ def test_reports_show_the_curve_and_mark_the_depth(tmp_path: Path) -> None:
     assert f"Yes: rerank with told{at}." in printed
 
 
-def test_a_lost_query_that_no_encoding_can_hold_can_be_reported(tmp_path: Path) -> None:
+def test_reports_replace_characters_of_a_query_that_no_encoding_can_hold(tmp_path: Path) -> None:
     odd = "\ud800 *what* [bold]"
     query = LabelledQuery("q", odd, [("a", f"x 0 {odd}"), ("b", f"x 1 {odd}")], {"a": 1})
     evaluation = evaluate([query], {"told": Told()}, output=tmp_path)
@@ -50,13 +56,31 @@ def test_a_lost_query_that_no_encoding_can_hold_can_be_reported(tmp_path: Path) 
     assert "\ufffd *what* [bold]" in console.export_text()
 
 
-def test_what_no_encoding_can_hold_is_written_as_a_replacement(tmp_path: Path) -> None:
+def test_the_page_replaces_characters_that_no_encoding_can_hold(tmp_path: Path) -> None:
     [*_, html] = write_reports(with_texts(small_evaluation(3), "\ud800 text"), tmp_path)
     assert html == tmp_path / HTML_FILE
     assert "\ufffd text" in html.read_text(encoding="utf-8")
 
 
-def test_without_its_packages_it_says_which_extra_to_install() -> None:
+def test_reports_count_queries_without_a_relevant_passage(tmp_path: Path) -> None:
+    empty = LabelledQuery("none", "q", [("a", "x 0")], {"a": 0})
+    evaluation = evaluate([*labelled_queries(30), empty], {"told": Told()})
+    write_reports(evaluation, tmp_path)
+    console = Console(record=True, width=500, file=StringIO())
+    print_evaluation(evaluation, console)
+    page, text = (tmp_path / HTML_FILE).read_text(), (tmp_path / MARKDOWN_FILE).read_text()
+    for report in (page, text, console.export_text()):
+        assert "Queries without a relevant passage: 1. No ranking can do well on these" in report
+    assert json.loads((tmp_path / JSON_FILE).read_text())["without_relevant"] == 1
+
+
+def test_a_negative_answer_names_the_models() -> None:
+    console = Console(record=True, width=500, file=StringIO())
+    print_evaluation(evaluated(scorer=Counted(shortest_first)), console)
+    assert "No: reranking with told is not worth it on this data." in console.export_text()
+
+
+def test_without_its_packages_the_report_names_the_extra_to_install() -> None:
     code = "import sys\nsys.modules['jinja2'] = None\nimport bge_rerank.evaluation.report.write"
     done = run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "the report needs jinja2" in done.stderr
