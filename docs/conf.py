@@ -35,17 +35,21 @@ nitpick_ignore_regex = [
 myst_heading_anchors = 4
 # Docstrings write code in single backticks.
 default_role = "code"
+napoleon_use_ivar = True
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 80
 toc_object_entries_show_parents = "hide"
+# Quotes in tables are code that is copied.
+smartquotes = False
 
 html_theme = "furo"
 html_title = "bge-rerank"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+html_show_copyright = False
 html_copy_source = False
 
 linkcheck_ignore = [r"http://localhost.*", r"http://127\.0\.0\.1.*"]

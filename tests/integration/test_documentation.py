@@ -201,7 +201,7 @@ PUBLIC = {
     "langchain_bge_rerank",
     "llamaindex_bge_rerank",
 }
-"""What users may import from; each says in `__all__` which names."""
+"""Users may import from these; the names are in `__all__`."""
 SHOWN = [
     *(ROOT / name for name in ("README.md", "benchmarks/README.md")),
     *sorted((ROOT / "docs").glob("*.md")),
@@ -257,3 +257,15 @@ def test_a_private_name_is_found_wherever_the_documentation_shows_it() -> None:
         "bge_rerank.scoring.gathering.GatheringScorer",
         "bge_rerank.scoring.gathering.check_wait",
     }
+
+
+DOCUMENTED = re.compile(r"^\.\. auto\w+:: ([\w.]+)$", re.MULTILINE)
+
+
+def test_the_api_reference_has_each_public_name_once() -> None:
+    names = DOCUMENTED.findall((ROOT / "docs" / "api.md").read_text(encoding="utf-8"))
+    assert [name for name in names if not is_public(name)] == []
+    documented = [name.rpartition(".")[2] for name in names]
+    public = [name for module in PUBLIC for name in import_module(module).__all__]
+    of_both_adapters = ["BGERerankerRetriever", "first_stage"]
+    assert sorted(documented) == sorted([*set(public), *of_both_adapters])
