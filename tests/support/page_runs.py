@@ -20,6 +20,8 @@ NOT_RUN = re.compile(r"(pip|uv|docker|kubectl|make|nvidia-smi)\b")
 SERVE = re.compile(r"(?:\w+=\S* )*bge-rerank serve\b")
 PORT = re.compile(r"--port[ =](\d+)")
 DEFAULT_PORT = "8080"
+SECONDS = 600
+"""For a block; one that takes longer hangs."""
 START = """
 set -e -o pipefail
 if [ -f ../exported ]; then . ../exported; fi
@@ -38,7 +40,7 @@ stop() {
     fi
 }
 """
-"""What a script of commands begins with. Exported variables hold for the page, as in a terminal.
+"""A script of commands begins with this. Exported variables hold for the page, as in a terminal.
 
 A server runs until the page ends, or until the page starts another at the same port."""
 
@@ -84,7 +86,7 @@ class PageRun:
         empty.mkdir()
         # The empty lines let a traceback name the line of the page.
         code = "\n" * block.line + self._with_free_ports(block.text)
-        return preloaded.run(self.server, code, empty / self.name, out, err)
+        return preloaded.run(self.server, code, empty / self.name, out, err, SECONDS)
 
     def _console(self, block: Block, out: IO[Any], err: IO[Any]) -> int:
         shared = self.folder / "commands"
@@ -98,6 +100,7 @@ class PageRun:
             stdout=out,
             stderr=err,
             check=False,
+            timeout=SECONDS,
         ).returncode
 
     def _bin(self) -> Path:

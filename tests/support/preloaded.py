@@ -74,7 +74,9 @@ def write_command(path: Path, server: Path) -> None:
     path.chmod(0o755)
 
 
-def run(server: Path, code: str, file: Path, out: IO[Any], err: IO[Any]) -> int:
+def run(  # noqa: PLR0917
+    server: Path, code: str, file: Path, out: IO[Any], err: IO[Any], seconds: float
+) -> int:
     """Run Python code in a process of its own, and return its exit status.
 
     Args:
@@ -83,8 +85,10 @@ def run(server: Path, code: str, file: Path, out: IO[Any], err: IO[Any]) -> int:
         file: Its name in tracebacks; it runs in the folder of this file.
         out: Where it prints.
         err: Where it prints errors.
+        seconds: How long to wait for its end.
     """
     with socket.socket(socket.AF_UNIX) as connection, Path(os.devnull).open() as nothing:
+        connection.settimeout(seconds)
         connection.connect(str(server))
         socket.send_fds(connection, [b" "], [stream.fileno() for stream in (nothing, out, err)])
         sent = {"code": code, "name": file.name, "folder": str(file.parent), "environment": {}}
