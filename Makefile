@@ -10,7 +10,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 # Without bytecode, each of the many processes that tests start would compile torch anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo quick test test-all check format build notebooks clean options
+.PHONY: demo quick test test-all check docs docs-links format build notebooks clean options
 
 demo: $(VENV)/.demo  ## set everything up, then retrieve, rerank and measure
 	$(BIN)/bge-rerank demo
@@ -24,12 +24,18 @@ test: $(VENV)/.dev  ## set everything up, then pass the tests
 test-all: $(VENV)/.dev  ## the tests that take minutes too
 	$(BIN)/python -m pytest
 
-check: $(VENV)/.dev  ## linters and types
+check: $(VENV)/.dev docs  ## linters, types and the documentation site
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy tests/typing/api.py
 	cd mini && ../$(BIN)/mypy
+
+docs: $(VENV)/.dev  ## the documentation site, in build/docs; a dead link fails
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs build/docs
+
+docs-links: $(VENV)/.dev  ## whether the links to other sites still lead somewhere
+	$(BIN)/python -m sphinx --quiet --builder linkcheck docs build/docs-links
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -1,81 +1,195 @@
-"""What the documentation shows is run: the README's Python, and the links between files."""
+"""The documentation holds: its Python and its commands run, its links lead somewhere, its names are public."""
 
 import ast
 import json
 import os
 import re
-import subprocess
-import sys
+import socket
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from markdown_links import dead_links
+from page_runs import Ran, page_run
+from pages import Block, blocks, difference
+from preloaded import preloaded
+
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-DOCUMENTS = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "mini/README.md", "docs/containers.md"]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+LINKING = sorted(
+    path for folder in (".", "docs", "benchmarks", "mini") for path in (ROOT / folder).glob("*.md")
+)
 
 
-def test_the_readme_opens_with_the_two_commands() -> None:
-    opening = README.split("\n## ")[1]
-    assert "make demo" in opening
-    assert "make test" in opening
+def case(path: Path, block: Block) -> object:
+    marks = [pytest.mark.long] if block.is_long else []
+    return pytest.param(path, block, id=f"{path.name}:{block.line}", marks=marks)
 
 
-RUN_EACH = """
-import json, os, sys
-import langchain_core.documents, llama_index.core.schema, torch
-from transformers import AutoTokenizer, BertForSequenceClassification
-for number, snippet in enumerate(json.load(sys.stdin)):
-    if (child := os.fork()) == 0:
-        with open(f"{number}.out", "w") as out, open(f"{number}.err", "w") as err:
-            os.dup2(out.fileno(), 1)
-            os.dup2(err.fileno(), 2)
-        exec(compile(snippet, "README.md", "exec"), {"__name__": "__main__"})
-        sys.stdout.flush()
-        sys.exit()
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-"""Runs each snippet in a process of its own, which finds the large libraries loaded."""
+BLOCKS = [
+    case(path, block)
+    for path in PAGES
+    for block in blocks(path.read_text(encoding="utf-8"))
+    if block.runs
+]
 
 
 @pytest.fixture(scope="module")
-def ran(hub_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, str, str]]:
-    """The status of each snippet and what it printed, with `mini` under the default model's name."""
-    folder = tmp_path_factory.mktemp("snippets")
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", RUN_EACH],
-        cwd=folder,
-        env={**os.environ, "HF_HUB_CACHE": str(hub_cache)},
-        input=json.dumps(SNIPPETS),
-        capture_output=True,
-        text=True,
-        check=True,
+def server(hub_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Python with the libraries loaded, which finds `mini` under the default model's name."""
+    environment = {**os.environ, "HF_HUB_CACHE": str(hub_cache), "MPLBACKEND": "Agg"}
+    with preloaded(tmp_path_factory.mktemp("server"), environment) as server:
+        yield server
+
+
+RunPage = Callable[[Path], dict[int, Ran]]
+
+
+@pytest.fixture(scope="module")
+def ran(
+    server: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> RunPage:
+    """Run a page once. The answer has how each block ended, by the number of its line."""
+    with_long = any(item.get_closest_marker("long") for item in request.session.items)
+    pages: dict[Path, dict[int, Ran]] = {}
+
+    def ran(path: Path) -> dict[int, Ran]:
+        if path not in pages:
+            found = blocks(path.read_text(encoding="utf-8"))
+            folder = tmp_path_factory.mktemp("page") / "run"
+            with page_run(folder, server, path.name, found) as run:
+                pages[path] = {
+                    block.line: run.run(block)
+                    for block in found
+                    if block.runs and (with_long or not block.is_long)
+                }
+        return pages[path]
+
+    return ran
+
+
+@pytest.mark.parametrize(("path", "block"), BLOCKS)
+def test_a_block_of_a_page_runs_and_prints_what_the_page_shows(
+    path: Path, block: Block, ran: RunPage
+) -> None:
+    result = ran(path)[block.line]
+    print(f"{result.seconds:.1f} seconds")
+    assert result.status == 0, f"{result.out}\n{result.err}"
+    if block.output is not None:
+        assert difference(block.output, result.out) is None, result.out
+
+
+PAGE = """
+```python
+print("It scores 0.912, or some of 1,000")
+```
+
+```text
+It scores 0.92, ... of 1,010
+```
+
+```python
+print("It scores 0.812")
+```
+
+```text
+It scores 0.92
+```
+
+```python
+import no_such_module
+```
+
+<!-- not run: it would fail -->
+```python
+import no_such_module
+```
+
+```console
+export FIRST=one
+cat > file.txt <<'END'
+pip install of a here-document
+END
+pip install no-such-package \\
+    of-two-lines
+grep of file.txt
+```
+
+```console
+bge-rerank --version
+echo $FIRST
+bge-rerank rank tides no_such_file.txt --model mini | cat
+```
+"""
+
+
+def test_a_wrong_output_and_a_failing_block_of_a_page_are_found(
+    tmp_path: Path, server: Path
+) -> None:
+    found = blocks(PAGE)
+    with page_run(tmp_path / "page", server, "page.md", found) as run:
+        results = [(block, run.run(block)) for block in found if block.runs]
+    right, wrong, missing, commands, failing = results
+    assert difference(right[0].output, right[1].out) is None
+    assert difference(wrong[0].output, wrong[1].out) == "0.92 is shown, 0.812 was printed"
+    assert missing[1].status != 0
+    assert f'"page.md", line {missing[0].line + 1}' in missing[1].err
+    assert (commands[1].status, commands[1].out) == (0, "pip install of a here-document\n")
+    assert failing[1].status == 1
+    assert failing[1].out.endswith("one\n")
+    assert "no_such_file.txt" in failing[1].err
+
+
+SERVED_PAGE = """
+```console
+bge-rerank serve --model mini --port 8080
+```
+
+```python
+from bge_rerank import Reranker, load_scorer
+
+reranker = Reranker(load_scorer(backend="tei", base_url="http://localhost:8080"), top_n=1)
+print(reranker.rerank("what causes tides", ["Bread rises.", "The Moon raises tides."])[0].index)
+```
+
+```text
+1
+```
+"""
+
+
+def test_a_pages_server_runs_until_the_page_ends(tmp_path: Path, server: Path) -> None:
+    found = blocks(SERVED_PAGE)
+    with page_run(tmp_path / "page", server, "page.md", found) as run:
+        starting, asking = (run.run(block) for block in found if block.runs)
+    assert starting.status == 0, starting.err
+    assert (asking.status, asking.out) == (0, "1\n"), asking.err
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", int(run.ports["8080"])))
+
+
+@pytest.mark.parametrize("path", LINKING, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_between_files_lead_somewhere(path: Path) -> None:
+    assert dead_links(path) == []
+
+
+def test_a_dead_link_is_found(tmp_path: Path) -> None:
+    (tmp_path / "other.md").write_text("# A title\n\n## `top_n`, and more\n\n## A title\n")
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# Here\n[1](other.md) [2](other.md#top_n-and-more) [3](other.md#a-title-1) [4](#here)\n"
+        "[5](gone.md) [6](other.md#gone) [7](#gone) [8](https://example.com/gone)\n"
+        "```text\n[9](gone.md)\n```\n"
     )
-    return [
-        (int(status), *((folder / f"{number}.{name}").read_text() for name in ("out", "err")))
-        for number, status in enumerate(done.stdout.split())
-    ]
+    assert dead_links(page) == ["gone.md", "other.md#gone", "#gone"]
 
 
-@pytest.mark.parametrize("number", range(len(SNIPPETS)))
-def test_the_readmes_python_runs(number: int, ran: list[tuple[int, str, str]]) -> None:
-    status, out, err = ran[number]
-    assert status == 0, err
-    assert "The Moon" in out.splitlines()[0] or "1 0." in out.splitlines()[0]
-
-
-def test_the_readme_has_python_to_run() -> None:
-    assert len(SNIPPETS) >= 4
-
-
-@pytest.mark.parametrize("name", DOCUMENTS)
-def test_links_between_files_lead_somewhere(name: str) -> None:
-    text = (ROOT / name).read_text(encoding="utf-8")
-    links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", text)
-    missing = [link for link in links if not (ROOT / name).parent.joinpath(link).exists()]
-    assert missing == []
+def test_the_readme_opens_with_the_two_commands() -> None:
+    opening = PAGES[0].read_text(encoding="utf-8").split("\n## ")[1]
+    assert "make demo" in opening
+    assert "make test" in opening
 
 
 PUBLIC = {
@@ -87,7 +201,7 @@ PUBLIC = {
     "langchain_bge_rerank",
     "llamaindex_bge_rerank",
 }
-"""What users may import from; each says in `__all__` which names."""
+"""Users may import from these; the names are in `__all__`."""
 SHOWN = [
     *(ROOT / name for name in ("README.md", "benchmarks/README.md")),
     *sorted((ROOT / "docs").glob("*.md")),
@@ -143,3 +257,15 @@ def test_a_private_name_is_found_wherever_the_documentation_shows_it() -> None:
         "bge_rerank.scoring.gathering.GatheringScorer",
         "bge_rerank.scoring.gathering.check_wait",
     }
+
+
+DOCUMENTED = re.compile(r"^\.\. auto\w+:: ([\w.]+)$", re.MULTILINE)
+
+
+def test_the_api_reference_has_each_public_name_once() -> None:
+    names = DOCUMENTED.findall((ROOT / "docs" / "api.md").read_text(encoding="utf-8"))
+    assert [name for name in names if not is_public(name)] == []
+    documented = [name.rpartition(".")[2] for name in names]
+    public = [name for module in PUBLIC for name in import_module(module).__all__]
+    of_both_adapters = ["BGERerankerRetriever", "first_stage"]
+    assert sorted(documented) == sorted([*set(public), *of_both_adapters])

@@ -38,7 +38,9 @@ def main() -> None:
     )
     with TemporaryDirectory() as folder, chromium() as browser:
         report = write_reports(evaluation, Path(folder))[-1]
-        page = browser.new_page(viewport={"width": 900, "height": 800}, color_scheme="light")
+        page = browser.new_page(
+            viewport={"width": 900, "height": 800}, color_scheme="light", device_scale_factor=2
+        )
         page.goto(report.as_uri())
         height = page.locator(UP_TO).bounding_box()["y"]
         clip = {"x": 0, "y": 0, "width": 900, "height": height}

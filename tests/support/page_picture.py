@@ -11,7 +11,9 @@ PICTURE = Path(__file__).parents[2] / "docs" / "page.png"
 
 def main() -> None:
     with serving(load_scorer("mini").loaded()) as url, chromium() as browser:
-        page = browser.new_page(viewport={"width": 1000, "height": 660}, color_scheme="light")
+        page = browser.new_page(
+            viewport={"width": 1000, "height": 660}, color_scheme="light", device_scale_factor=2
+        )
         page.goto(url)
         for _ in range(3):  # the first ranking is slower than the next ones
             page.keyboard.press("Control+Enter")

@@ -24,7 +24,9 @@ def main() -> None:
     for _ in range(2):  # the first time loads the model
         ranking = reranker.rerank(QUERY, texts)
     with chromium() as browser:
-        page = browser.new_page(viewport={"width": 940, "height": 400}, color_scheme="light")
+        page = browser.new_page(
+            viewport={"width": 940, "height": 400}, color_scheme="light", device_scale_factor=2
+        )
         page.set_content(PAGE.format(ranking._repr_html_()))
         page.locator("table").screenshot(path=PICTURE)
 
