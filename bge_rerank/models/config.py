@@ -159,6 +159,11 @@ class LoadOptions(Checked):
         doc="The layer to score at, as a list of one ('flag', layerwise and lightweight models only). None is the layer that BAAI recommends.",
         decides=True,
     )
+    prompt: str | None = option(
+        default=None,
+        doc="An instruction that the model reads before each pair, such as 'Find passages that answer the query' ('sentence-transformers' only). None is the model's own.",
+        decides=True,
+    )
     special_tokens_in_text: SpecialTokensInText = option(
         default="escape",
         doc="What a special token's name in a query or a passage is, such as '[SEP]' or '</s>'. 'escape' reads it as the text that it is. 'keep' lets it act as the special token, as FlagEmbedding does, so that who writes a passage can raise its score ('flag' and servers always do as they do).",

@@ -23,11 +23,18 @@ from bge_rerank.models.config import ScorerConfig
 Architecture = Literal["encoder", "decoder", "layerwise", "lightweight"]
 """The four kinds of BGE rerankers. All but the encoders are LLM-based."""
 
+BGE_ENCODERS = ("bert", "roberta", "xlm-roberta")
+"""The model types of BGE's encoders."""
+BGE_DECODERS = ("gemma",)
+"""The model type of bge-reranker-v2-gemma."""
+
 RECOMMENDED_MAX_LENGTH = 1024
 """BAAI's recommendation for v2-m3 and its LLM-based rerankers; shorter models are used in full."""
 
 WEIGHT_FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
 """What transformers needs of a repository: weights as safetensors only."""
+MODULE_FILES = (*WEIGHT_FILES, "*.jinja")
+"""What sentence-transformers needs of a repository, modules in folders of their own included."""
 M3_FILES = ("sparse_linear.pt", "colbert_linear.pt", "pytorch_model.bin")
 """What the lexical weights of BGE-M3 need besides; pickles, read without running code of theirs."""
 GRAPH_FILES = (
@@ -63,8 +70,8 @@ class ModelConfig:
     def architecture(self) -> Architecture:
         """Which kind of reranker it describes.
 
-        The class names are those in BAAI's own code. What is no causal language model
-        counts as an encoder: whether it has a head is seen when the weights are loaded.
+        The class names are those in BAAI's own code. Whether an encoder has a trained head is known
+        when its weights are loaded.
         """
         classes: dict[str, object] = self.contents.get("auto_map") or {}
         names = " ".join(map(str, [*(self.contents.get("architectures") or []), *classes.values()]))
@@ -72,7 +79,21 @@ class ModelConfig:
             return "layerwise"
         if "CostWise" in names:
             return "lightweight"
-        return "decoder" if "CausalLM" in names else "encoder"
+        if "CausalLM" in names:
+            return "decoder"
+        return "encoder"
+
+    @property
+    def is_baais(self) -> bool:
+        """Whether a model of BAAI has this shape: one of its encoders, or of its language models.
+
+        A config tells the shape and not the maker. Other language models have another prompt and
+        another answer token, so they must not be taken for BAAI's.
+        """
+        kind = self.contents.get("model_type")
+        if self.architecture == "decoder":
+            return kind in BGE_DECODERS
+        return self.architecture != "encoder" or kind is None or kind in BGE_ENCODERS
 
     @property
     def positions(self) -> int:
