@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import os
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
-from bge_rerank.errors import ConfigurationError
+from bge_rerank.errors import ConfigurationError, OutOfMemoryError, ScoringError
+from bge_rerank.logs import Warnings
 from bge_rerank.models.config import Dtype
 
 _OUT_OF_MEMORY_MESSAGES = ("DefaultCPUAllocator", "MPS backend out of memory")
@@ -138,3 +141,49 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
         message in str(error) for message in _OUT_OF_MEMORY_MESSAGES
     )
+
+
+class InHalves:
+    """A runner of batches on one device. It halves batches that do not fit into memory.
+
+    The first halved batch is logged at WARNING level, further ones at INFO level.
+    """
+
+    def __init__(
+        self, forward: Callable[[Sequence[Any]], list[float]], device: torch.device
+    ) -> None:
+        """Take what computes the logits of a batch of encoded pairs."""
+        self._forward = forward
+        self._device = device
+        self._process = os.getpid()
+        self._warn = Warnings(logging.getLogger(__name__))
+
+    def __call__(self, batch: Sequence[Any]) -> list[float]:
+        """Return the logits of a batch.
+
+        Raises:
+            OutOfMemoryError: A single pair does not fit into the device's memory.
+            ScoringError: The forward pass failed, or this process was forked and the device is not a CPU.
+        """
+        if self._device.type != "cpu" and os.getpid() != self._process:
+            raise ScoringError(
+                f"{self._device} cannot be used in a fork of the process that loaded the model; start processes "
+                "with 'spawn', or load the model only after the fork"
+            )
+        try:
+            return self._forward(batch)
+        except (RuntimeError, MemoryError, IndexError) as error:
+            if not is_out_of_memory(error):
+                raise ScoringError(f"the forward pass failed on {self._device}: {error}") from error
+            if len(batch) == 1:
+                raise OutOfMemoryError(
+                    f"a pair of {len(batch[0].ids)} tokens does not fit into the memory of {self._device}; "
+                    "lower max_length, or choose another device or dtype"
+                ) from error
+        half = len(batch) // 2
+        self._warn(
+            "memory",
+            "out of memory on %s with a batch of %d pairs, so it runs in halves",
+            *(self._device, len(batch)),
+        )
+        return self(batch[:half]) + self(batch[half:])

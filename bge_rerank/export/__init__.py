@@ -1,7 +1,7 @@
 """Export a model to a folder that the ONNX and OpenVINO backends read without torch.
 
-May import `backends.torch`, `backends.exported`, `backends.flag`, `backends.http` and every room
-below them.
+May import `backends.torch`, `backends.exported`, `backends.flag`, `backends.http`,
+`backends.sentence_transformers` and every room below them.
 Start reading in `run.py`, then `graph.py`.
 """
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 
-from bge_rerank.errors import MissingDependencyError
+from bge_rerank.errors import MissingDependencyError, ModelLoadError
 from bge_rerank.models.config import ScorerConfig
 from bge_rerank.models.files import model_folder, read_config
 from bge_rerank.models.manifest import GRAPH_FOLDER, MANIFEST_FILE
@@ -14,16 +15,23 @@ from bge_rerank.models.registry import RUNTIMES, is_installed
 logger = logging.getLogger(__name__)
 
 
+MODULES_FILE = "modules.json"
+"""The file in which sentence-transformers lists a model's modules."""
+KIND_FILE = "config_sentence_transformers.json"
+"""The file in which sentence-transformers says what kind of model the modules make."""
+
+
 def choose_backend(config: ScorerConfig) -> str:
     """Choose a backend by the model, the installed packages and the device.
 
-    LLM-based rerankers run in `flag`. Encoders that `bge-rerank export` exported run in `openvino`, or in
-    `onnx` without OpenVINO, unless `device` names another device than the CPU. All others run in `torch`.
-    Graphs from other tools are not used, because nobody has compared their scores with the model's.
+    Encoders that `bge-rerank export` exported run in `openvino`, or in `onnx` without OpenVINO, unless
+    `device` names another device than the CPU. Other encoders of BGE's shape run in `torch`. BAAI's
+    LLM-based rerankers run in `flag`, and all other models in `sentence-transformers`. Graphs from other
+    tools are not used, because nobody has compared their scores with the model's.
 
     Raises:
         ModelLoadError: The model could not be found.
-        MissingDependencyError: The model is only an exported graph, and no runtime for it is installed.
+        MissingDependencyError: The package that runs the model is not installed.
     """
     backend, reason = _choose(config)
     logger.info("%s runs in backend %r, %s", config.model_name, backend, reason)
@@ -31,9 +39,11 @@ def choose_backend(config: ScorerConfig) -> str:
 
 
 def _choose(config: ScorerConfig) -> tuple[str, str]:
-    architecture = read_config(config).architecture
-    if architecture != "encoder":
-        return "flag", f"because its architecture is {architecture}"
+    model = read_config(config)
+    if not model.is_baais or _has_a_head_in_modules(config):
+        return _sentence_transformers(config, str(model.contents.get("model_type")))
+    if model.architecture != "encoder":
+        return "flag", f"because its architecture is {model.architecture}"
     if config.device not in (None, "cpu"):
         return "torch", f"because device is {config.device}"
     folder = model_folder(config, [f"{GRAPH_FOLDER}/{MANIFEST_FILE}"])
@@ -44,6 +54,33 @@ def _choose(config: ScorerConfig) -> tuple[str, str]:
             return runtime, "the fastest installed runtime for its exported graph"
     _check_weights(config, folder)
     return "torch", "because no runtime for its exported graph is installed"
+
+
+def _has_a_head_in_modules(config: ScorerConfig) -> bool:
+    """Say whether sentence-transformers saved a reranker with a module behind the network, such as its head."""
+    folder = model_folder(config, [MODULES_FILE, KIND_FILE])
+    kind, modules = _read(folder / KIND_FILE), _read(folder / MODULES_FILE)
+    is_reranker = isinstance(kind, dict) and kind.get("model_type") == "CrossEncoder"
+    return is_reranker and isinstance(modules, list) and len(modules) > 1
+
+
+def _read(path: Path) -> object:
+    """Return what a JSON file holds; `None` if there is no such file."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelLoadError(f"cannot read {str(path)!r} ({error}); restore the file") from error
+
+
+def _sentence_transformers(config: ScorerConfig, model_type: str) -> tuple[str, str]:
+    if not is_installed("sentence-transformers"):
+        raise MissingDependencyError(
+            f"{config.model_name!r} is a {model_type} model, which sentence-transformers runs; "
+            "pip install 'bge-rerank[sentence-transformers]'"
+        )
+    return "sentence-transformers", f"because it is a {model_type} model and not one of BAAI's"
 
 
 def _check_weights(config: ScorerConfig, folder: Path) -> None:

@@ -157,6 +157,11 @@ class LoadOptions(Checked):
         doc="The layer whose output is scored, as a list of one number. Only for layerwise and lightweight models with the 'flag' backend. None is the layer that BAAI recommends.",
         decides=True,
     )
+    prompt: str | None = option(
+        default=None,
+        doc="An instruction that the model reads before each pair, such as 'Find passages that answer the query' ('sentence-transformers' only). None is the model's own.",
+        decides=True,
+    )
     special_tokens_in_text: SpecialTokensInText = option(
         default="escape",
         doc="How to read the name of a special token in a query or passage, such as '[SEP]' or '</s>'. 'escape' reads it as text. 'keep' reads it as the special token, as FlagEmbedding does; the author of a passage can then raise its score. The 'flag' backend and servers ignore this option.",

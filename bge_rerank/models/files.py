@@ -23,11 +23,18 @@ from bge_rerank.models.config import ScorerConfig
 Architecture = Literal["encoder", "decoder", "layerwise", "lightweight"]
 """The kinds of BGE rerankers. All except encoders are LLM-based."""
 
+BGE_ENCODERS = ("bert", "roberta", "xlm-roberta")
+"""The model types of BGE's encoders."""
+BGE_DECODERS = ("gemma",)
+"""The model type of bge-reranker-v2-gemma."""
+
 RECOMMENDED_MAX_LENGTH = 1024
 """BAAI's recommendation for v2-m3 and the LLM-based rerankers. Shorter models use their full length."""
 
 WEIGHT_FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
 """The files that transformers needs, with weights only as safetensors."""
+MODULE_FILES = (*WEIGHT_FILES, "*.jinja")
+"""The files that sentence-transformers needs, in the model's folder and in the folders of its modules."""
 M3_FILES = ("sparse_linear.pt", "colbert_linear.pt", "pytorch_model.bin")
 """Further files of BGE-M3 for its lexical weights. They are pickles, and are read without running code in them."""
 GRAPH_FILES = (
@@ -63,8 +70,7 @@ class ModelConfig:
     def architecture(self) -> Architecture:
         """The kind of reranker, by the class names of BAAI's code.
 
-        A model that is not a causal language model counts as an encoder. The backend checks for a
-        classification head when it loads the weights.
+        Whether an encoder has a trained head is known when its weights are loaded.
         """
         classes: dict[str, object] = self.contents.get("auto_map") or {}
         names = " ".join(map(str, [*(self.contents.get("architectures") or []), *classes.values()]))
@@ -72,7 +78,21 @@ class ModelConfig:
             return "layerwise"
         if "CostWise" in names:
             return "lightweight"
-        return "decoder" if "CausalLM" in names else "encoder"
+        if "CausalLM" in names:
+            return "decoder"
+        return "encoder"
+
+    @property
+    def is_baais(self) -> bool:
+        """Whether a model of BAAI has this shape: one of its encoders, or of its language models.
+
+        A config tells the shape and not the maker. Other language models have another prompt and
+        another answer token, so they must not be taken for BAAI's.
+        """
+        kind = self.contents.get("model_type")
+        if self.architecture == "decoder":
+            return kind in BGE_DECODERS
+        return self.architecture != "encoder" or kind is None or kind in BGE_ENCODERS
 
     @property
     def positions(self) -> int:

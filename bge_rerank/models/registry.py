@@ -33,12 +33,21 @@ BACKENDS = {
     ),
     "onnx": Backend("bge_rerank.backends.exported.onnx", "OnnxScorer", "onnxruntime", extra="onnx"),
     "flag": Backend("bge_rerank.backends.flag.scorer", "FlagScorer", "FlagEmbedding", extra="flag"),
+    "sentence-transformers": Backend(
+        "bge_rerank.backends.sentence_transformers.scorer",
+        "SentenceTransformersScorer",
+        "sentence_transformers",
+        extra="sentence-transformers",
+    ),
     "m3-sparse": Backend(
         "bge_rerank.backends.flag.m3_sparse", "M3SparseScorer", "FlagEmbedding", extra="flag"
     ),
     **dict.fromkeys(("tei", "vllm", "infinity", "llamacpp", "cohere", "jina"), _SERVER),
 }
 """Each class takes a `ScorerConfig` whose backend is not `"auto"`. It loads weights, or asks a server."""
+
+READS_PROMPTS = "sentence-transformers"
+"""The backend whose models read an instruction before each pair."""
 
 RUNTIMES = ("openvino", "onnx")
 """The backends that run an exported graph, fastest first."""

@@ -16,7 +16,7 @@ from bge_rerank.backends.forks import ForkableLock
 from bge_rerank.errors import ConfigurationError
 from bge_rerank.extras import needs_extra
 from bge_rerank.models.config import ScorerConfig
-from bge_rerank.models.files import GRAPH_FILES, M3_FILES, WEIGHT_FILES, model_folder
+from bge_rerank.models.files import GRAPH_FILES, M3_FILES, MODULE_FILES, model_folder
 from bge_rerank.models.registry import asks_server
 from bge_rerank.scoring.asking import ascore_with, logit_by_pair
 from bge_rerank.scoring.cache_folder import FolderCache
@@ -196,12 +196,14 @@ def key_prefix(scorer: Scorer, config: ScorerConfig) -> list[object]:
         getattr(scorer, "max_length", config.max_length),
         config.cutoff_layers,
         config.special_tokens_in_text,
+        config.prompt,
     ]
 
 
 def fingerprint(folder: Path) -> list[tuple[str, int, int]]:
     """Return name, size in bytes and time in ns of each file in a folder that affects scores."""
-    patterns = (*WEIGHT_FILES, *M3_FILES, *GRAPH_FILES, "*.py")
+    modules = [f"*/{pattern}" for pattern in MODULE_FILES]
+    patterns = (*MODULE_FILES, *modules, *M3_FILES, *GRAPH_FILES, "*.py")
     paths = {path for pattern in patterns for path in folder.glob(pattern)}
     status = {path.relative_to(folder).as_posix(): path.stat() for path in paths}
     return sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in status.items())

@@ -9,10 +9,11 @@ from typing import Any
 
 from bge_rerank.backends.encoder.pool import ForwardPool
 from bge_rerank.backends.http.checks import checked_server
+from bge_rerank.errors import ConfigurationError
 from bge_rerank.models.auto_backend import choose_backend
 from bge_rerank.models.config import ScorerConfig
 from bge_rerank.models.options import takes
-from bge_rerank.models.registry import asks_server, scorer_class
+from bge_rerank.models.registry import READS_PROMPTS, asks_server, scorer_class
 from bge_rerank.scoring.asking import ascore_with
 from bge_rerank.scoring.cache import with_cache
 from bge_rerank.scoring.gathering import GatheringScorer
@@ -167,6 +168,10 @@ def _load(config: ScorerConfig) -> None:
     if config in _loaded:
         return
     backend = config.backend if config.backend != "auto" else choose_backend(config)
+    if config.prompt is not None and backend != READS_PROMPTS:
+        raise ConfigurationError(
+            f"the {backend!r} backend reads no prompt; leave prompt out, or use backend={READS_PROMPTS!r}"
+        )
     decided = replace(config, backend=backend)
     weights = replace(decided, batch_wait_ms=0.0, score_cache=None)
     if weights not in _loaded:

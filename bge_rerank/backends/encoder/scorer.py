@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import ceil
+from typing import Protocol
 
 from bge_rerank.backends.encoder.batches import coarse_length, even_batches, length_ordered_batches
-from bge_rerank.backends.encoder.pairs import EncodedPair, Ids, PairEncoder
+from bge_rerank.backends.encoder.pairs import EncodedPair, Ids
 from bge_rerank.backends.encoder.pool import ForwardPool
 from bge_rerank.backends.stopping import stop_if_told
 from bge_rerank.logs import Warnings
@@ -29,6 +30,31 @@ CPU_BATCH_COST = 32
 
 Runner = Callable[[Sequence[EncodedPair]], list[float]]
 """A function that returns the logits of a batch, in its order."""
+
+
+class Encodes(Protocol):
+    """From pairs to sequences of token ids: `PairEncoder`, or a model's own way."""
+
+    @property
+    def max_length(self) -> int:
+        """The longest sequence in tokens, special tokens included."""
+        ...
+
+    def encode(
+        self, pairs: Sequence[Pair], known: Mapping[str, Ids] | None = None
+    ) -> list[EncodedPair]:
+        """Encode each pair, in input order, given what `query_ids` returned."""
+        ...
+
+    def query_ids(
+        self, pairs: Sequence[Pair], known: Mapping[str, Ids] | None = None
+    ) -> dict[str, Ids]:
+        """Return the ids of the queries that need not be tokenised again."""
+        ...
+
+    def windows(self, query: str, texts: Sequence[str], tokens: int) -> list[list[Span]]:
+        """Cut each text into windows that make pairs of at most `tokens` tokens with the query."""
+        ...
 
 
 class EncoderScorer:
@@ -55,7 +81,7 @@ class EncoderScorer:
     def __init__(
         self,
         config: ScorerConfig,
-        encoder: PairEncoder,
+        encoder: Encodes,
         runners: Sequence[Runner],
         precision: str,
         *,

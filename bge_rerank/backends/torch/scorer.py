@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +12,10 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from bge_rerank.backends.device import (
+    InHalves,
     choose_devices,
     choose_dtype,
     default_max_batch_tokens,
-    is_out_of_memory,
     keeps_every_shape,
 )
 from bge_rerank.backends.encoder.batches import coarse_length, padded
@@ -27,15 +25,10 @@ from bge_rerank.backends.quiet import without_loading_bars
 from bge_rerank.backends.torch.encoder import FirstTokenClassifier
 from bge_rerank.errors import (
     ConfigurationError,
-    OutOfMemoryError,
-    ScoringError,
     UnsupportedModelError,
 )
-from bge_rerank.logs import Warnings
 from bge_rerank.models.config import DEFAULT_MODEL, ScorerConfig
 from bge_rerank.models.files import choose_max_length, loading_errors, model_folder, read_config
-
-logger = logging.getLogger(__name__)
 
 PACKING_CAPABILITY = (8, 0)
 """The lowest compute capability on which FlashAttention runs: Ampere's."""
@@ -95,7 +88,11 @@ class TorchScorer(EncoderScorer):
             [
                 runner
                 for replica, device in zip(replicas, devices, strict=True)
-                for runner in [TorchRunner(replica, device, tokenizer, max_length, packs=packs)]
+                for runner in [
+                    InHalves(
+                        TorchRunner(replica, device, tokenizer, max_length, packs=packs), device
+                    )
+                ]
                 * (RUNNERS_A_CUDA_DEVICE if device.type == "cuda" else 1)
             ],
             str(dtype).removeprefix("torch."),
@@ -111,20 +108,15 @@ class TorchScorer(EncoderScorer):
 
 
 class TorchRunner:
-    """A runner of batches on one device. It halves batches that do not fit into memory.
-
-    The first halved batch is logged at WARNING level, further ones at INFO level.
-    """
+    """Gives the logits of a batch by a classifier on one device."""
 
     def __init__(
         self, model: Any, device: torch.device, tokenizer: Any, max_length: int, *, packs: bool
     ) -> None:
         """Take a model on its device. `packs` says whether batches are packed or padded."""
-        self._warn = Warnings(logger)
         self._max_length = max_length
         self._coarse_lengths = keeps_every_shape(device, model.dtype)
         self._device = device
-        self._process = os.getpid()
         self._takes_type_ids = "token_type_ids" in tokenizer.model_input_names
         self._pad_token_id = int(tokenizer.pad_token_id)
         self._packs = packs
@@ -133,36 +125,7 @@ class TorchRunner:
         self._model = FirstTokenClassifier(model, joins=joins) if first_token else model
 
     def __call__(self, batch: Sequence[EncodedPair]) -> list[float]:
-        """Return the logits of a batch.
-
-        Raises:
-            OutOfMemoryError: A single pair does not fit into the device's memory.
-            ScoringError: The forward pass failed, or this process is a fork and the device is not the CPU.
-        """
-        if self._device.type != "cpu" and os.getpid() != self._process:
-            raise ScoringError(
-                f"{self._device} cannot be used in a fork of the process that loaded the model; start processes "
-                "with 'spawn', or load the model only after the fork"
-            )
-        try:
-            return self._forward(batch)
-        except (RuntimeError, MemoryError, IndexError) as error:
-            if not is_out_of_memory(error):
-                raise ScoringError(f"the forward pass failed on {self._device}: {error}") from error
-            if len(batch) == 1:
-                raise OutOfMemoryError(
-                    f"a pair of {len(batch[0].ids)} tokens does not fit into the memory of {self._device}; "
-                    "lower max_length, or choose another device or dtype"
-                ) from error
-        half = len(batch) // 2
-        self._warn(
-            "memory",
-            "out of memory on %s with a batch of %d pairs, so it runs in halves",
-            *(self._device, len(batch)),
-        )
-        return self(batch[:half]) + self(batch[half:])
-
-    def _forward(self, batch: Sequence[EncodedPair]) -> list[float]:
+        """Return the logits of a batch."""
         with torch.inference_mode():
             logits = self._packed(batch) if self._packs else self._padded(batch)
             scores: list[float] = logits.view(-1).float().tolist()

@@ -177,7 +177,7 @@ get the rate of the bfloat16 row.
 def server(url: str, dialect: str, model_name: str) -> Contender:
     """Return the contender that asks a running server. `dialect` names the backend for its wire format."""
     build = partial(loaders.ask_server, dialect, url, model_name)
-    return Contender(f"{dialect} at {url}", build, None, ("httpx", "stamina"), is_server=True)
+    return Contender(f"{dialect} at {url}", build, None, ("httpx",), is_server=True)
 
 
 def choose(contenders: Sequence[Contender], parts: Iterable[str]) -> list[Contender]:

@@ -384,11 +384,11 @@ def test_all_that_affects_a_score_is_in_its_key() -> None:
 
     config = ScorerConfig("mini", "torch")
     [name, revision, files, *rest] = key_prefix(Loaded(), config)
-    assert [name, revision, *rest] == ["mini", None, "torch", "int8", 77, None, "escape"]
+    assert [name, revision, *rest] == ["mini", None, "torch", "int8", 77, None, "escape", None]
     assert "model.safetensors" in str(files)
-    others = [replace(config, backend="flag"), replace(config, cutoff_layers=(28,))]
-    keys = {str(key_prefix(Loaded(), each)) for each in [config, *others]}
-    assert len(keys) == 3
+    others = [{"backend": "flag"}, {"cutoff_layers": (28,)}, {"prompt": "Find passages"}]
+    keys = {str(key_prefix(Loaded(), replace(config, **each))) for each in [{}, *others]}
+    assert len(keys) == 4
 
 
 def test_a_hub_models_files_are_found_in_the_hubs_cache(hub_cache: Path) -> None:

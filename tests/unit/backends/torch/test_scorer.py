@@ -17,6 +17,7 @@ from bge_rerank import (
     ScoringError,
     UnsupportedModelError,
 )
+from bge_rerank.backends.device import InHalves
 from bge_rerank.backends.encoder.batches import coarse_length
 from bge_rerank.backends.encoder.scorer import PAIRS_A_PACKED_WINDOW
 from bge_rerank.backends.torch.scorer import TorchRunner, TorchScorer, can_pack
@@ -323,7 +324,8 @@ def test_a_query_is_tokenised_once_in_a_call(monkeypatch: pytest.MonkeyPatch, pa
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_an_accelerator_in_a_forked_child_is_a_clear_error(scorer: TorchScorer) -> None:
-    cuda = TorchRunner(scorer.model, torch.device("cuda"), scorer.tokenizer, 512, packs=False)
+    device = torch.device("cuda")
+    cuda = InHalves(TorchRunner(scorer.model, device, scorer.tokenizer, 512, packs=False), device)
     child = os.fork()
     if child == 0:
         try:

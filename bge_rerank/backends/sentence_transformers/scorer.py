@@ -1,0 +1,155 @@
+"""The `sentence-transformers` backend: `CrossEncoder` loads the model, this package batches the pairs.
+
+It runs every model that `CrossEncoder` of sentence-transformers runs:
+
+- encoders such as ModernBERT and DeBERTa;
+- encoders whose head is saved as modules, such as Ettin;
+- language models that read a pair through a chat template and answer with a token, such as Qwen3-Reranker.
+
+The logits equal those of `CrossEncoder.predict` with an identity as activation. The exception is the name of a
+special token in a text: by default this package reads it as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from sentence_transformers import CrossEncoder
+
+from bge_rerank.backends.device import (
+    ACCELERATOR_MAX_BATCH_TOKENS,
+    InHalves,
+    choose_devices,
+    choose_dtype,
+    default_max_batch_tokens,
+)
+from bge_rerank.backends.encoder.pairs import EncodedPair
+from bge_rerank.backends.encoder.scorer import CPU_BATCH_COST, EncoderScorer
+from bge_rerank.backends.quiet import without_loading_bars
+from bge_rerank.backends.sentence_transformers.checks import check_model
+from bge_rerank.backends.sentence_transformers.encoder import CrossEncoderPairs
+from bge_rerank.errors import ConfigurationError, ModelLoadError
+from bge_rerank.models.config import ScorerConfig
+from bge_rerank.models.files import MODULE_FILES, loading_errors, model_folder
+
+
+class SentenceTransformersScorer(EncoderScorer):
+    """Score pairs with a model that sentence-transformers' `CrossEncoder` loads, in one process on one device.
+
+    Attributes:
+        model: The `CrossEncoder`.
+    """
+
+    def __init__(self, config: ScorerConfig) -> None:
+        """Load the model.
+
+        Raises:
+            ModelLoadError: The files are missing, cannot be read, or hold no safetensors.
+            UnsupportedModelError: The model has no trained head, several labels, or no template for pairs.
+            ConfigurationError: An option does not fit the model or the machine.
+        """
+        if config.cutoff_layers is not None:
+            raise ConfigurationError(
+                "cutoff_layers is for layerwise models; leave it out, or use backend='flag'"
+            )
+        [device, *others] = choose_devices(config.device)
+        if others:
+            raise ConfigurationError(
+                f"device is {config.device}; the 'sentence-transformers' backend takes one device"
+            )
+        dtype = choose_dtype(config.dtype, device)
+        folder = _safetensors_folder(config)
+        with loading_errors(config.model_name), without_loading_bars():
+            model = CrossEncoder(
+                str(folder),
+                device=str(device),
+                trust_remote_code=config.trust_remote_code,
+                local_files_only=True,
+                model_kwargs={"dtype": dtype, "use_safetensors": True},
+            ).eval()
+            check_model(config, model, folder)
+            encoder = CrossEncoderPairs(model, _max_length(config, model), config)
+        if config.threads is not None:
+            torch.set_num_threads(config.threads)
+        max_batch_tokens = config.max_batch_tokens or _max_batch_tokens(device, model, dtype)
+        super().__init__(
+            config,
+            encoder,
+            [InHalves(CrossEncoderForward(model, device, encoder.features), device)],
+            str(dtype).removeprefix("torch."),
+            max_batch_tokens=max_batch_tokens,
+            batch_cost=CPU_BATCH_COST if device.type == "cpu" else max_batch_tokens,
+        )
+        self.model = model
+
+
+class CrossEncoderForward:
+    """Gives the logits of a batch by a `CrossEncoder`."""
+
+    def __init__(self, model: Any, device: torch.device, features: dict[str, Any]) -> None:
+        """Take a model that is on its device, and the features it needs besides a batch's ids."""
+        self._model = model
+        self._device = device
+        self._features = features
+        self._takes_type_ids = "token_type_ids" in model.tokenizer.model_input_names
+
+    def __call__(self, batch: Sequence[EncodedPair]) -> list[float]:
+        """Return the logits of a batch."""
+        rows: dict[str, Any] = {"input_ids": [pair.ids.tolist() for pair in batch]}
+        if self._takes_type_ids:
+            rows["token_type_ids"] = [pair.type_ids.tolist() for pair in batch]
+        # The tokenizer pads on the side that the model reads from.
+        padded = self._model.tokenizer.pad(rows, return_tensors="pt", verbose=False)
+        tensors = {name: tensor.to(self._device) for name, tensor in padded.items()}
+        with torch.inference_mode():
+            logits = self._model({**tensors, **self._features})["scores"]
+        scores: list[float] = logits.reshape(-1).float().tolist()
+        return scores
+
+
+def _safetensors_folder(config: ScorerConfig) -> Path:
+    """Return the model's folder.
+
+    Raises:
+        ModelLoadError: Weights are missing, or pickled.
+    """
+    folder = model_folder(config, MODULE_FILES)
+    if not any(folder.glob("*.safetensors")):
+        raise ModelLoadError(
+            f"{str(folder)!r} holds no *.safetensors; pickled weights are not loaded"
+        )
+    for pickled in folder.glob("*/pytorch_model.bin"):
+        if not (pickled.parent / "model.safetensors").is_file():
+            raise ModelLoadError(
+                f"{str(pickled)!r} is a pickle, which is not loaded; convert it to safetensors"
+            )
+    return folder
+
+
+def _max_length(config: ScorerConfig, model: Any) -> int:
+    """Return the longest sequence: the one asked for, or the model's own, as `CrossEncoder` takes it.
+
+    Raises:
+        ConfigurationError: The model has no positions for the length asked for.
+    """
+    positions = getattr(
+        model.transformers_model.config.get_text_config(), "max_position_embeddings", None
+    )
+    own = min(n for n in (model.max_seq_length, positions, ACCELERATOR_MAX_BATCH_TOKENS) if n)
+    if config.max_length is None:
+        return int(own)
+    if config.max_length > own:
+        raise ConfigurationError(
+            f"max_length is {config.max_length}; {config.model_name!r} takes 1 to {own}"
+        )
+    return config.max_length
+
+
+def _max_batch_tokens(device: torch.device, model: Any, dtype: torch.dtype) -> int:
+    network = model.transformers_model.config.get_text_config()
+    if not hasattr(network, "intermediate_size"):
+        return ACCELERATOR_MAX_BATCH_TOKENS if device.type != "cpu" else 1024
+    return default_max_batch_tokens(device, network, dtype.itemsize)
