@@ -24,9 +24,11 @@ test: $(VENV)/.dev  ## set everything up, then pass the tests
 test-all: $(VENV)/.dev  ## the tests that take minutes too
 	$(BIN)/python -m pytest
 
-check: $(VENV)/.dev docs  ## linters, types and the documentation site
+check: $(VENV)/.dev docs  ## linters, spelling, long sentences, types and the documentation site
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/typos
+	$(BIN)/python tools/words.py
 	$(BIN)/mypy
 	$(BIN)/mypy tests/typing/api.py
 	cd mini && ../$(BIN)/mypy

@@ -168,7 +168,7 @@ def test_cuda_has_other_contenders_and_separate_files() -> None:
         (["--rounds", "0"], "rounds is 0"),
         (["--threads", "0"], "threads is 0"),
         (["--model", "/no/such"], "the folder '/no/such' does not exist"),
-        (["--max-length", "100000"], "max_length is 100000"),
+        (["--max-length", "100000"], "--max-length is 100000"),
     ],
 )
 def test_a_wrong_option_is_one_line_on_standard_error(

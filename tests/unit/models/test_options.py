@@ -29,6 +29,7 @@ NO_OPTIONS = {
     "bge_rerank/server/schemas.py": "requests in the wire formats of other servers",
     "bge_rerank/backends/http/server_info.py": "a server's description of itself",
     "bge_rerank/scoring/identity.py": "the description of a scorer",
+    "bge_rerank/evaluation/result.py": "how a model ran",
     "bge_rerank/cli/bench/settings.py": "the device of the contenders",
     "bge_rerank/evaluation/evaluate.py": "the latency budget of a depth",
     "bge_rerank/evaluation/verdict.py": "the latency budget of a depth",
