@@ -189,12 +189,12 @@ def _check_labels(relevant: Sequence[bool], queries: Sequence[str]) -> None:
     count = len(set(queries))
     if count < FEWEST_QUERIES:
         raise InvalidInputError(
-            f"the pairs are of {count} queries; label pairs of {FEWEST_QUERIES} or more"
+            f"the pairs cover {count} queries; label pairs for {FEWEST_QUERIES} queries or more"
         )
     for label, name in ((True, "relevant"), (False, "not relevant")):
         with_one = {query for query, each in zip(queries, relevant, strict=True) if each == label}
         if len(with_one) < FOLDS:
             raise InvalidInputError(
-                f"{len(with_one)} queries have a pair labelled {name}; label such a pair of "
-                f"{FOLDS} or more queries"
+                f"{len(with_one)} queries have a pair labelled {name}; label such a pair "
+                f"for {FOLDS} queries or more"
             )

@@ -90,10 +90,10 @@ def test_it_scores_in_parts_and_reports_progress() -> None:
 @pytest.mark.parametrize(
     ("queries", "relevant", "message"),
     [
-        (29, [True, False], "are of 29 queries"),
+        (29, [True, False], "cover 29 queries"),
         (30, [True, True], "0 queries have a pair labelled not relevant"),
         (30, [False, False], "0 queries have a pair labelled relevant"),
-        (0, [], "are of 0 queries"),
+        (0, [], "cover 0 queries"),
     ],
 )
 def test_too_few_labels_are_refused_before_anything_is_scored(
@@ -127,8 +127,8 @@ LOGITS, RELEVANT, NAMES = made_up()
         (with_change(8, -math.inf), RELEVANT, NAMES, "the logit of pair 8 is -inf"),
         (LOGITS, [True] * 960, NAMES, "0 queries have a pair labelled not relevant"),
         (LOGITS, [False] * 960, NAMES, "0 queries have a pair labelled relevant"),
-        (LOGITS[:232], RELEVANT[:232], NAMES[:232], "are of 29 queries; label pairs of 30"),
-        ([], [], [], "are of 0 queries"),
+        (LOGITS[:232], RELEVANT[:232], NAMES[:232], "cover 29 queries; label pairs for 30"),
+        ([], [], [], "cover 0 queries"),
         ([-logit for logit in LOGITS], RELEVANT, NAMES, "check that the labels are not swapped"),
     ],
 )
