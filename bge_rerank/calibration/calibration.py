@@ -259,14 +259,14 @@ def min_logit(
 
     >>> min_logit(None, 0.9, "bound")
     Traceback (most recent call last):
-    bge_rerank.errors.ConfigurationError: min_precision is 0.9 without a calibration; pass calibration=, the file that `bge-rerank calibrate` wrote for this model
+    bge_rerank.errors.ConfigurationError: min_precision is 0.9 without a calibration; pass calibration='FILE', which `bge-rerank calibrate` wrote for this model
     """
     if min_precision is None:
         return None
     if calibration is None:
         raise ConfigurationError(
-            f"min_precision is {min_precision!r} without a calibration; pass calibration=, the file "
-            "that `bge-rerank calibrate` wrote for this model"
+            f"min_precision is {min_precision!r} without a calibration; pass calibration='FILE', "
+            "which `bge-rerank calibrate` wrote for this model"
         )
     if precision_by == "estimate":
         return calibration.precision_estimate(min_precision).logit
