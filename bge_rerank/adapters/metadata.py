@@ -142,7 +142,8 @@ def labelled_id(
     if id_ is None:
         where = "id" if id_key is None else f"metadata {id_key!r}"
         raise InvalidInputError(
-            f"a {kind} has no {where}: {text!r:.80}; pass the id_key of the ids that your labels use"
+            f"a {kind} has no {where}: {text!r:.80}; pass as id_key the metadata field with the ids of "
+            "your labels"
         )
     return str(id_)
 

@@ -160,7 +160,8 @@ class Calibration:
             best = max((each.precision for each in self.precision_estimates), default=0.0)
             raise CalibrationError(
                 f"min_precision is {min_precision}, but the highest precision measured on "
-                f"{self.queries} queries is {best:.3f}; lower it, or calibrate with more queries"
+                f"{self.queries} queries is {best:.3f}; lower min_precision, or calibrate "
+                "with more queries"
             )
         return reached[-1]
 
@@ -219,7 +220,7 @@ class Calibration:
             by_estimate = "use precision_by='estimate', " if what == "precision" else ""
             raise CalibrationError(
                 f"min_{what} is {wanted}, but {self.queries} queries guarantee {best:.3f} at most "
-                f"(with {self.confidence:.0%} confidence); lower it, {by_estimate}"
+                f"(with {self.confidence:.0%} confidence); lower min_{what}, {by_estimate}"
                 "or calibrate with more queries"
             )
         return reached[-1].logit

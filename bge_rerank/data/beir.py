@@ -37,10 +37,8 @@ def choose_split(folder: Path, split: str | None) -> str:
     there = splits(folder)
     chosen = split or ("test" if "test" in there or len(there) != 1 else there[0])
     if chosen not in there:
-        names = ", ".join(there) or "none"
-        raise ConfigurationError(
-            f"{str(folder / 'qrels')!r} has no split {chosen!r}; its splits: {names}"
-        )
+        choice = f"choose one of {', '.join(there)}" if there else "add the labels as a .tsv file"
+        raise ConfigurationError(f"{str(folder / 'qrels')!r} has no split {chosen!r}; {choice}")
     return chosen
 
 
@@ -112,11 +110,13 @@ def _labels(
             query, passage, score = (row[name] for name in COLUMNS)
             if query not in questions:
                 raise InvalidInputError(
-                    f"{place}: 'query-id' {query!r:.80} is not in queries.jsonl"
+                    f"{place}: 'query-id' {query!r:.80} is not in queries.jsonl; add the "
+                    "query, or remove this line"
                 )
             if passage not in passages:
                 raise InvalidInputError(
-                    f"{place}: 'corpus-id' {passage!r:.80} is not in corpus.jsonl"
+                    f"{place}: 'corpus-id' {passage!r:.80} is not in corpus.jsonl; add the "
+                    "passage, or remove this line"
                 )
             yield rows.line_num, query, passage, _grade(score, f"{place}: 'score'")
 

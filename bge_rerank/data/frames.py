@@ -33,7 +33,7 @@ def read_frame(frame: Any) -> Iterator[LabelledQuery]:
     missing = [name for name in required if name not in frame.columns]
     if missing:
         raise InvalidInputError(
-            f"the frame has no column {missing[0]!r}; it needs {', '.join(required)}"
+            f"the frame has no column {missing[0]!r}; name its columns {', '.join(required)}"
         )
     key = "query_id" if "query_id" in frame.columns else "query"
     for name in (key, "query"):  # groupby drops rows with a missing key

@@ -55,7 +55,7 @@ def open_data(source: str, split: str | None, depth: int, *, allow_missed: bool)
         return _folder(path, split, depth)
     if split is not None:
         raise ConfigurationError(
-            f"split is {split!r}, but {source!r} is not a folder in the BEIR layout; leave it out"
+            f"split is {split!r}, but {source!r} is not a folder in the BEIR layout; leave split out"
         )
     if is_id:
         collection = read_irds(source.removeprefix(PREFIX))

@@ -192,6 +192,6 @@ class _Usable:
         if self.without_relevant:
             raise InvalidInputError(
                 f"none of the queries ({self.without_relevant}) has a relevant passage; "
-                "name relevant passages, with a grade from 1 on"
+                "label relevant passages with a grade of 1 or more"
             )
         raise InvalidInputError("the data has no labelled queries; give some to evaluate on")

@@ -173,7 +173,7 @@ def _retrieved(retriever: Retriever, labelled: LabelledQuery) -> list[Candidate]
     what = f"the first stage failed for query {labelled.id!r:.80} ({labelled.query!r:.80})"
     try:
         found = list(retriever(labelled.query))
-        check_candidates(found, "the list it returned")
+        check_candidates(found, "candidates")
     except Exception as error:
         raise RetrievalError(f"{what}: {type(error).__name__}: {error}") from error
     return found

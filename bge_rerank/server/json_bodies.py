@@ -82,7 +82,7 @@ def parsed_json(body: bytes) -> Any:
         with _no_garbage_collection():
             return from_json(body.removeprefix(codecs.BOM_UTF8))
     except ValueError as error:
-        message = f"the body is not JSON: {error}"
+        message = f"the body is not valid JSON ({error}); send a JSON object in UTF-8"
         raise RefusedError("Validation", message) from error
 
 

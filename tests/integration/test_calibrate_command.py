@@ -158,7 +158,7 @@ def test_a_tolerance_without_write_is_refused(tmp_path: Path) -> None:
     ("output", "message"),
     [
         ("none/c.json", "of --output does not exist; make it first"),
-        ("c.png", "let it end in .json"),
+        ("c.png", "choose a name that ends in .json"),
     ],
 )
 def test_an_output_that_cannot_be_written_is_refused_before_anything_is_scored(

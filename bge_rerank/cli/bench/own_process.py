@@ -82,8 +82,8 @@ class OwnProcess:
         except (EOFError, ConnectionError):
             self._process.join(_SECONDS_TO_END)
             raise RerankError(
-                f"the process ended with exit code {self._process.exitcode}; "
-                "-9 usually means that memory ran out"
+                f"the process ended with exit code {self._process.exitcode}; if it is -9, memory usually "
+                "ran out, so try a smaller --depth"
             ) from None
         if status == "done":
             return value

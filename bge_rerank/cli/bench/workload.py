@@ -44,7 +44,7 @@ def make_workload(length: str, depth: int) -> Workload:
     if length not in LENGTHS:
         raise ConfigurationError(f"length is {length!r}; choose one of {', '.join(LENGTHS)}")
     if depth < 1:
-        raise ConfigurationError(f"depth is {depth}; give 1 or more documents")
+        raise ConfigurationError(f"depth is {depth}; give 1 or more passages")
     collection = demo_collection()
     words = " ".join(passage.text for passage in collection.passages).split()
     draw = random.Random(SEED)  # noqa: S311 - samples, no secrets

@@ -106,7 +106,7 @@ def _check_output(output: Path, plot: str) -> None:
         )
     if output.suffix == f".{plot}":
         raise ConfigurationError(
-            f"--output is {str(output)!r}, which is the file of the plot; let it end in .json"
+            f"--output is {str(output)!r}, which is also the name of the plot; choose a name that ends in .json"
         )
 
 

@@ -96,7 +96,10 @@ def _check(arguments: argparse.Namespace) -> None:
     _report(reference, drift)
     faults = drift.faults(reference.tolerance)
     if faults:
-        raise DriftError(f"the scores moved: {' and '.join(faults)}")
+        raise DriftError(
+            f"the scores moved: {' and '.join(faults)}; if you meant this change, check your thresholds "
+            "and write a new reference with --write"
+        )
     print("no drift: the scores are within the tolerances")
 
 

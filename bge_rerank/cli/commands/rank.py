@@ -139,7 +139,7 @@ def _as_json(rank: int, ranked: Ranked, record: Record) -> str:
     except RecursionError as error:
         raise InvalidInputError(
             f"the object on line {record.index + 1} is nested too deep to write as JSON; leave --json "
-            "out, or give flatter objects"
+            "out, or remove some of its levels"
         ) from error
 
 

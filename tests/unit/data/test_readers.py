@@ -266,7 +266,7 @@ def test_a_fault_in_a_beir_folder_is_named_with_line_and_field(
 
 
 def test_a_missing_split_is_refused_with_the_names_of_the_others(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="has no split 'dev'; its splits: test"):
+    with pytest.raises(ConfigurationError, match="has no split 'dev'; choose one of test"):
         read_beir(write_beir(tmp_path), "dev")
 
 

@@ -104,7 +104,7 @@ def test_the_first_bad_text_ends_the_check(request_type: type[BaseModel]) -> Non
 async def test_the_error_for_a_body_that_is_not_json_says_why(content: bytes, message: str) -> None:
     [answer] = await post(content)
     assert (answer.status_code, answer.json()["error_type"]) == (422, "Validation")
-    assert answer.json()["error"].startswith("the body is not JSON: ")
+    assert answer.json()["error"].startswith("the body is not valid JSON (")
     assert message in answer.json()["error"]
 
 
