@@ -148,6 +148,18 @@ def test_drift_accepts_the_same_model_and_reports_a_changed_one(data: Path, tmp_
     assert "bge-rerank: the scores moved: a logit moved by" in moved.stderr
 
 
+def test_a_reference_is_written_from_pairs_without_labels(tmp_path: Path) -> None:
+    data = tmp_path / "pairs.jsonl"
+    lines = [
+        {"query": "what causes tides", "passage": "The Moon raises the tides."},
+        {"query": "why does bread rise", "candidates": ["Yeast makes gas.", "Bread is sold."]},
+    ]
+    data.write_text("\n".join(map(json.dumps, lines)))
+    written = bge_rerank("drift", tmp_path / "reference.json", "--write", data, *MODEL)
+    assert written.returncode == 0
+    assert "3 pairs of 2 queries, tolerance" in written.stdout
+
+
 def test_a_tolerance_without_write_is_refused(tmp_path: Path) -> None:
     done = bge_rerank("drift", tmp_path / "reference.json", "--tolerance", "1")
     assert done.returncode == 1
