@@ -188,13 +188,13 @@ def _check_labels(relevant: Sequence[bool], queries: Sequence[str]) -> None:
     """Raise an error if there are too few labels, or nearly all are of one kind."""
     count = len(set(queries))
     if count < FEWEST_QUERIES:
-        raise InvalidInputError(
-            f"the pairs are of {count} queries; label pairs of {FEWEST_QUERIES} or more"
-        )
+        found = "is 1 query" if count == 1 else f"are {count} queries"
+        raise InvalidInputError(f"there {found}; label {FEWEST_QUERIES} or more")
     for label, name in ((True, "relevant"), (False, "not relevant")):
         with_one = {query for query, each in zip(queries, relevant, strict=True) if each == label}
         if len(with_one) < FOLDS:
+            has = "has" if len(with_one) == 1 else "have"
             raise InvalidInputError(
-                f"{len(with_one)} queries have a pair labelled {name}; label such a pair of "
-                f"{FOLDS} or more queries"
+                f"{len(with_one)} of the {count} queries {has} a pair labelled {name}; label such "
+                f"a pair for {FOLDS} queries or more"
             )

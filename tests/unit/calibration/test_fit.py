@@ -90,10 +90,10 @@ def test_it_scores_in_parts_and_reports_progress() -> None:
 @pytest.mark.parametrize(
     ("queries", "relevant", "message"),
     [
-        (29, [True, False], "are of 29 queries"),
-        (30, [True, True], "0 queries have a pair labelled not relevant"),
-        (30, [False, False], "0 queries have a pair labelled relevant"),
-        (0, [], "are of 0 queries"),
+        (29, [True, False], "there are 29 queries"),
+        (30, [True, True], "0 of the 30 queries have a pair labelled not relevant"),
+        (30, [False, False], "0 of the 30 queries have a pair labelled relevant"),
+        (0, [], "there are 0 queries"),
     ],
 )
 def test_too_few_labels_are_refused_before_anything_is_scored(
@@ -125,10 +125,17 @@ LOGITS, RELEVANT, NAMES = made_up()
         (LOGITS[:-1], RELEVANT, NAMES, "959 logits, 960 labels and 960 queries"),
         (with_change(7, math.nan), RELEVANT, NAMES, "the logit of pair 7 is nan"),
         (with_change(8, -math.inf), RELEVANT, NAMES, "the logit of pair 8 is -inf"),
-        (LOGITS, [True] * 960, NAMES, "0 queries have a pair labelled not relevant"),
-        (LOGITS, [False] * 960, NAMES, "0 queries have a pair labelled relevant"),
-        (LOGITS[:232], RELEVANT[:232], NAMES[:232], "are of 29 queries; label pairs of 30"),
-        ([], [], [], "are of 0 queries"),
+        (LOGITS, [True] * 960, NAMES, "0 of the 120 queries have a pair labelled not relevant"),
+        (LOGITS, [False] * 960, NAMES, "0 of the 120 queries have a pair labelled relevant"),
+        (LOGITS[:232], RELEVANT[:232], NAMES[:232], "there are 29 queries; label 30 or more"),
+        ([1.0], [True], ["q"], "there is 1 query; label 30 or more"),
+        ([], [], [], "there are 0 queries"),
+        (
+            LOGITS,
+            [True] + [False] * 959,
+            NAMES,
+            "1 of the 120 queries has a pair labelled relevant; label such a pair for 5 queries",
+        ),
         ([-logit for logit in LOGITS], RELEVANT, NAMES, "check that the labels are not swapped"),
     ],
 )
