@@ -87,6 +87,7 @@ def test_calibrate_prints_errors_tables_and_thresholds(
     assert f"recall 0.9: logit {made.recall_logit(0.9):.4f}" in done.stdout
     found = made.precision_estimate(0.3)
     assert f"precision 0.3: logit {found.logit:.4f}, rerank_score 0." in done.stdout
+    assert "rerank_probability" not in done.stdout
     assert f"; {found.precision:.3f} seen, not below {found.bound:.3f} with 95% conf" in done.stdout
 
 
