@@ -67,7 +67,9 @@ def test_calibrate_writes_a_calibration_for_the_model_that_scored(
     done, output = calibrated
     assert done.returncode == 0
     [warning] = done.stderr.splitlines()
-    assert "pairs were longer than --max-length 128" in warning
+    assert (
+        "64 pairs of 285 are longer than --max-length 128, so 866 tokens were not read" in warning
+    )
     made = Calibration.load(output)
     assert made.made_for == scored_by(load_scorer("mini", max_length=128))
     assert made.queries == len(demo_collection().questions)
