@@ -51,7 +51,7 @@ options: $(VENV)/.dev  ## write docs/options.md from the declarations
 	$(BIN)/python tools/options.py
 
 notebooks: $(VENV)/.dev  ## run the notebooks and save what they show
-	$(BIN)/jupyter execute --inplace notebooks/*.ipynb
+	$(BIN)/python tools/notebooks.py notebooks/*.ipynb
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

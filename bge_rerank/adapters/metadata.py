@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -12,8 +11,6 @@ from bge_rerank.inputs import shown_value
 from bge_rerank.types import Ranked, Span
 
 T = TypeVar("T")
-
-logger = logging.getLogger(__name__)
 
 RERANK_KEYS = (
     "rerank_score",
@@ -71,12 +68,11 @@ def checked_items(items: Iterable[object], kind: type[T], name: str, instead: st
 def first_stage_order(
     places: Sequence[int], top_n: int | None, error: ScoringError
 ) -> list[Unscored]:
-    """Return the first `top_n` texts at `places` in their order, and log a warning.
+    """Return the first `top_n` texts at `places` in their order, without scores.
 
     >>> first_stage_order(range(3), 2, ScoringError("the server is away"))
     [Unscored(index=0, error='the server is away'), Unscored(index=1, error='the server is away')]
     """
-    logger.warning("scoring failed, so first-stage order is kept: %s", error)
     return [Unscored(index, str(error)) for index in places[:top_n]]
 
 

@@ -39,7 +39,7 @@ class AdapterOptions(Checked):
     )
     on_error: Literal["raise", "passthrough"] = option(
         default="raise",
-        doc="Whether scoring that fails raises its error ('raise') or leaves the candidates unscored ('passthrough'). 'passthrough' logs a warning and returns the first top_n candidates in first-stage order, with rerank_error instead of rerank_score. score_threshold and min_precision do not apply to them. It covers every ScoringError: the model fails, a server does not answer, a score is not a finite number. Other errors are always raised: a model that cannot be loaded, a missing package, invalid input, and errors of another type from a scorer of your own.",
+        doc="Whether scoring that fails raises its error ('raise') or leaves the candidates unscored ('passthrough'). 'passthrough' logs a warning, only once for each adapter, and returns the first top_n candidates in first-stage order, with rerank_error instead of rerank_score. score_threshold and min_precision do not apply to them. It covers every ScoringError: the model fails, a server does not answer, a score is not a finite number. Other errors are always raised: a model that cannot be loaded, a missing package, invalid input, and errors of another type from a scorer of your own.",
     )
     on_ranking: Callable[[Ranking], object] | None = option(
         default=None,

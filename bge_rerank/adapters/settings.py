@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import types
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial, reduce
@@ -27,6 +28,7 @@ from bge_rerank.adapters.options import AdapterOptions
 from bge_rerank.adapters.retrieval_guard import among_all, places_from
 from bge_rerank.errors import ConfigurationError, ScoringError
 from bge_rerank.inputs import nearest, shown_value
+from bge_rerank.logs import Warnings
 from bge_rerank.models.config import ModelOptions, ScorerConfig, Secret
 from bge_rerank.models.options import Option, declared
 from bge_rerank.ranking.options import RankOptions
@@ -34,6 +36,8 @@ from bge_rerank.ranking.reranker import Reranker
 from bge_rerank.ranking.result import Ranking
 from bge_rerank.ranking.tiers import Tier
 from bge_rerank.types import Ranked
+
+logger = logging.getLogger(__name__)
 
 FIRST = ("model_name", "backend", "device", "top_n", "score_threshold")
 """The options that most users set. Help and signatures show them first."""
@@ -107,10 +111,12 @@ class RerankerSettings(_OptionFields):
                 raise
             raise refusal from None
 
-    @field_validator("calibration", mode="before")
+    @field_validator(
+        *(option.name for option in _OPTIONS if str in option.alternatives), mode="before"
+    )
     @classmethod
-    def _path_as_text(cls, calibration: Any) -> Any:
-        return fspath(calibration) if isinstance(calibration, PathLike) else calibration
+    def _path_as_text(cls, given: Any) -> Any:
+        return fspath(given) if isinstance(given, PathLike) else given
 
     @field_validator("api_key", mode="before")
     @classmethod
@@ -120,6 +126,8 @@ class RerankerSettings(_OptionFields):
     def model_post_init(self, context: Any, /) -> None:
         """Check the values that pydantic's types allow."""
         super().model_post_init(context)
+        # It is not a field, so that adapters of equal options are equal.
+        self.__dict__["_warnings"] = Warnings(logger)
         self._check_own_options()
         self.reranker()
 
@@ -203,6 +211,8 @@ class RerankerSettings(_OptionFields):
     def _passed_through(self, places: Sequence[int], error: ScoringError) -> list[Unscored]:
         if self.on_error == "raise":
             raise error
+        warn: Warnings = self.__dict__["_warnings"]
+        warn("passthrough", "scoring failed, so first-stage order is kept: %s", error)
         return first_stage_order(places, self.top_n, error)
 
     def _well_retrieved(self, scores: Sequence[object], where: str) -> list[int] | None:

@@ -47,16 +47,15 @@ def read_labelled_pairs(path: Path) -> list[LabelledPair]:
 
 
 def read_pairs(path: Path) -> list[Pair]:
-    """Read pairs without labels from JSONL: on each line an object with `query` and `passage`.
+    """Read pairs from JSONL, and ignore labels.
+
+    Each line is an object with `query` and `passage`, or with `query` and `candidates`.
 
     Raises:
         InvalidInputError: The file cannot be read or has no pairs, or a field is missing or wrong.
             The message names the line and the field.
     """
-    from bge_rerank.data.records import PairRecord, parse
-
-    records = (parse(PairRecord, fields, place) for place, fields in read_objects(path))
-    pairs = [(record.query, without_lone_surrogates(record.passage)) for record in records]
+    pairs = [pair for place, fields in read_objects(path) for pair in _unlabelled(fields, place)]
     return _some(pairs, path)
 
 
@@ -74,18 +73,38 @@ def parse_pairs(fields: Mapping[str, Any], place: str) -> Iterator[LabelledPair]
     """
     from bge_rerank.data.records import LabelledPairRecord, parse
 
-    has_candidates = fields.get("candidates") is not None
-    if "passage" in fields or ("text" in fields and not has_candidates):
+    if _is_pair(fields):
         record = parse(LabelledPairRecord, fields, place)
         passage = without_lone_surrogates(record.passage)
         yield LabelledPair(record.query, passage, record.label)
-    elif has_candidates:
+    elif _has_candidates(fields):
         yield from _pairs_of_candidates(fields, place)
     else:
         raise InvalidInputError(
             f"{place}: has neither 'passage' nor 'candidates'; give 'passage' with 'label', or "
             "'candidates' with 'relevant'"
         )
+
+
+def _unlabelled(fields: Mapping[str, Any], place: str) -> Iterator[Pair]:
+    """Yield the pairs of a line's object, in order."""
+    from bge_rerank.data.records import CandidatesRecord, PairRecord, parse
+
+    if _has_candidates(fields) and not _is_pair(fields):
+        query = parse(CandidatesRecord, fields, place)
+        for candidate in query.candidates:
+            yield query.query, without_lone_surrogates(candidate.passage)
+    else:
+        pair = parse(PairRecord, fields, place)
+        yield pair.query, without_lone_surrogates(pair.passage)
+
+
+def _has_candidates(fields: Mapping[str, Any]) -> bool:
+    return fields.get("candidates") is not None
+
+
+def _is_pair(fields: Mapping[str, Any]) -> bool:
+    return "passage" in fields or ("text" in fields and not _has_candidates(fields))
 
 
 def _pairs_of_candidates(fields: Mapping[str, Any], place: str) -> Iterator[LabelledPair]:

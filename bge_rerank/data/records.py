@@ -107,6 +107,13 @@ class CandidateRecord(PassageRecord):
     id: Id
 
 
+class CandidatesRecord(Record):
+    """A query and its candidates."""
+
+    query: Query
+    candidates: Annotated[list[CandidateRecord], BeforeValidator(_with_positions)]
+
+
 class QueryRecord(Record):
     """A query, its candidates, and the grades of its passages."""
 

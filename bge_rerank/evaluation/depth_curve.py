@@ -15,7 +15,8 @@ def depth_points(
 ) -> list[DepthPoint]:
     """Compute the results by depth of a model.
 
-    A smaller depth is left out if no query has more candidates than it.
+    A smaller depth is left out if no query has more candidates than it. The whole depth is named by the
+    most candidates that a query has.
 
     Args:
         tally: The records of the queries.
@@ -34,7 +35,7 @@ def depth_points(
             took = Latency.of(milliseconds) if len(milliseconds) > 1 else None
             points.append(DepthPoint(depth, fmean(values), low, high, took))
     took = latency if _has_cost(tally, model, plan) else None
-    return [*points, DepthPoint(plan.depths[-1], whole.after, whole.low, whole.high, took)]
+    return [*points, DepthPoint(tally.most, whole.after, whole.low, whole.high, took)]
 
 
 def depth_notes(tally: Tally, plan: DepthPlan) -> list[str]:

@@ -135,7 +135,7 @@ class ModelResult:
         worst: The largest losses, the worst first.
         differences: For each query, nDCG@k after minus before, in the order of measuring.
         milliseconds: For each query, the latency, in the same order.
-        depths: Results by depth, ascending to the whole depth. A smaller depth is left out if no query
+        depths: Results by depth, ascending to the evaluation's depth. A smaller depth is left out if no query
             has more candidates than it. Empty with too few queries, or if the reranker's settings leave
             candidates out.
         recommended_depth: The depth to rerank at (see `choose_depth`). `None` without results by

@@ -30,7 +30,7 @@ def build_evaluation(
     return Evaluation(
         settings=settings,
         k=k,
-        depth=plan.depths[-1],
+        depth=tally.most,
         queries=len(tally),
         relevant=tally.relevant,
         found=tally.found,
@@ -53,7 +53,7 @@ def _model_result(
     keywords = why_not_keywords(tally.keywords, _differences(tally, model))
     whole = decide(changes[0], latency, k, demands, keywords=keywords, smaller_depths=timed)
     columns = [*tally.depths[model], tally.after[model][0]]
-    values = dict(zip(plan.depths, columns, strict=True))
+    values = dict(zip((*plan.smaller, tally.most), columns, strict=True))
     verdict, recommended = decide_by_depth(
         whole, changes[0], points, values, k=k, demands=demands, keywords=keywords
     )

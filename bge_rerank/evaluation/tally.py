@@ -25,7 +25,7 @@ class Tally:
         shares: Shares of the agreement with the first stage, by model; queries without a share have no
             value.
         correlations: Rank correlations, in the same form.
-        most: The most candidates that a query had.
+        most: The most candidates of a query that were reranked.
         depths: For each depth below the whole depth, nDCG@k per query, by model; empty for a model
             without results by depth.
         depth_milliseconds: For each of these depths, the latency of each query that was timed, by model.

@@ -65,7 +65,7 @@ def _has_a_head_in_modules(config: ScorerConfig) -> bool:
 
 
 def _read(path: Path) -> object:
-    """Return what a JSON file holds; `None` if there is no such file."""
+    """Return the contents of a JSON file; `None` if there is no such file."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

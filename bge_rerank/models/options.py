@@ -287,7 +287,10 @@ def _with_parameters(declaring: Any, skip: int, function: Any) -> Any:
         try:
             wanted.bind(*arguments[skip:], **named)
         except TypeError as error:
-            raise TypeError(f"{function.__qualname__}() {error}") from None
+            unknown = next((name for name in named if name not in wanted.parameters), None)
+            # An error for too many arguments by position comes first, and names no option.
+            hint = nearest(unknown, wanted.parameters) if repr(unknown) in str(error) else ""
+            raise TypeError(f"{function.__qualname__}() {error}{hint}") from None
         return function(*arguments, **named)
 
     parameters = [*list(own.parameters.values())[:skip], *wanted.parameters.values()]

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError, model_validator
 
+import bge_rerank_mini
 from bge_rerank import (
     CalibrationError,
     ConfigurationError,
@@ -418,7 +419,22 @@ class AdapterContract(ABC):
             assert [(item.id, item.text) for item in out] == [(i.id, i.text) for i in items]
             assert all("no memory" in item.metadata["rerank_error"] for item in out)
             assert not any("rerank_score" in item.metadata for item in out)
-        assert "first-stage order is kept" in caplog.text
+        assert "first-stage order is kept: http" in caplog.text
+
+    def test_passthrough_is_a_warning_once_for_each_adapter_and_info_afterwards(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("INFO", "bge_rerank.adapters")
+        for _ in range(2):
+            adapter = self.fixed([float("nan")], on_error="passthrough")
+            for kept in (adapter, adapter, adapter.model_copy()):
+                self.ranked(kept, ITEMS[:1])
+        levels = [record.levelname for record in caplog.records]
+        assert levels == ["WARNING", "INFO", "INFO"] * 2
+
+    def test_settings_of_equal_options_are_equal(self) -> None:
+        assert RerankerSettings(top_n=2) == RerankerSettings(top_n=2)
+        assert RerankerSettings(top_n=2) != RerankerSettings(top_n=3)
 
     def test_passthrough_keeps_top_n(self) -> None:
         adapter = self.fixed([0.0, float("nan"), 0.0, 0.0], on_error="passthrough", top_n=2)
@@ -631,6 +647,17 @@ class AdapterContract(ABC):
         assert [item.id for item in self.ranked(stricter)] == ["1", "3"]
         looser = self.fixed([0.4, 3.0, 0.5, 2.0], score_threshold=sigmoid(0.0), **options)
         assert [item.id for item in self.ranked(looser)] == ["1", "3", "2"]
+
+    def test_a_model_a_prefilter_and_a_cache_may_be_paths(self, tmp_path: Path) -> None:
+        folder = bge_rerank_mini.path()
+        options = {"model_name": folder, "prefilter": folder, "score_cache": tmp_path / "scores"}
+        adapter = self.adapter(**options, top_n=1)
+        assert {name: getattr(adapter, name) for name in options} == {
+            name: str(path) for name, path in options.items()
+        }
+        [best] = self.ranked(adapter)
+        assert best.id == "1"
+        assert (tmp_path / "scores").is_dir()
 
     def test_a_calibration_may_be_a_file(self, tmp_path: Path) -> None:
         calibration().save(tmp_path / "c.json")

@@ -67,7 +67,9 @@ def test_calibrate_writes_a_calibration_for_the_model_that_scored(
     done, output = calibrated
     assert done.returncode == 0
     [warning] = done.stderr.splitlines()
-    assert "pairs were longer than --max-length 128" in warning
+    assert (
+        "64 pairs of 285 are longer than --max-length 128, so 866 tokens were not read" in warning
+    )
     made = Calibration.load(output)
     assert made.made_for == scored_by(load_scorer("mini", max_length=128))
     assert made.queries == len(demo_collection().questions)
@@ -87,6 +89,7 @@ def test_calibrate_prints_errors_tables_and_thresholds(
     assert f"recall 0.9: logit {made.recall_logit(0.9):.4f}" in done.stdout
     found = made.precision_estimate(0.3)
     assert f"precision 0.3: logit {found.logit:.4f}, rerank_score 0." in done.stdout
+    assert "rerank_probability" not in done.stdout
     assert f"; {found.precision:.3f} seen, not below {found.bound:.3f} with 95% conf" in done.stdout
 
 
@@ -146,6 +149,18 @@ def test_drift_accepts_the_same_model_and_reports_a_changed_one(data: Path, tmp_
     assert moved.returncode == 1
     assert "max_length: 128 in the reference, 16 now" in moved.stdout
     assert "bge-rerank: the scores moved: a logit moved by" in moved.stderr
+
+
+def test_a_reference_is_written_from_pairs_without_labels(tmp_path: Path) -> None:
+    data = tmp_path / "pairs.jsonl"
+    lines = [
+        {"query": "what causes tides", "passage": "The Moon raises the tides."},
+        {"query": "why does bread rise", "candidates": ["Yeast makes gas.", "Bread is sold."]},
+    ]
+    data.write_text("\n".join(map(json.dumps, lines)))
+    written = bge_rerank("drift", tmp_path / "reference.json", "--write", data, *MODEL)
+    assert written.returncode == 0
+    assert "3 pairs of 2 queries, tolerance" in written.stdout
 
 
 def test_a_tolerance_without_write_is_refused(tmp_path: Path) -> None:

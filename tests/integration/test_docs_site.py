@@ -67,6 +67,17 @@ def test_a_page_fits_the_window_and_its_pictures_are_sharp(
             assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_a_last_column_of_numbers_is_as_narrow_as_its_numbers_on_a_phone(
+    site: str, tab: "Page"
+) -> None:
+    tab.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    tab.goto(f"{site}/benchmarks.html")
+    cells = "[...document.querySelectorAll('td:last-child{}')].map(cell => cell.offsetWidth)"
+    numbers, texts = (tab.evaluate(cells.format(of)) for of in (".text-right", ":not(.text-right)"))
+    assert len(numbers) > 10
+    assert max(numbers) < 180 < min(texts)
+
+
 def test_the_background_follows_the_readers_colour_scheme(site: str, tab: "Page") -> None:
     tab.goto(f"{site}/index.html")
     colours = set()

@@ -130,7 +130,7 @@ def test_the_command_says_to_rerank_and_writes_the_reasons(
     assert contents["best"] == "mini"
     [mini] = contents["models"]
     assert mini["changes"][0]["difference"] > 0.05
-    assert [point["depth"] for point in mini["depths"]] == [5, 50]
+    assert [point["depth"] for point in mini["depths"]] == [5, 6]
     depth = mini["recommended_depth"]
     yes = f"Yes: rerank with mini{f' at depth {depth}' if depth < 50 else ''}."
     assert yes in done.stdout

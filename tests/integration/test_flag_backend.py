@@ -18,7 +18,7 @@ from bge_rerank import (
     UnsupportedModelError,
     load_scorer,
 )
-from bge_rerank.backends.flag.scorer import FlagScorer
+from bge_rerank.backends.flag.scorer import FLAG_CLASSES, FlagScorer
 from bge_rerank.models.config import ScorerConfig
 from conftest import PASSAGES, QUERY
 from tiny_encoders import make_tiny_reranker
@@ -162,6 +162,14 @@ def test_a_model_that_the_installed_versions_cannot_run_names_the_versions_that_
     message = str(caught.value)
     assert all(part in message for part in versions.split(","))
     assert "pip install 'transformers" in message
+
+
+@pytest.mark.parametrize("architecture", FLAG_CLASSES)
+def test_no_class_claims_to_run_with_transformers_that_flagembedding_cannot_import(
+    architecture: Any,
+) -> None:
+    assert "5.24.0" not in FLAG_CLASSES[architecture].transformers
+    assert "4.44.2" in FLAG_CLASSES[architecture].transformers
 
 
 def test_cutoff_layers_are_refused_for_a_model_with_one_head(gemma: Path) -> None:

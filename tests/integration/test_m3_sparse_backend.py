@@ -118,12 +118,13 @@ def test_weights_that_would_be_random_are_refused(folder: Path, name: str) -> No
         M3SparseScorer(ScorerConfig(str(folder), "m3-sparse"))
 
 
+@pytest.mark.parametrize("version", ["4.55.4", "5.24.0"])
 def test_a_version_of_transformers_that_cannot_run_it_is_named(
-    tiny_m3: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_m3: Path, monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
-    monkeypatch.setattr("importlib.metadata.version", lambda name: "4.55.4")
+    monkeypatch.setattr("importlib.metadata.version", lambda name: version)
     with pytest.raises(
-        UnsupportedModelError, match=r"but 4\.55\.4 is installed; pip install 'transformers"
+        UnsupportedModelError, match=rf"but {version} is installed; pip install 'transformers"
     ):
         M3SparseScorer(ScorerConfig(str(tiny_m3), "m3-sparse"))
 

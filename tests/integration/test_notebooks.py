@@ -7,6 +7,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from notebooks import run
+
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
 
@@ -41,3 +43,17 @@ def test_a_notebook_is_saved_as_it_ran_without_warnings_or_paths(path: Path) -> 
     assert not any(output.get("name") == "stderr" for output in outputs_of(notebook))
     assert "/home/" not in str(notebook)
     assert "site-packages" not in str(notebook)
+
+
+def test_make_notebooks_saves_outputs_and_neither_times_nor_versions(tmp_path: Path) -> None:
+    path = tmp_path / "small.ipynb"
+    cells = [nbformat.v4.new_code_cell("print('The Moon raises the tides.')")]
+    metadata = {"language_info": {"name": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
+    run(path)
+    first = path.read_bytes()
+    run(path)
+    assert path.read_bytes() == first
+    notebook = nbformat.read(path, as_version=4)
+    assert [output.text for output in outputs_of(notebook)] == ["The Moon raises the tides.\n"]
+    assert (notebook.metadata, notebook.cells[0].metadata) == (metadata, {})

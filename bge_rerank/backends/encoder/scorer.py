@@ -145,9 +145,13 @@ class EncoderScorer:
         if cut:
             self._warn(
                 "truncated",
-                "%s of %s pairs are longer than max_length=%s, so %s tokens were not read; to read them, raise "
-                "max_length if the model allows, or use long_documents='window'",
-                *(f"{number:,}" for number in (len(cut), len(pairs), self.max_length, sum(cut))),
+                "%s longer than max_length=%s, so %s not read; to read the rest, raise max_length if the model "
+                "allows, or use long_documents='window'",
+                f"1 pair of {len(pairs):,} is"
+                if len(cut) == 1
+                else f"{len(cut):,} pairs of {len(pairs):,} are",
+                f"{self.max_length:,}",
+                "1 token was" if sum(cut) == 1 else f"{sum(cut):,} tokens were",
             )
         return logits
 

@@ -44,7 +44,7 @@ from bge_rerank.types import Pair
 FlagEmbedding = flag_embedding()
 LINEAR_FILES = ("sparse_linear.pt", "colbert_linear.pt")
 """The files of the linear layers. FlagEmbedding reads both or none."""
-TRANSFORMERS = SpecifierSet(">=4.56,<6")
+TRANSFORMERS = SpecifierSet(">=4.56,<5.24")
 """The versions of transformers with which the class of FlagEmbedding 1.4.2 runs.
 
 They were tried on a tiny model. It fails with 4.44.2 and 4.55.4, and runs with 4.56.0, 4.57.1, 5.0.0 and 5.23.0."""

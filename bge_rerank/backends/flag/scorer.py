@@ -27,7 +27,12 @@ import torch
 from packaging.specifiers import SpecifierSet
 
 from bge_rerank.backends.device import choose_dtype
-from bge_rerank.backends.flag.guard import GuardedScorer, check_transformers, flag_embedding
+from bge_rerank.backends.flag.guard import (
+    IMPORTABLE_WITH,
+    GuardedScorer,
+    check_transformers,
+    flag_embedding,
+)
 from bge_rerank.backends.quiet import without_loading_bars
 from bge_rerank.errors import ConfigurationError, ModelLoadError, UnsupportedModelError
 from bge_rerank.models.config import DEFAULT_MODEL, ScorerConfig
@@ -55,8 +60,8 @@ class FlagClass:
 
 
 FLAG_CLASSES: dict[Architecture, FlagClass] = {
-    "encoder": FlagClass("FlagReranker", SpecifierSet(">=4.44.2,<6")),
-    "decoder": FlagClass("FlagLLMReranker", SpecifierSet(">=4.44.2,<6")),
+    "encoder": FlagClass("FlagReranker", SpecifierSet(IMPORTABLE_WITH)),
+    "decoder": FlagClass("FlagLLMReranker", SpecifierSet(IMPORTABLE_WITH)),
     "layerwise": FlagClass(
         "LayerWiseFlagLLMReranker", SpecifierSet(">=4.44.2,<5"), has_layers=True
     ),

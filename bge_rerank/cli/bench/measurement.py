@@ -43,8 +43,8 @@ class Measurement:
 
     @property
     def name(self) -> str:
-        """Return the number and length of the documents, as a heading."""
-        return f"{self.depth:,} {self.length} documents"
+        """Return the number and length of the passages, as a heading."""
+        return f"{self.depth:,} {self.length} passages"
 
     def outside_share(self) -> float | None:
         """Return the share (0..1) of our fastest call that is spent outside the forward pass.

@@ -19,6 +19,7 @@ LONGEST_REASON = 80
 OURS, PEER = "#1f77b4", "#b0b0b0"
 """The colours of the bars."""
 INCHES_A_ROW = 0.28
+DOTS_PER_INCH = 200
 
 _HEADINGS = (
     "pairs/s",
@@ -93,15 +94,21 @@ def growth_table(title: str, rows: Sequence[Grown]) -> Table:
 
 
 def draw_comparison(title: str, workloads: Mapping[str, Sequence[Figures]], path: Path) -> None:
-    """Draw the pairs per second of all contenders, one panel per workload. Whiskers show slowest and fastest call."""
-    rows = max(map(len, workloads.values()))
+    """Draw the pairs per second of the measured contenders, one panel per workload.
+
+    Whiskers show the slowest and the fastest call. Contenders that failed stand in the table only.
+    """
+    measured = {
+        name: [row for row in rows if row.rate is not None] for name, rows in workloads.items()
+    }
+    rows = max(map(len, measured.values()))
     figure = Figure(figsize=(10, len(workloads) * (rows * INCHES_A_ROW + 1)), layout="constrained")
     figure.suptitle(title)
     panels = figure.subplots(len(workloads), squeeze=False)[:, 0]
-    for panel, (name, figures) in zip(panels, workloads.items(), strict=True):
+    for panel, (name, figures) in zip(panels, measured.items(), strict=True):
         _draw_bars(panel, figures)
         panel.set(title=name, xlabel="pairs per second (line: slowest to fastest call)")
-    figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=DOTS_PER_INCH)
 
 
 def draw_growth(title: str, rows: Sequence[Grown], path: Path) -> None:
@@ -118,7 +125,7 @@ def draw_growth(title: str, rows: Sequence[Grown], path: Path) -> None:
     seconds.set(xscale="log", yscale="log", xlabel="pairs", ylabel="seconds")
     above.set(xscale="log", ylim=(0, None), xlabel="pairs", ylabel="memory above weights (MB)")
     seconds.legend(fontsize="small")
-    figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=DOTS_PER_INCH)
 
 
 def _name(row: Figures) -> str:
@@ -151,13 +158,10 @@ def _megabytes(size: int | None) -> str:
 
 def _draw_bars(panel: Any, figures: Sequence[Figures]) -> None:
     for place, row in enumerate(figures):
-        if row.rate and row.slowest and row.fastest:
+        if row.rate and row.slowest and row.fastest:  # for type checkers: each row was measured
             whiskers = [[row.rate - row.slowest], [row.fastest - row.rate]]
             panel.barh(place, row.rate, xerr=whiskers, color=OURS if row.is_ours else PEER)
             panel.text(row.fastest, place, f" {row.rate:.1f}", va="center", fontsize="small")
-        else:
-            reason = (row.failure or "").partition(":")[0]
-            panel.text(0, place, f" {reason}", va="center", fontsize="small", color="gray")
     panel.set_yticks(range(len(figures)), [row.name for row in figures], fontsize="small")
     panel.invert_yaxis()
     panel.margins(x=0.1)

@@ -69,7 +69,7 @@ def grow(
     """
     with make_files(settings, contenders) as files:
         rows = measure_growth(settings, contenders, length, sizes, files)
-    _console().print(growth_table(f"{settings.title}, {length} documents", rows))
+    _console().print(growth_table(f"{settings.title}, {length} passages", rows))
     draw_growth(settings.title, rows, _path(settings, "-growth.png"))
     contents = {"length": length, "growth": [asdict(row) for row in rows]}
     _write_json(settings, files, contents, "-growth.json")

@@ -25,8 +25,8 @@ class Workload:
 
     @property
     def name(self) -> str:
-        """Return the number and length of the documents, in words."""
-        return f"{len(self.documents):,} {self.length} documents"
+        """Return the number and length of the passages, in words."""
+        return f"{len(self.documents):,} {self.length} passages"
 
 
 def make_workload(length: str, depth: int) -> Workload:
@@ -39,7 +39,7 @@ def make_workload(length: str, depth: int) -> Workload:
 
     >>> workload = make_workload("short", depth=20)
     >>> workload.name, len(set(workload.documents))
-    ('20 short documents', 20)
+    ('20 short passages', 20)
     """
     if length not in LENGTHS:
         raise ConfigurationError(f"length is {length!r}; choose one of {', '.join(LENGTHS)}")

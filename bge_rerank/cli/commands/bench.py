@@ -63,14 +63,14 @@ def _add_workload_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[100],
         metavar="N",
-        help="How many documents a call ranks (default: 100)",
+        help="How many passages a call ranks (default: 100)",
     )
     add(
         "--length",
         nargs="+",
         default=["mixed"],
         choices=LENGTHS,
-        help="How long the documents are (default: mixed)",
+        help="How long the passages are (default: mixed)",
     )
     add(
         "--growth",

@@ -142,11 +142,11 @@ def _report(calibrated: Calibrated, arguments: argparse.Namespace) -> None:
     _table("after", chosen)
     print(f"thresholds, each with {calibration.confidence:.0%} confidence:")
     held = [
-        _threshold(calibration, f"precision {wanted}", calibration.precision_logit, wanted)
+        _threshold(f"precision {wanted}", calibration.precision_logit, wanted)
         for wanted in arguments.min_precision
     ]
     for wanted in arguments.min_recall:
-        _threshold(calibration, f"recall {wanted}", calibration.recall_logit, wanted)
+        _threshold(f"recall {wanted}", calibration.recall_logit, wanted)
     print("thresholds by the precision seen on these pairs (precision_by='estimate'):")
     for wanted in arguments.min_precision:
         _estimate(calibration, wanted)
@@ -166,12 +166,10 @@ def _table(name: str, measured: Reliability) -> None:
         )
 
 
-def _threshold(
-    calibration: Calibration, name: str, find: Callable[[float], float], wanted: float
-) -> bool:
+def _threshold(name: str, find: Callable[[float], float], wanted: float) -> bool:
     """Print a threshold, or why there is not one, and say whether it was found."""
     try:
-        print(f"  {name}: {_scales(calibration, find(wanted))}")
+        print(f"  {name}: {_scales(find(wanted))}")
     except CalibrationError as error:
         print(f"  {name}: none ({error})")
         return False
@@ -185,13 +183,14 @@ def _estimate(calibration: Calibration, wanted: float) -> None:
         print(f"  precision {wanted}: none ({error})")
         return
     print(
-        f"  precision {wanted}: {_scales(calibration, found.logit)}; {found.precision:.3f} seen, "
+        f"  precision {wanted}: {_scales(found.logit)}; {found.precision:.3f} seen, "
         f"not below {found.bound:.3f} with {calibration.confidence:.0%} confidence"
     )
 
 
-def _scales(calibration: Calibration, logit: float) -> str:
-    return (
-        f"logit {logit:.4f}, rerank_score {sigmoid(logit):.4f}, "
-        f"rerank_probability {calibration.probability(logit):.4f}"
-    )
+def _scales(logit: float) -> str:
+    """Return a threshold on both scales on which passages are kept.
+
+    The probability is that of the weakest passage kept, often far below the precision of all of them.
+    """
+    return f"logit {logit:.4f}, rerank_score {sigmoid(logit):.4f}"

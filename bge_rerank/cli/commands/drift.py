@@ -14,7 +14,7 @@ from bge_rerank.calibration.drift import (
     measure_drift,
 )
 from bge_rerank.cli.commands.flags import add_flags, scorer_of
-from bge_rerank.data.pairs import read_labelled_pairs
+from bge_rerank.data.pairs import read_pairs
 from bge_rerank.display.shown_text import for_terminal
 from bge_rerank.errors import ConfigurationError, DriftError
 from bge_rerank.models.config import DEFAULT_MODEL, ModelOptions
@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--write",
         metavar="DATA",
         type=Path,
-        help="Write REFERENCE from the pairs of this JSONL file, in the form that `calibrate` reads, "
-        "instead of checking it.",
+        help="Write REFERENCE from the pairs of this JSONL file instead of checking it. Each line has 'query' "
+        "and 'passage', or 'query' and 'candidates'. Labels are ignored.",
     )
     add(
         "--tolerance",
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _write(arguments: argparse.Namespace) -> None:
     arguments.model_name = arguments.model_name or DEFAULT_MODEL
-    pairs = [labelled.pair for labelled in read_labelled_pairs(arguments.write)]
+    pairs = read_pairs(arguments.write)
     reference = make_reference(scorer_of(arguments), pairs)
     given = {"largest": arguments.tolerance, "changed_first": arguments.changed_first}
     tolerance = replace(

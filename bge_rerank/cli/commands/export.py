@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DATA",
         type=Path,
         help="For int8: a JSONL file with pairs like yours, from which the scales are set. Each line has "
-        "'query' and 'passage'. The default is the demo's collection.",
+        "'query' and 'passage', or 'query' and 'candidates'. The default is the demo's collection.",
     )
     add_flags(parser, ModelOptions, LoadOptions, only=_HUB_OPTIONS)
 

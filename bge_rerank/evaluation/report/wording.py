@@ -129,18 +129,11 @@ def agreement_line(agreement: Agreement) -> str:
     >>> print(agreement_line(Agreement(share=0.8, rank_correlation=0.25)))
     The rank correlation with the first stage's order is +0.25 (1 is the same order). 80.0 % of the reranker's first 10 passages are among the first stage's first 50.
     """
-    return f"{_correlation(agreement)} {_share(agreement)}"
-
-
-def _share(agreement: Agreement) -> str:
-    if agreement.share is None:
-        return (
-            f"With more than {WITHIN} candidates per query, the report also says how many of the reranker's "
-            f"first {FIRST} passages are among the first stage's first {WITHIN}."
-        )
+    if agreement.share is None:  # 50 candidates or fewer
+        return _correlation(agreement)
     return (
-        f"{100 * agreement.share:.1f} % of the reranker's first {FIRST} passages are among the first "
-        f"stage's first {WITHIN}."
+        f"{_correlation(agreement)} {100 * agreement.share:.1f} % of the reranker's first {FIRST} passages "
+        f"are among the first stage's first {WITHIN}."
     )
 
 

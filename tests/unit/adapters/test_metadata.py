@@ -1,8 +1,5 @@
 """Candidates that are kept without a score: their order and their metadata."""
 
-import logging
-
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,12 +18,6 @@ ERROR = ServerError("http://host/rerank", "no memory", status=500)
 def test_the_first_candidates_are_kept_in_first_stage_order(count: int, top_n: int | None) -> None:
     kept = first_stage_order(range(count), top_n, ERROR)
     assert [left.index for left in kept] == list(range(count))[:top_n]
-
-
-def test_a_warning_states_the_error(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.WARNING)
-    first_stage_order(range(3), None, ERROR)
-    assert "http://host/rerank answered 500: no memory" in caplog.text
 
 
 def test_metadata_holds_the_error_instead_of_a_score() -> None:

@@ -163,8 +163,31 @@ def test_pairs_without_labels_are_read_by_either_name_of_the_passage(
 
 
 @pytest.mark.parametrize(
+    "fields",
+    [
+        {"query": "q", "passage": "one", "label": "good"},
+        {"query": "q", "candidates": ["one", "two"]},
+        {"query": "q", "candidates": [{"id": 7, "passage": "one"}], "relevant": {"9": 2}},
+        {"query": "q", "candidates": [], "passage": "one"},
+    ],
+)
+def test_labels_are_neither_needed_nor_checked_where_pairs_alone_are_read(
+    tmp_path: Path, fields: dict[str, Any]
+) -> None:
+    path = tmp_path / "pairs.jsonl"
+    path.write_text(json.dumps(fields))
+    expected = [("q", "one"), ("q", "two")][: max(1, len(fields.get("candidates", [])))]
+    assert read_pairs(path) == expected
+
+
+@pytest.mark.parametrize(
     ("line", "message"),
     [
+        (
+            '{"query": "q", "candidates": [3]}',
+            r"pairs\.jsonl:1: 'candidates'\[0\] is 3; give a string",
+        ),
+        ('{"candidates": ["p"]}', r"pairs\.jsonl:1: the field 'query' is missing; add it"),
         ("", r"pairs\.jsonl' has no pairs; write one JSON object per line"),
         ("no json", r"pairs\.jsonl:1: not valid JSON"),
         ('["q", "p"]', r"pairs\.jsonl:1: \[\"q\", \"p\"\] is not a JSON object; write one"),

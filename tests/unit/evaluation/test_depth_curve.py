@@ -63,15 +63,18 @@ def test_the_result_at_the_whole_depth_is_that_of_the_evaluation(
     [model] = evaluate(queries, {"longest": Counted()}, **given).models
     ndcg = model.changes[0]
     whole = model.depths[-1]
-    assert (whole.depth, whole.latency) == (depth, model.latency)
+    assert (whole.depth, whole.latency) == (min(depth, max(map(len, lengths))), model.latency)
     assert (whole.after, whole.low, whole.high) == (ndcg.after, ndcg.low, ndcg.high)
     if whole is not model.depths[0]:
         assert model.depths[0].after == pytest.approx(ndcg.before)  # one candidate cannot move
 
 
 def test_depths_beyond_the_candidates_are_left_out() -> None:
-    [told] = evaluated(depth=50, depths=None).models
-    assert [point.depth for point in told.depths] == [5, 50]
+    found = evaluated(depth=50, depths=None)
+    [told] = found.models
+    assert found.depth == 6
+    assert [point.depth for point in told.depths] == [5, 6]
+    assert told.verdict.reasons[-1].startswith("depth 6 is recommended")
 
 
 def test_without_smaller_depths_only_the_whole_depth_has_results() -> None:

@@ -32,6 +32,7 @@ NO_OPTIONS = {
     "bge_rerank/evaluation/result.py": "how a model ran",
     "bge_rerank/cli/bench/settings.py": "the device of the contenders",
     "bge_rerank/evaluation/evaluate.py": "the latency budget of a depth",
+    "bge_rerank/evaluation/result.py": "how a model really ran",
     "bge_rerank/evaluation/verdict.py": "the latency budget of a depth",
 }
 """Files in which an option's name means something else, and what it means."""
@@ -67,8 +68,17 @@ def test_a_function_takes_its_declared_options_and_its_error_for_others_names_th
 ):
     assert book(beds=3) == Room(beds=3)
     assert [*inspect.signature(book).parameters] == ["beds", "names"]
-    with pytest.raises(TypeError, match=r"book\(\) got an unexpected keyword argument 'bed'"):
-        book(bed=3)
+    with pytest.raises(TypeError, match=r"book\(\) got an unexpected keyword argument 'xy'$"):
+        book(xy=3)
+
+
+def test_a_misspelt_option_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(TypeError, match=r"argument 'bed' \(did you mean 'beds'\?\)$"):
+        book(beds=1, bed=3)
+    with pytest.raises(TypeError, match=r"argument 'dtyp' \(did you mean 'dtype'\?\)$"):
+        load_scorer("mini", dtyp="float32")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="too many positional arguments$"):
+        book(1, bed=3)  # type: ignore[call-arg]
 
 
 def defaults_of(function: Any) -> dict[str, Any]:

@@ -213,6 +213,6 @@ def test_a_model_or_calibration_that_cannot_work_is_refused_at_once(
 
 def test_an_option_that_does_not_exist_is_refused_by_name() -> None:
     with pytest.raises(
-        TypeError, match=r"Reranker.__init__\(\) got an unexpected keyword .*'topn'"
+        TypeError, match=r"Reranker.__init__\(\) .*'topn' \(did you mean 'top_n'\?\)"
     ):
         Reranker("mini", topn=3)  # type: ignore[call-arg]

@@ -188,9 +188,20 @@ def test_truncated_pairs_are_a_warning_in_the_first_call_and_info_afterwards(
     # Of 32 tokens, 3 are special and 1 is the query, which leaves 28 of each passage.
     [message] = {record.getMessage() for record in caplog.records}
     assert message.startswith(
-        "2 of 3 pairs are longer than max_length=32, so 1,094 tokens were not read; "
+        "2 pairs of 3 are longer than max_length=32, so 1,094 tokens were not read; "
     )
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO", "INFO"]
+
+
+def test_the_warning_of_a_truncated_pair_counts_in_the_right_number(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    scorer = TorchScorer(ScorerConfig("mini", "torch", max_length=32))
+    scorer.score([("tides", "moon " * 29), ("tides", "moon"), ("tides", "moon")])
+    [record] = caplog.records
+    assert record.getMessage().startswith(
+        "1 pair of 3 is longer than max_length=32, so 1 token was not read; "
+    )
 
 
 def test_without_logging_set_up_a_truncated_pair_is_one_line_on_stderr() -> None:
@@ -200,7 +211,7 @@ def test_without_logging_set_up_a_truncated_pair_is_one_line_on_stderr() -> None
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     [line] = done.stderr.splitlines()
-    assert line.startswith("1 of 1 pairs are longer than max_length=32, so 72 tokens were not read")
+    assert line.startswith("1 pair of 1 is longer than max_length=32, so 72 tokens were not read")
 
 
 def test_nothing_is_logged_if_no_pair_is_truncated(

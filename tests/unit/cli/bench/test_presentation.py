@@ -1,14 +1,22 @@
-"""The benchmark's tables."""
+"""The benchmark's tables and pictures."""
 
 from io import StringIO
+from pathlib import Path
 
 import pytest
+from matplotlib import rc_context
+from matplotlib.image import imread
 from rich.console import Console
 
 from bench_rows import failed_row, measured_row
 from bge_rerank.cli.bench.figures import figures_of
 from bge_rerank.cli.bench.measurement import Grown, Measurement
-from bge_rerank.cli.bench.presentation import comparison_table, footnote, growth_table
+from bge_rerank.cli.bench.presentation import (
+    comparison_table,
+    draw_comparison,
+    footnote,
+    growth_table,
+)
 from bge_rerank.cli.bench.rows import Row
 
 
@@ -73,3 +81,24 @@ def test_growth_shows_rates_and_reasons() -> None:
     )
     assert measured == ["ours", "1,000", "4.00", "250.0", "50"]
     assert failed == ["ours (why)", "10", "-", "-", "-"]
+
+
+def drawn(path: Path, *rows: Row) -> tuple[int, str]:
+    """Draw a picture. Return its height in pixels, and its text, from an SVG of the same rows."""
+    panels = {"4 mixed passages": measurement(*rows).rows}
+    draw_comparison("mini", panels, path.with_suffix(".png"))
+    with rc_context({"svg.fonttype": "none"}):
+        draw_comparison("mini", panels, path.with_suffix(".svg"))
+    return len(imread(path.with_suffix(".png"))), path.with_suffix(".svg").read_text()
+
+
+def test_the_picture_leaves_out_contenders_that_were_not_measured(tmp_path: Path) -> None:
+    ours = measured_row("ours", [1.0], ours=True)
+    missing = failed_row("missing", "not installed: nothing")
+    height, text = drawn(tmp_path / "both", ours, missing)
+    assert "ours" in text
+    assert "4 mixed passages" in text
+    assert "missing" not in text
+    assert "not installed" not in text
+    assert height == drawn(tmp_path / "one", ours)[0]
+    assert height == int(1.28 * 200)

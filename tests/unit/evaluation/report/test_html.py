@@ -226,7 +226,7 @@ def test_without_smaller_depths_a_sentence_replaces_the_curve(
         for model in evaluation.models
     ]
     page = as_html(replace(evaluation, models=tuple(models)))
-    assert "No depth other than 50 was measured." in Page(page).text
+    assert f"No depth other than {evaluation.depth} was measured." in Page(page).text
     assert len(SVG.findall(page)) == 3
 
 
