@@ -32,7 +32,6 @@ NO_OPTIONS = {
     "bge_rerank/evaluation/result.py": "how a model ran",
     "bge_rerank/cli/bench/settings.py": "the device of the contenders",
     "bge_rerank/evaluation/evaluate.py": "the latency budget of a depth",
-    "bge_rerank/evaluation/result.py": "how a model really ran",
     "bge_rerank/evaluation/verdict.py": "the latency budget of a depth",
 }
 """Files in which an option's name means something else, and what it means."""
