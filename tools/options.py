@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 from bge_rerank.adapters.options import AdapterOptions
+from bge_rerank.cli import COMMANDS
+from bge_rerank.cli.commands.flags import flags_of
 from bge_rerank.models.config import AskOptions, LoadOptions, ModelOptions
 from bge_rerank.models.options import Option, declared
 from bge_rerank.ranking.options import RankOptions
@@ -13,8 +18,8 @@ from bge_rerank.server.options import Limits, PassOptions
 PAGE = Path(__file__).parents[1] / "docs" / "options.md"
 HEAD = """# Options
 
-An option has the same name, default and meaning wherever you give it. `make options` writes this page from the
-declarations in the code.
+An option has the same name and meaning wherever you give it. It also has the same default, except that
+`bge-rerank rank` keeps all texts. `make options` writes this page from the declarations in the code.
 
 """
 SECTIONS: tuple[tuple[str, type, str], ...] = (
@@ -60,8 +65,20 @@ def _section(title: str, declaring: type, taken_by: str) -> str:
 
 
 def _row(option: Option) -> str:
-    flag = "" if option.hidden else f"`{option.flag}`"
+    flag = f"`{option.flag}`" if option.flag in _flags() and not option.hidden else ""
     return f"| `{option.name}` | `{option.default!r}` | {flag} | {option.doc} |"
+
+
+@cache
+def _flags() -> set[str]:
+    """Return the flags that the commands take."""
+    commands = argparse.ArgumentParser().add_subparsers()
+    flags: set[str] = set()
+    for name in COMMANDS:
+        command = commands.add_parser(name)
+        import_module(f"bge_rerank.cli.commands.{name}").add_arguments(command)
+        flags.update(flags_of(command).values())
+    return flags
 
 
 if __name__ == "__main__":
