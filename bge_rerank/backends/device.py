@@ -11,7 +11,7 @@ import torch
 
 from bge_rerank.errors import ConfigurationError, OutOfMemoryError, ScoringError
 from bge_rerank.logs import Warnings
-from bge_rerank.models.config import Dtype
+from bge_rerank.models.config import Dtype, ScorerConfig
 
 _OUT_OF_MEMORY_MESSAGES = ("DefaultCPUAllocator", "MPS backend out of memory")
 """Parts of torch's messages where it raises a plain RuntimeError: the CPU allocator, and Apple's GPUs."""
@@ -72,6 +72,21 @@ def choose_devices(device: str | Sequence[str] | None) -> list[torch.device]:
     return [choose_device(name) for name in device]
 
 
+def single_device(config: ScorerConfig) -> torch.device:
+    """Return the configuration's only device, for backends that use one.
+
+    Raises:
+        ConfigurationError: This machine lacks the device, or several were passed.
+    """
+    [device, *others] = choose_devices(config.device)
+    if others:
+        raise ConfigurationError(
+            f"device is {config.device}, but backend {config.backend!r} uses only one; pass one, or use "
+            "backend='torch'"
+        )
+    return device
+
+
 def choose_dtype(dtype: Dtype, device: torch.device) -> torch.dtype:
     """Return the named precision. `"auto"` is the fastest one of the device.
 
@@ -103,13 +118,15 @@ def default_max_batch_tokens(device: torch.device, config: Any, itemsize: int) -
         config: The model's config from transformers, for its widths.
         itemsize: The bytes of a number in the model's precision.
     """
+    # A few configs leave the width of the feed-forward out; four times the model's is the usual one.
+    intermediate_size = int(getattr(config, "intermediate_size", 0) or 4 * config.hidden_size)
     if device.type == "cpu":
         activations = CPU_ACTIVATIONS_A_THREAD * torch.get_num_threads()
-        return max(1, activations // int(config.intermediate_size))
+        return max(1, activations // intermediate_size)
     if device.type != "cuda":
         return ACCELERATOR_MAX_BATCH_TOKENS
     free, _ = torch.cuda.mem_get_info(device)
-    return tokens_that_fit(free, config.hidden_size, config.intermediate_size, itemsize)
+    return tokens_that_fit(free, config.hidden_size, intermediate_size, itemsize)
 
 
 def keeps_every_shape(device: torch.device, dtype: torch.dtype) -> bool:

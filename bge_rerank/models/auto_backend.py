@@ -40,13 +40,13 @@ def choose_backend(config: ScorerConfig) -> str:
 
 def _choose(config: ScorerConfig) -> tuple[str, str]:
     model = read_config(config)
-    if not model.is_baais or _has_a_head_in_modules(config):
+    folder = model_folder(config, [MODULES_FILE, KIND_FILE, f"{GRAPH_FOLDER}/{MANIFEST_FILE}"])
+    if not model.is_baais or _has_a_head_in_modules(folder):
         return _sentence_transformers(config, str(model.contents.get("model_type")))
     if model.architecture != "encoder":
         return "flag", f"because its architecture is {model.architecture}"
     if config.device not in (None, "cpu"):
         return "torch", f"because device is {config.device}"
-    folder = model_folder(config, [f"{GRAPH_FOLDER}/{MANIFEST_FILE}"])
     if not (folder / GRAPH_FOLDER / MANIFEST_FILE).is_file():
         return "torch", "because it has no exported graph"
     for runtime in RUNTIMES:
@@ -56,9 +56,8 @@ def _choose(config: ScorerConfig) -> tuple[str, str]:
     return "torch", "because no runtime for its exported graph is installed"
 
 
-def _has_a_head_in_modules(config: ScorerConfig) -> bool:
+def _has_a_head_in_modules(folder: Path) -> bool:
     """Say whether sentence-transformers saved a reranker with a module behind the network, such as its head."""
-    folder = model_folder(config, [MODULES_FILE, KIND_FILE])
     kind, modules = _read(folder / KIND_FILE), _read(folder / MODULES_FILE)
     is_reranker = isinstance(kind, dict) and kind.get("model_type") == "CrossEncoder"
     return is_reranker and isinstance(modules, list) and len(modules) > 1

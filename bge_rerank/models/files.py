@@ -15,6 +15,7 @@ from bge_rerank.errors import (
     MissingDependencyError,
     ModelLoadError,
     RerankError,
+    UnsupportedModelError,
 )
 from bge_rerank.extras import needs_extra
 from bge_rerank.inputs import shown_value
@@ -95,6 +96,30 @@ class ModelConfig:
         return self.architecture != "encoder" or kind is None or kind in BGE_ENCODERS
 
     @property
+    def is_language_model(self) -> bool:
+        """Whether it is a language model, also one with a classification head.
+
+        Language models normalise by root mean square and encoders do not. As rerankers they read a pair
+        through a template, without which their scores are almost random.
+        """
+        text_config = self.contents.get("text_config")
+        return "rms_norm_eps" in self.contents or (
+            isinstance(text_config, dict) and "rms_norm_eps" in text_config
+        )
+
+    def check_needs_no_template(self, config: ScorerConfig) -> None:
+        """Refuse a language model with a classification head, for backends that read no template.
+
+        Raises:
+            UnsupportedModelError: The model's scores would mean nothing.
+        """
+        if self.architecture == "encoder" and self.is_language_model:
+            raise UnsupportedModelError(
+                f"{config.model_name!r} is a language model, which backend {config.backend!r} would read without its "
+                "template; use backend='sentence-transformers'"
+            )
+
+    @property
     def positions(self) -> int:
         """The longest sequence in tokens that the position embeddings allow.
 
@@ -113,12 +138,21 @@ def choose_max_length(config: ScorerConfig, model: ModelConfig) -> int:
     Raises:
         ConfigurationError: `max_length` is longer than the model allows.
     """
-    if config.max_length is None:
-        return min(model.positions, RECOMMENDED_MAX_LENGTH)
-    if config.max_length > model.positions:
+    return max_length_within(config, model.positions) or min(
+        model.positions, RECOMMENDED_MAX_LENGTH
+    )
+
+
+def max_length_within(config: ScorerConfig, most: int) -> int | None:
+    """Return the option `max_length`, after a check that the model allows it.
+
+    Raises:
+        ConfigurationError: `max_length` is longer than `most` tokens.
+    """
+    if config.max_length is not None and config.max_length > most:
         raise ConfigurationError(
-            f"max_length is {config.max_length}, and {config.model_name!r} allows {model.positions} tokens at "
-            f"most; pass 1 to {model.positions}"
+            f"max_length is {config.max_length}, and {config.model_name!r} allows {most} tokens at "
+            f"most; pass 1 to {most}"
         )
     return config.max_length
 
@@ -176,6 +210,20 @@ def model_folder(config: ScorerConfig, files: Sequence[str] = WEIGHT_FILES) -> P
         MissingDependencyError: The name is `"mini"`, and bge-rerank-mini is not installed.
     """
     return _local_folder(config.model_name) or _from_hub(config, files)
+
+
+def safetensors_folder(config: ScorerConfig, files: Sequence[str] = WEIGHT_FILES) -> Path:
+    """Return the folder of a model's files, as `model_folder` does, with weights as safetensors.
+
+    Raises:
+        ModelLoadError: As `model_folder`, or the folder has no safetensors.
+    """
+    folder = model_folder(config, files)
+    if not any(folder.glob("*.safetensors")):
+        raise ModelLoadError(
+            f"{str(folder)!r} has no *.safetensors, and pickled weights are not loaded; pass a model with safetensors"
+        )
+    return folder
 
 
 @contextmanager

@@ -20,6 +20,8 @@ class Backend:
     library: str
     extra: str
     is_server: bool = False
+    reads_prompts: bool = False
+    """Whether its models read an instruction before each pair."""
 
 
 _SERVER = Backend(
@@ -38,6 +40,7 @@ BACKENDS = {
         "SentenceTransformersScorer",
         "sentence_transformers",
         extra="sentence-transformers",
+        reads_prompts=True,
     ),
     "m3-sparse": Backend(
         "bge_rerank.backends.flag.m3_sparse", "M3SparseScorer", "FlagEmbedding", extra="flag"
@@ -45,9 +48,6 @@ BACKENDS = {
     **dict.fromkeys(("tei", "vllm", "infinity", "llamacpp", "cohere", "jina"), _SERVER),
 }
 """Each class takes a `ScorerConfig` whose backend is not `"auto"`. It loads weights, or asks a server."""
-
-READS_PROMPTS = "sentence-transformers"
-"""The backend whose models read an instruction before each pair."""
 
 RUNTIMES = ("openvino", "onnx")
 """The backends that run an exported graph, fastest first."""

@@ -13,7 +13,7 @@ from bge_rerank.errors import ConfigurationError
 from bge_rerank.models.auto_backend import choose_backend
 from bge_rerank.models.config import ScorerConfig
 from bge_rerank.models.options import takes
-from bge_rerank.models.registry import READS_PROMPTS, asks_server, scorer_class
+from bge_rerank.models.registry import BACKENDS, asks_server, scorer_class
 from bge_rerank.scoring.asking import ascore_with
 from bge_rerank.scoring.cache import with_cache
 from bge_rerank.scoring.gathering import GatheringScorer
@@ -168,9 +168,10 @@ def _load(config: ScorerConfig) -> None:
     if config in _loaded:
         return
     backend = config.backend if config.backend != "auto" else choose_backend(config)
-    if config.prompt is not None and backend != READS_PROMPTS:
+    if config.prompt is not None and not BACKENDS[backend].reads_prompts:
+        reading = " or ".join(repr(name) for name, each in BACKENDS.items() if each.reads_prompts)
         raise ConfigurationError(
-            f"the {backend!r} backend reads no prompt; leave prompt out, or use backend={READS_PROMPTS!r}"
+            f"prompt has no effect in backend {backend!r}; leave it out, or use backend={reading}"
         )
     decided = replace(config, backend=backend)
     weights = replace(decided, batch_wait_ms=0.0, score_cache=None)

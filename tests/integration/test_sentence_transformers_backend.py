@@ -5,13 +5,16 @@ import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from langchain_core.documents import Document
 from llama_index.core.schema import NodeWithScore, TextNode
 from safetensors.torch import load_file, save_file
-from sentence_transformers import CrossEncoder
+from sentence_transformers import CrossEncoder, SentenceTransformer
+from sentence_transformers.base.modules import Transformer
+from sentence_transformers.sentence_transformer.modules import Pooling
 from transformers import BertConfig, BertForSequenceClassification
 
 from bge_rerank import (
@@ -153,7 +156,7 @@ def test_max_length_is_that_of_the_whole_sequence(max_length: int, made: Made) -
     assert scorer.score(PAIRS) == pytest.approx(expected, abs=1e-4)
 
 
-@pytest.mark.parametrize(("max_length", "message"), [(257, "takes 1 to 256"), (8, "no room")])
+@pytest.mark.parametrize(("max_length", "message"), [(257, "pass 1 to 256"), (8, "no room")])
 def test_a_max_length_that_cannot_work_is_refused(
     max_length: int, message: str, made: Made
 ) -> None:
@@ -220,6 +223,40 @@ def test_a_classifier_of_several_labels_is_refused(tiny_reranker: Path, tmp_path
     ).save_pretrained(model)
     with pytest.raises(UnsupportedModelError, match="3 labels"):
         load_scorer(str(model), "sentence-transformers").score(PAIRS)
+
+
+@pytest.mark.parametrize("backend", ["torch", "flag"])
+def test_a_backend_that_reads_no_template_refuses_a_language_model(
+    backend: str, made: Made
+) -> None:
+    with pytest.raises(UnsupportedModelError, match="backend='sentence-transformers'"):
+        load_scorer(str(made("Qwen3 classifier")), backend).score(PAIRS)
+
+
+@pytest.mark.parametrize("labels", [1, 2])
+def test_an_embedder_of_sentence_transformers_is_refused(
+    labels: int, tiny_embedder: Path, tmp_path: Path
+) -> None:
+    body = Transformer(str(tiny_embedder))
+    body.config.num_labels = labels
+    SentenceTransformer(modules=[body, Pooling(32)]).save_pretrained(str(tmp_path))
+    with pytest.raises(ModelLoadError):
+        load_scorer(str(tmp_path), "sentence-transformers").score(PAIRS)
+
+
+def test_a_long_call_gives_up_the_tokenizer_between_batches(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorer: Any = load_scorer(str(made("ModernBERT")), dtype="float32").loaded()
+    sizes = []
+    preprocess = scorer.model.preprocess
+    monkeypatch.setattr(
+        scorer.model,
+        "preprocess",
+        lambda pairs, **given: sizes.append(len(pairs)) or preprocess(pairs, **given),
+    )
+    scorer.score([(QUERY, "tides " * 2_000)] * 24)
+    assert max(sizes) <= 8
 
 
 def test_an_embedder_is_refused(tiny_embedder: Path) -> None:

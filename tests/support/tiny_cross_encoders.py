@@ -22,7 +22,7 @@ from transformers import (
     Qwen3ForSequenceClassification,
 )
 
-from tiny_encoders import SENTENCES, tokenizer
+from tiny_encoders import SENTENCES, save, tokenizer
 
 TEMPLATE = (
     "{% for message in messages %}"
@@ -43,7 +43,7 @@ SIZES = {
 
 def make_modernbert(folder: Path) -> Path:
     """Make a ModernBERT classifier."""
-    return _save_encoder(ModernBertForSequenceClassification(_modernbert()), folder)
+    return save(ModernBertForSequenceClassification(_modernbert()), folder, model_max_length=256)
 
 
 def make_deberta(folder: Path) -> Path:
@@ -52,12 +52,12 @@ def make_deberta(folder: Path) -> Path:
     config = DebertaV2Config(
         vocab_size=size, pad_token_id=1, num_labels=1, pooler_hidden_size=32, **SIZES
     )
-    return _save_encoder(DebertaV2ForSequenceClassification(config), folder)
+    return save(DebertaV2ForSequenceClassification(config), folder, model_max_length=256)
 
 
 def make_ettin(folder: Path) -> Path:
     """Make a reranker whose head is modules of its own: pooling and a dense layer."""
-    body = _save_encoder(ModernBertModel(_modernbert()), folder / "body")
+    body = save(ModernBertModel(_modernbert()), folder / "body", model_max_length=256)
     transformer = Transformer(str(body))
     head = Dense(32, 1, activation_function=torch.nn.Identity(), module_output_name="scores")
     model = CrossEncoder(modules=[transformer, Pooling(32, pooling_mode="cls"), head])
@@ -121,23 +121,6 @@ def _qwen3() -> Qwen3Config:
         pad_token_id=0,
         **SIZES,
     )
-
-
-def _save_encoder(model: PreTrainedModel, folder: Path) -> Path:
-    model.save_pretrained(folder)
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer(),
-        bos_token="<s>",
-        eos_token="</s>",
-        cls_token="<s>",
-        sep_token="</s>",
-        pad_token="<pad>",
-        unk_token="<unk>",
-        mask_token="<mask>",
-        model_input_names=["input_ids", "attention_mask"],
-        model_max_length=256,
-    ).save_pretrained(folder)
-    return folder
 
 
 def _save_decoder(model: PreTrainedModel, folder: Path) -> PreTrainedTokenizerFast:

@@ -48,13 +48,13 @@ def make_tiny_reranker(folder: Path, *, positions: int = 128, labels: int = 1) -
     """Make an XLM-RoBERTa reranker for sequences of up to `positions` tokens."""
     torch.manual_seed(7)
     model = XLMRobertaForSequenceClassification(_config(positions, labels))
-    return _save(model, folder)
+    return save(model, folder)
 
 
 def make_tiny_embedder(folder: Path) -> Path:
     """Make an XLM-RoBERTa embedder: the same encoder without a classification head."""
     torch.manual_seed(7)
-    return _save(XLMRobertaModel(_config(positions=128, labels=1)), folder)
+    return save(XLMRobertaModel(_config(positions=128, labels=1)), folder)
 
 
 def make_tiny_m3(folder: Path, texts: Sequence[str]) -> Path:
@@ -63,7 +63,7 @@ def make_tiny_m3(folder: Path, texts: Sequence[str]) -> Path:
     Each word has a weight of about 2, so texts that share more words get higher scores.
     """
     torch.manual_seed(7)
-    _save(XLMRobertaModel(_config(positions=128, labels=1)), folder, _of_words(texts))
+    save(XLMRobertaModel(_config(positions=128, labels=1)), folder, _of_words(texts))
     sparse = {"weight": 0.02 * torch.randn(1, 32), "bias": torch.tensor([2.0])}
     torch.save(sparse, folder / "sparse_linear.pt")
     torch.save(torch.nn.Linear(32, 32).state_dict(), folder / "colbert_linear.pt")
@@ -85,7 +85,10 @@ def _config(positions: int, labels: int) -> XLMRobertaConfig:
     )
 
 
-def _save(model: torch.nn.Module, folder: Path, its_tokenizer: Tokenizer | None = None) -> Path:
+def save(
+    model: torch.nn.Module, folder: Path, its_tokenizer: Tokenizer | None = None, **options: int
+) -> Path:
+    """Save a model with a tokenizer, by default that of `SENTENCES`, and options of the tokenizer."""
     model.save_pretrained(folder)
     PreTrainedTokenizerFast(
         tokenizer_object=its_tokenizer or tokenizer(),
@@ -97,6 +100,7 @@ def _save(model: torch.nn.Module, folder: Path, its_tokenizer: Tokenizer | None 
         unk_token="<unk>",
         mask_token="<mask>",
         model_input_names=["input_ids", "attention_mask"],
+        **options,
     ).save_pretrained(folder)
     return folder
 

@@ -8,9 +8,9 @@ This code keeps the ids, as FlagEmbedding does with transformers 4.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Ids = npt.NDArray[np.int32]
 TypeIds = npt.NDArray[np.int8]
+Item = TypeVar("Item")
 
 TEXTS_A_BATCH = 512
 """The most texts tokenised at once. It limits the tokenizer's memory, which is far larger than the ids."""
@@ -167,7 +168,7 @@ class PairEncoder:
 
     def _offsets(self, texts: Sequence[str]) -> list[list[Span]]:
         offsets: list[list[Span]] = []
-        for batch in _batches(texts, LONG_TEXTS_A_BATCH):
+        for batch in small_batches(texts, LONG_TEXTS_A_BATCH, len):
             with self._lock:
                 encodings = self._tokenizer.encode_batch(batch, add_special_tokens=False)
             offsets.extend(encoding.offsets for encoding in encodings)
@@ -175,7 +176,7 @@ class PairEncoder:
 
     def _tokenise(self, texts: Sequence[str]) -> list[Ids]:
         ids: list[Ids] = []
-        for batch in _batches(texts, TEXTS_A_BATCH):
+        for batch in small_batches(texts, TEXTS_A_BATCH, len):
             with self._lock:
                 encodings = self._tokenizer.encode_batch_fast(batch, add_special_tokens=False)
             ids.extend(np.array(encoding.ids, np.int32) for encoding in encodings)
@@ -207,20 +208,23 @@ def _escape_special_tokens(tokenizer: Tokenizer) -> None:
     tokenizer.normalizer = normalizers.Sequence([*given, *apart])
 
 
-def _batches(texts: Sequence[str], most: int) -> Iterator[list[str]]:
-    """Yield batches of at most `most` texts and `CHARACTERS_A_BATCH` characters, or of a single longer text.
+def small_batches(
+    items: Sequence[Item], most: int, characters_of: Callable[[Item], int]
+) -> Iterator[list[Item]]:
+    """Yield batches of at most `most` items and `CHARACTERS_A_BATCH` characters, or of a single longer item.
 
     Raises:
         ScoringError: The call was cancelled.
     """
-    batch: list[str] = []
+    batch: list[Item] = []
     characters = 0
-    for text in texts:
-        if batch and (len(batch) == most or characters + len(text) > CHARACTERS_A_BATCH):
+    for item in items:
+        size = characters_of(item)
+        if batch and (len(batch) == most or characters + size > CHARACTERS_A_BATCH):
             yield batch
             batch, characters = [], 0
         stop_if_told()
-        batch.append(text)
-        characters += len(text)
+        batch.append(item)
+        characters += size
     if batch:
         yield batch

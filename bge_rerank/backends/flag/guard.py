@@ -14,12 +14,11 @@ from typing import Any, TypeVar
 import torch
 from packaging.specifiers import SpecifierSet
 
-from bge_rerank.backends.device import choose_devices, is_out_of_memory
+from bge_rerank.backends.device import is_out_of_memory, single_device
 from bge_rerank.backends.encoder.pool import ForwardPool
 from bge_rerank.backends.quiet import without_tqdm
 from bge_rerank.backends.stopping import stop_if_told
 from bge_rerank.errors import (
-    ConfigurationError,
     MissingDependencyError,
     OutOfMemoryError,
     ScoringError,
@@ -121,21 +120,6 @@ class GuardedScorer:
         )
         [encodings] = _one_call_at_a_time.run([tokenise])
         return [[(start, end) for start, end in spans] for spans in encodings["offset_mapping"]]
-
-
-def single_device(config: ScorerConfig) -> torch.device:
-    """Return the configuration's only device. With several, FlagEmbedding would start a process for each.
-
-    Raises:
-        ConfigurationError: This machine lacks the device, or several were passed.
-    """
-    [device, *others] = choose_devices(config.device)
-    if others:
-        raise ConfigurationError(
-            f"device is {config.device}, but backend {config.backend!r} uses only one; pass one, or use "
-            "backend='torch'"
-        )
-    return device
 
 
 def check_transformers(config: ScorerConfig, wanted: SpecifierSet) -> None:

@@ -20,7 +20,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -34,14 +33,14 @@ from bge_rerank.backends.flag.guard import (
     flag_embedding,
 )
 from bge_rerank.backends.quiet import without_loading_bars
-from bge_rerank.errors import ConfigurationError, ModelLoadError, UnsupportedModelError
+from bge_rerank.errors import ConfigurationError, UnsupportedModelError
 from bge_rerank.models.config import DEFAULT_MODEL, ScorerConfig
 from bge_rerank.models.files import (
     Architecture,
     ModelConfig,
     loading_errors,
-    model_folder,
     read_config,
+    safetensors_folder,
 )
 from bge_rerank.types import Pair
 
@@ -90,7 +89,7 @@ class FlagScorer(GuardedScorer):
         _check_supported(config, model, kind)
         super().__init__(config, model)
         options = {"cutoff_layers": _cutoff_layers(config)} if kind.has_layers else {}
-        folder = _safetensors_folder(config)
+        folder = safetensors_folder(config)
         with loading_errors(config.model_name), without_loading_bars():
             reranker = _construct(
                 kind,
@@ -143,6 +142,7 @@ def _construct(kind: FlagClass, folder: str, **options: Any) -> Any:
 
 def _check_supported(config: ScorerConfig, model: ModelConfig, kind: FlagClass) -> None:
     check_transformers(config, kind.transformers)
+    model.check_needs_no_template(config)
     heads = [name for name in model.contents.get("architectures") or [] if "ForSequence" in name]
     if model.architecture == "encoder" and not heads:
         raise UnsupportedModelError(
@@ -160,12 +160,3 @@ def _cutoff_layers(config: ScorerConfig) -> list[int]:
     if len(layers) != 1:
         raise ConfigurationError(f"cutoff_layers is {list(layers)}; pass one layer, such as [28]")
     return list(layers)
-
-
-def _safetensors_folder(config: ScorerConfig) -> Path:
-    folder = model_folder(config)
-    if not any(folder.glob("*.safetensors")):
-        raise ModelLoadError(
-            f"{str(folder)!r} has no *.safetensors, and pickled weights are not loaded; pass a model with safetensors"
-        )
-    return folder

@@ -10,6 +10,7 @@ from safetensors import safe_open
 
 from bge_rerank.errors import UnsupportedModelError
 from bge_rerank.models.config import ScorerConfig
+from bge_rerank.models.files import read_config
 
 
 def check_model(config: ScorerConfig, model: Any, folder: Path) -> None:
@@ -33,7 +34,7 @@ def check_model(config: ScorerConfig, model: Any, folder: Path) -> None:
             f"{config.model_name!r} has no trained classification head (no weights for {', '.join(missing)}), "
             "so its scores would be random; use a reranker"
         )
-    if _is_language_model(model) and "message" not in model[0].modality_config:
+    if read_config(config).is_language_model and "message" not in model[0].modality_config:
         raise UnsupportedModelError(
             f"{config.model_name!r} is a language model without a chat template, so its scores would be almost "
             "random; use a copy with the template that its authors publish (chat_template.jinja)"
@@ -58,12 +59,6 @@ def _stored(folder: Path) -> Iterator[str]:
 
 def _last(name: str) -> str:
     return ".".join(name.split(".")[-2:])
-
-
-def _is_language_model(model: Any) -> bool:
-    """Say whether the network is a decoder: language models normalise by root mean square, encoders do not."""
-    config = model.transformers_model.config.get_text_config()
-    return hasattr(config, "rms_norm_eps")
 
 
 def _check_template(config: ScorerConfig, model: Any) -> None:

@@ -8,7 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from bge_rerank.backends.encoder.pairs import EncodedPair, Ids
+from bge_rerank.backends.encoder.pairs import (
+    LONG_TEXTS_A_BATCH,
+    TEXTS_A_BATCH,
+    EncodedPair,
+    Ids,
+    small_batches,
+)
 from bge_rerank.backends.forks import ForkableLock
 from bge_rerank.errors import ConfigurationError
 from bge_rerank.models.config import ScorerConfig
@@ -58,20 +64,23 @@ class CrossEncoderPairs:
     ) -> list[EncodedPair]:
         """Encode each pair, in input order, to at most `max_length` tokens."""
         del known  # a template may put the query anywhere, so a pair is encoded as a whole
-        if not pairs:
-            return []
+        batches = small_batches(pairs, TEXTS_A_BATCH, lambda pair: sum(map(len, pair)))
+        return [pair for batch in batches for pair in self._encode(batch)]
+
+    def _encode(self, pairs: Sequence[Pair]) -> list[EncodedPair]:
         read = [(self._read(query), self._read(passage)) for query, passage in pairs]
         rows = self._rows(read)
         ids = rows["input_ids"]
         full = [number for number, row in enumerate(ids) if len(row) >= self.max_length]
-        cut = dict.fromkeys(range(len(ids)), 0)
+        cut = [0] * len(ids)
         if full:
             whole = self._rows([read[number] for number in full], truncation=False)["input_ids"]
-            cut |= {n: len(row) - len(ids[n]) for n, row in zip(full, whole, strict=True)}
+            for number, row in zip(full, whole, strict=True):
+                cut[number] = len(row) - len(ids[number])
         types = rows.get("token_type_ids") or [np.zeros(len(row)) for row in ids]
         return [
-            EncodedPair(np.array(row, np.int32), np.array(segments, np.int8), cut[number])
-            for number, (row, segments) in enumerate(zip(ids, types, strict=True))
+            EncodedPair(np.array(row, np.int32), np.array(segments, np.int8), tokens)
+            for row, segments, tokens in zip(ids, types, cut, strict=True)
         ]
 
     def query_ids(
@@ -87,15 +96,20 @@ class CrossEncoderPairs:
         return fitting_windows(query, texts, self._offsets, room)
 
     def _offsets(self, texts: Sequence[str]) -> list[list[Span]]:
-        with self._lock:
-            encoded = self._tokenizer(
-                list(texts),
-                add_special_tokens=False,
-                return_offsets_mapping=True,
-                truncation=False,
-                verbose=False,
+        offsets: list[list[Span]] = []
+        for batch in small_batches(texts, LONG_TEXTS_A_BATCH, len):
+            with self._lock:
+                encoded = self._tokenizer(
+                    batch,
+                    add_special_tokens=False,
+                    return_offsets_mapping=True,
+                    truncation=False,
+                    verbose=False,
+                )
+            offsets.extend(
+                [(start, end) for start, end in row] for row in encoded["offset_mapping"]
             )
-        return [[(start, end) for start, end in row] for row in encoded["offset_mapping"]]
+        return offsets
 
     def _rows(self, pairs: Sequence[Pair], *, truncation: bool = True) -> dict[str, Any]:
         text: dict[str, Any] = {"padding": False, "verbose": False}

@@ -22,9 +22,9 @@ from sentence_transformers import CrossEncoder
 from bge_rerank.backends.device import (
     ACCELERATOR_MAX_BATCH_TOKENS,
     InHalves,
-    choose_devices,
     choose_dtype,
     default_max_batch_tokens,
+    single_device,
 )
 from bge_rerank.backends.encoder.pairs import EncodedPair
 from bge_rerank.backends.encoder.scorer import CPU_BATCH_COST, EncoderScorer
@@ -33,7 +33,12 @@ from bge_rerank.backends.sentence_transformers.checks import check_model
 from bge_rerank.backends.sentence_transformers.encoder import CrossEncoderPairs
 from bge_rerank.errors import ConfigurationError, ModelLoadError
 from bge_rerank.models.config import ScorerConfig
-from bge_rerank.models.files import MODULE_FILES, loading_errors, model_folder
+from bge_rerank.models.files import (
+    MODULE_FILES,
+    loading_errors,
+    max_length_within,
+    safetensors_folder,
+)
 
 
 class SentenceTransformersScorer(EncoderScorer):
@@ -55,13 +60,9 @@ class SentenceTransformersScorer(EncoderScorer):
             raise ConfigurationError(
                 "cutoff_layers is for layerwise models; leave it out, or use backend='flag'"
             )
-        [device, *others] = choose_devices(config.device)
-        if others:
-            raise ConfigurationError(
-                f"device is {config.device}; the 'sentence-transformers' backend takes one device"
-            )
+        device = single_device(config)
         dtype = choose_dtype(config.dtype, device)
-        folder = _safetensors_folder(config)
+        folder = _folder(config)
         with loading_errors(config.model_name), without_loading_bars():
             model = CrossEncoder(
                 str(folder),
@@ -74,7 +75,8 @@ class SentenceTransformersScorer(EncoderScorer):
             encoder = CrossEncoderPairs(model, _max_length(config, model), config)
         if config.threads is not None:
             torch.set_num_threads(config.threads)
-        max_batch_tokens = config.max_batch_tokens or _max_batch_tokens(device, model, dtype)
+        network = model.transformers_model.config.get_text_config()
+        max_batch_tokens = default_max_batch_tokens(device, network, dtype.itemsize)
         super().__init__(
             config,
             encoder,
@@ -110,17 +112,13 @@ class CrossEncoderForward:
         return scores
 
 
-def _safetensors_folder(config: ScorerConfig) -> Path:
+def _folder(config: ScorerConfig) -> Path:
     """Return the model's folder.
 
     Raises:
-        ModelLoadError: Weights are missing, or pickled.
+        ModelLoadError: The weights of the model or of a module are missing, or pickled.
     """
-    folder = model_folder(config, MODULE_FILES)
-    if not any(folder.glob("*.safetensors")):
-        raise ModelLoadError(
-            f"{str(folder)!r} holds no *.safetensors; pickled weights are not loaded"
-        )
+    folder = safetensors_folder(config, MODULE_FILES)
     for pickled in folder.glob("*/pytorch_model.bin"):
         if not (pickled.parent / "model.safetensors").is_file():
             raise ModelLoadError(
@@ -130,26 +128,12 @@ def _safetensors_folder(config: ScorerConfig) -> Path:
 
 
 def _max_length(config: ScorerConfig, model: Any) -> int:
-    """Return the longest sequence: the one asked for, or the model's own, as `CrossEncoder` takes it.
+    """Return the longest sequence in tokens: the option `max_length`, or the limit that `CrossEncoder` uses.
 
     Raises:
-        ConfigurationError: The model has no positions for the length asked for.
+        ConfigurationError: `max_length` is longer than the model allows.
     """
-    positions = getattr(
-        model.transformers_model.config.get_text_config(), "max_position_embeddings", None
-    )
-    own = min(n for n in (model.max_seq_length, positions, ACCELERATOR_MAX_BATCH_TOKENS) if n)
-    if config.max_length is None:
-        return int(own)
-    if config.max_length > own:
-        raise ConfigurationError(
-            f"max_length is {config.max_length}; {config.model_name!r} takes 1 to {own}"
-        )
-    return config.max_length
-
-
-def _max_batch_tokens(device: torch.device, model: Any, dtype: torch.dtype) -> int:
     network = model.transformers_model.config.get_text_config()
-    if not hasattr(network, "intermediate_size"):
-        return ACCELERATOR_MAX_BATCH_TOKENS if device.type != "cpu" else 1024
-    return default_max_batch_tokens(device, network, dtype.itemsize)
+    positions = getattr(network, "max_position_embeddings", None)
+    own = min(n for n in (model.max_seq_length, positions, ACCELERATOR_MAX_BATCH_TOKENS) if n)
+    return max_length_within(config, int(own)) or int(own)

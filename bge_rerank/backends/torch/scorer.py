@@ -65,7 +65,9 @@ class TorchScorer(EncoderScorer):
             )
         devices = choose_devices(config.device)
         dtype = choose_dtype(config.dtype, devices[0])
-        max_length = choose_max_length(config, read_config(config))
+        description = read_config(config)
+        description.check_needs_no_template(config)
+        max_length = choose_max_length(config, description)
         folder = model_folder(config)
         with loading_errors(config.model_name), without_loading_bars():
             tokenizer = AutoTokenizer.from_pretrained(
