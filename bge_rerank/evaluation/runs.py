@@ -28,6 +28,7 @@ PACKAGES = {
     "torch": "torch",
     "transformers": "transformers",
     "FlagEmbedding": "FlagEmbedding",
+    "sentence-transformers": "sentence_transformers",
     "onnxruntime": "onnxruntime",
     "openvino": "openvino",
 }
