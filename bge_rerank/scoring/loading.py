@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bge_rerank.backends.encoder.pool import ForwardPool
+from bge_rerank.backends.encoder.tokens import TokensOf
 from bge_rerank.backends.http.checks import checked_server
 from bge_rerank.errors import ConfigurationError
 from bge_rerank.models.auto_backend import choose_backend
@@ -110,6 +111,11 @@ class LazyScorer:
     def tokens_cut(self) -> Callable[[Sequence[Pair]], list[int]] | None:
         """A function that counts the truncated tokens of each pair; `None` before loading, or if missing."""
         return self._told("tokens_cut")
+
+    @property
+    def tokens_of(self) -> TokensOf | None:
+        """A function that returns the tokens of texts; `None` before loading, or if missing."""
+        return self._told("tokens_of")
 
     @property
     def keeps_scores(self) -> bool:

@@ -2,6 +2,7 @@
 
 import copy
 import gzip
+import json
 import logging
 import pickle
 import time
@@ -28,6 +29,7 @@ from fake_server import (
     send,
     status,
     trickles,
+    words_in_bytes,
 )
 from langchain_bge_rerank import BGERerankerCompressor
 from llamaindex_bge_rerank import BGERerankerPostprocessor
@@ -188,6 +190,96 @@ def test_adapters_keep_the_first_stage_order_for_any_malformed_answer(name: str)
         for metadata in (kept[0].metadata, ranked[0].metadata):
             assert server.url in metadata["rerank_error"]
             assert len(metadata["rerank_error"]) < 500
+
+
+# Tokens for windows
+
+LONG = "Die Flut läuft öfter über. " * 100
+
+
+def tokens(*spans: tuple[Any, Any], texts: int = 2) -> bytes:
+    """Return an answer with the same tokens for each text."""
+    written = [{"id": 1, "special": False, "start": start, "stop": stop} for start, stop in spans]
+    return json.dumps([written] * texts).encode()
+
+
+HOSTILE_TOKENS: dict[str, Fault] = {
+    "tokens outside their text": says(tokens((0, 1), (0, 10**9))),
+    "tokens before their text": says(tokens((-5, -1))),
+    "tokens that go back": says(tokens((0, 1), (3, 4), (0, 1))),
+    "tokens that end before they start": says(tokens((2, 1))),
+    "numbers that do not fit": says(tokens((0, 10**400))),
+    "numbers of 5,000 digits": says(b'[[{"start": %s}], []]' % (b"1" * 5_000)),
+    "words for numbers": says(tokens(("0", "1"))),
+    "a list too many": says(tokens((0, 1), texts=3)),
+    "a list too few": says(tokens((0, 1), texts=1)),
+    "no lists": says(b"[0, 0]"),
+    "lists that are nested deeply": says(b"[[" + b"[" * 100_000),
+    "objects that are nested deeply": says(b'[[{"start": ' + b'{"a":' * 100_000),
+    "a page": says(b"<html>Log in</html>", "text/html"),
+    "an answer without end": pours(b" " * 1_000_000, []),
+    "a failure": status(500),
+    "a wrong key": status(401),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_TOKENS)
+def test_hostile_tokens_are_an_error_that_adapters_pass_through(name: str) -> None:
+    with running(FakeServer("tei")) as server:
+        server.always = HOSTILE_TOKENS[name]
+        started = time.monotonic()
+        with pytest.raises(ServerError, match=f"^{server.url}/tokenize") as caught:
+            Reranker(ask(server), long_documents="window").rerank("q", [LONG])
+        assert len(str(caught.value)) < 500
+        kept = BGERerankerCompressor(
+            scorer=ask(server), long_documents="window", on_error="passthrough"
+        ).compress_documents([Document(LONG)], "q")
+        assert server.url in kept[0].metadata["rerank_error"]
+        assert time.monotonic() - started < SOON
+    assert not [asked for asked in server.asked if asked["path"] == "/rerank"]
+
+
+def test_offsets_inside_a_character_are_an_error() -> None:
+    inside = LONG.index("ä") + 1
+    [hostile, _] = json.loads(tokens((0, inside)))
+    with (
+        running(FakeServer("tei", tokens=lambda _: hostile)) as server,
+        pytest.raises(ServerError, match="a token of text 1 is not a span of its"),
+    ):
+        ask(server).windows("what causes tides", [LONG], 64)
+
+
+def test_an_answer_with_tokens_is_read_only_up_to_the_limit_of_the_request() -> None:
+    sent: list[int] = []
+    with running(FakeServer("tei")) as server:
+        server.always = pours(b" " * 65_536, sent)
+        with pytest.raises(ServerError, match="the answer is longer than"):
+            ask(server).windows("q", [LONG], 64)
+    # Some chunks may be on their way when the client closes the connection.
+    assert sum(sent) < 130 * len(LONG.encode()) + 20_000_000
+
+
+def test_equal_windows_of_hostile_tokens_are_scored_once() -> None:
+    many = json.loads(tokens(*[(0, 0)] * 1_000, (0, 1)))[0]
+    with running(FakeServer("tei", tokens=lambda _: many)) as server:
+        ranking = Reranker(ask(server), long_documents="window", window_tokens=64).rerank(
+            "q", [LONG]
+        )
+        assert len(ranking) == 1
+        scored = [asked["texts"] for asked in server.asked if asked["path"] == "/rerank"]
+    assert scored == [["", LONG]]
+
+
+@pytest.mark.parametrize("length", [1, 63, 64])
+def test_a_length_that_the_query_fills_is_passed_through(length: int) -> None:
+    info = {"max_input_length": length}
+    with running(FakeServer("tei", info=info, tokens=words_in_bytes)) as server:
+        reranker = BGERerankerCompressor(
+            scorer=ask(server), long_documents="window", on_error="passthrough"
+        )
+        query = "what causes the tides of the sea " * 20
+        [kept] = reranker.compress_documents([Document(LONG)], query)
+    assert ("rerank_error" in kept.metadata) == (length < 64)
 
 
 @pytest.mark.parametrize("length", [0, -1, True, 1.5, "128", None, [128]])

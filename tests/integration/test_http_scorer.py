@@ -198,7 +198,7 @@ def test_concurrent_calls_do_not_wait_for_each_other(tei: FakeServer) -> None:
     def waits(handler: Any) -> None:
         came.set()
         assert let_go.wait(10)
-        send(handler, *tei.answer(tei.asked[0]))
+        send(handler, *tei.answer("/rerank", tei.asked[0]))
 
     tei.faults.append(waits)
 
@@ -287,7 +287,7 @@ def test_a_server_that_is_down_is_one_warning_for_a_scorer_and_repeats_are_info(
     assert "trying again in 0." in first.message
     assert first.levelname == "WARNING"
     assert {record.levelname for record in repeats} == {"INFO"}
-    assert {record.name for record in caplog.records} == {"bge_rerank.backends.http.scorer"}
+    assert {record.name for record in caplog.records} == {"bge_rerank.backends.http.servers"}
 
 
 DOWN = """

@@ -1,6 +1,7 @@
 """A rerank server on loopback for all wire formats, whose faults tests can choose."""
 
 import json
+import re
 import ssl
 import threading
 import zlib
@@ -23,6 +24,25 @@ def logit_of(query: str, text: str) -> float:
     return (zlib.crc32(f"{query}\0{text}".encode()) % 1_000) / 100 - 5
 
 
+def words(text: str) -> list[tuple[int, int]]:
+    """Return the spans of the tokens of a text: its words, and each other character."""
+    return [found.span() for found in re.finditer(r"\w+|\S", text)]
+
+
+def words_in_bytes(text: str) -> list[dict[str, Any]]:
+    """Return the tokens of a text as TEI does, whose offsets count bytes of UTF-8."""
+    return [
+        {
+            "id": 7,
+            "text": text[start:stop],
+            "special": False,
+            "start": len(text[:start].encode()),
+            "stop": len(text[:stop].encode()),
+        }
+        for start, stop in words(text)
+    ]
+
+
 @dataclass
 class FakeServer:
     """The requests so far, and the faults to come. Each fault is for one request, in order."""
@@ -31,6 +51,7 @@ class FakeServer:
     info: dict[str, Any] | Fault | None = None
     max_texts: int | None = None
     max_characters: int | None = None
+    tokens: Callable[[str], list[Any]] | None = None
     seconds: float = 0.0
     url: str = ""
     asked: list[dict[str, Any]] = field(default_factory=list)
@@ -43,14 +64,18 @@ class FakeServer:
     always: Fault | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def answer(self, body: dict[str, Any]) -> tuple[int, Any]:
-        texts = body.get("texts", body.get("documents"))
+    def answer(self, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+        if path.endswith("/tokenize") and self.tokens is None:
+            return 404, {"error": "Not Found"}
+        texts = body.get("inputs", body.get("texts", body.get("documents")))
         if self.max_texts is not None and len(texts) > self.max_texts:
             message = f"batch size {len(texts)} > maximum allowed batch size {self.max_texts}"
             return 422, {"error": message, "error_type": "Validation"}
         if self.max_characters is not None and max(map(len, texts)) > self.max_characters:
             message = "input is too large to process. increase the physical batch size"
             return 500, {"error": {"code": 500, "message": message}}
+        if "inputs" in body and self.tokens is not None:
+            return 200, list(map(self.tokens, texts))
         logits = [logit_of(body["query"], text) for text in texts]
         in_logits = self.dialect in ("tei", "infinity", "llamacpp") or "use_activation" in body
         scores = logits if in_logits else [sigmoid(logit) for logit in logits]
@@ -183,7 +208,7 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
             try:
                 if fault is None:
                     threading.Event().wait(server.seconds)
-                    send(self, *server.answer(body))
+                    send(self, *server.answer(self.path, body))
                 else:
                     fault(self)
             except ConnectionError:  # the client disconnected

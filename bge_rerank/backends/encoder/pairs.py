@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from bge_rerank.backends.encoder.tokens import Tokens
 from bge_rerank.backends.forks import ForkableLock
 from bge_rerank.backends.stopping import stop_if_told
 from bge_rerank.errors import ConfigurationError
@@ -23,7 +24,7 @@ from bge_rerank.types import Pair, Span
 from bge_rerank.windows import fitting_windows
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
 Ids = npt.NDArray[np.int32]
 TypeIds = npt.NDArray[np.int8]
@@ -166,13 +167,18 @@ class PairEncoder:
         """Cut each text into windows that make pairs of at most `tokens` tokens with the query."""
         return fitting_windows(query, texts, self._offsets, min(tokens, self.max_length))
 
+    def tokens_of(self, texts: Sequence[str], *, special: bool) -> list[Tokens]:
+        """Return the tokens of each text, with special tokens around them if `special`."""
+        return [Tokens.of(encoding) for encoding in self._encodings(texts, special=special)]
+
     def _offsets(self, texts: Sequence[str]) -> list[list[Span]]:
-        offsets: list[list[Span]] = []
+        return [encoding.offsets for encoding in self._encodings(texts, special=False)]
+
+    def _encodings(self, texts: Sequence[str], *, special: bool) -> Iterator[Encoding]:
         for batch in small_batches(texts, LONG_TEXTS_A_BATCH, len):
             with self._lock:
-                encodings = self._tokenizer.encode_batch(batch, add_special_tokens=False)
-            offsets.extend(encoding.offsets for encoding in encodings)
-        return offsets
+                encodings = self._tokenizer.encode_batch(batch, add_special_tokens=special)
+            yield from encodings
 
     def _tokenise(self, texts: Sequence[str]) -> list[Ids]:
         ids: list[Ids] = []

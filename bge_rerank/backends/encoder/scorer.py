@@ -11,6 +11,7 @@ from typing import Protocol
 from bge_rerank.backends.encoder.batches import coarse_length, even_batches, length_ordered_batches
 from bge_rerank.backends.encoder.pairs import EncodedPair, Ids
 from bge_rerank.backends.encoder.pool import ForwardPool
+from bge_rerank.backends.encoder.tokens import TokensOf
 from bge_rerank.backends.stopping import stop_if_told
 from bge_rerank.logs import Warnings
 from bge_rerank.models.config import ScorerConfig
@@ -158,6 +159,11 @@ class EncoderScorer:
     def tokens_cut(self, pairs: Sequence[Pair], /) -> list[int]:
         """Return the number of truncated tokens of each pair, in input order."""
         return [pair.cut for pair in self._encoder.encode(pairs)]
+
+    @property
+    def tokens_of(self) -> TokensOf | None:
+        """A function that returns the tokens of texts; `None` if the model reads a pair through a template."""
+        return getattr(self._encoder, "tokens_of", None)
 
     def windows(self, query: str, texts: Sequence[str], tokens: int, /) -> list[list[Span]]:
         """Cut each text into windows that make pairs of at most `tokens` tokens with the query."""

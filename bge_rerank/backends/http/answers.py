@@ -50,6 +50,15 @@ def parsed(content: bytes) -> Any:
     return from_json(content)
 
 
+def checked_json(content: bytes, mask: Mask) -> Any:
+    """Parse a server's JSON, or raise `UnusableAnswerError`."""
+    try:
+        return parsed(content)
+    except ValueError as error:
+        message = message_of(content, mask)
+        raise UnusableAnswerError(f"the answer is not JSON: {message!r} ({error})") from None
+
+
 def read_scores(content: bytes, count: int, dialect: Dialect, mask: Mask = str) -> list[float]:
     """Return the score of each text, in the order of the request.
 
@@ -67,12 +76,7 @@ def read_scores(content: bytes, count: int, dialect: Dialect, mask: Mask = str) 
     >>> read_scores(b'[{"index": 1, "score": 2.5}, {"index": 0, "score": -1}]', 2, DIALECTS["tei"])
     [-1.0, 2.5]
     """
-    try:
-        answer = parsed(content)
-    except ValueError as error:
-        message = message_of(content, mask)
-        raise UnusableAnswerError(f"the answer is not JSON: {message!r} ({error})") from None
-    results = answer
+    results = answer = checked_json(content, mask)
     if dialect.results_field is not None and isinstance(answer, dict):
         results = answer.get(dialect.results_field)
         _check_kind(answer, dialect, mask)
@@ -85,8 +89,9 @@ def read_scores(content: bytes, count: int, dialect: Dialect, mask: Mask = str) 
     for result in results:
         index, score = _index_and_score(result, dialect.score_field, mask)
         if not 0 <= index < count or index in scores:
-            shown = _shown(index, mask)
-            raise UnusableAnswerError(f"index {shown} occurs twice or lies outside 0..{count - 1}")
+            raise UnusableAnswerError(
+                f"index {shown(index, mask)} occurs twice or lies outside 0..{count - 1}"
+            )
         if not math.isfinite(score):
             raise UnusableAnswerError(f"the score of text {index} is {score}")
         scores[index] = score
@@ -98,7 +103,7 @@ def _check_kind(answer: dict[str, Any], dialect: Dialect, mask: Mask) -> None:
     given, wanted = answer.get("object"), dialect.answer_object
     if wanted is not None and given != wanted and dialect.results_field in answer:
         raise OtherServerError(
-            f'the answer\'s "object" is {_shown(given, mask)} instead of "{wanted}", so it comes from another '
+            f'the answer\'s "object" is {shown(given, mask)} instead of "{wanted}", so it comes from another '
             "kind of server and its scores may be probabilities"
         )
 
@@ -109,7 +114,7 @@ def _index_and_score(result: Any, score_field: str, mask: Mask) -> tuple[int, fl
     is_number = isinstance(score, int | float) and not isinstance(score, bool)
     if type(index) is not int or not is_number:
         raise UnusableAnswerError(
-            f"a result lacks an index or a number as {score_field}: {_shown(result, mask)}"
+            f"a result lacks an index or a number as {score_field}: {shown(result, mask)}"
         )
     assert score is not None
     try:
@@ -118,7 +123,8 @@ def _index_and_score(result: Any, score_field: str, mask: Mask) -> tuple[int, fl
         return index, math.inf
 
 
-def _shown(value: Any, mask: Mask) -> str:
+def shown(value: Any, mask: Mask) -> str:
+    """Return the beginning of a value for an error message."""
     return mask(json.dumps(value))[:SHOWN_LENGTH]
 
 

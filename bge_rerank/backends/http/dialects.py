@@ -49,6 +49,8 @@ class Dialect:
         max_characters: The longest text. Longer texts are truncated before they are sent.
         info_path: The route of the server's description, below the base URL.
         read_info: Reads that description.
+        tokens_path: The route that tells the tokens of texts, below the base URL. The format is that of
+            `bge_rerank.backends.http.tokens`.
         too_large: Parts of messages, in lower case, by which the server refuses a request as too large. Such
             a request is halved, or its single text is truncated, as after status 413.
         public_url: The address of the public service.
@@ -66,6 +68,7 @@ class Dialect:
     max_characters: int | None = None
     info_path: str | None = None
     read_info: Callable[[Mapping[str, Any]], ServerInfo] = lambda _: ServerInfo()
+    tokens_path: str | None = None
     too_large: tuple[str, ...] = ()
     public_url: str | None = None
     key_variable: str | None = None
@@ -112,6 +115,7 @@ DIALECTS = {
         max_bytes=2_000_000,
         info_path="/info",
         read_info=tei_info,
+        tokens_path="/tokenize",
         too_large=("batch size",),
     ),
     "vllm": Dialect(

@@ -67,14 +67,15 @@ class Session:
         self.asking_info = asyncio.Lock()
         """Held while a server is asked for its description."""
 
-    async def post(self, url: str, body: dict[str, Any], count: int) -> bytes:
+    async def post(self, url: str, body: dict[str, Any], count: int, echo: int = ECHO) -> bytes:
         """Send JSON with `count` texts, and return the body of the answer.
 
         Raises:
-            ServerError: No answer came, its status is not 200, or it is longer than `count` scores can be.
+            ServerError: No answer came, its status is not 200, or it is longer than `count` scores and `echo` bytes
+                for each byte of the request.
         """
         content = json.dumps(body, ensure_ascii=False).encode()
-        most = SMALL_ANSWER_BYTES + SCORE_BYTES * count + ECHO * len(content)
+        most = SMALL_ANSWER_BYTES + SCORE_BYTES * count + echo * len(content)
         return await self._ask("POST", url, most, content)
 
     async def get(self, url: str) -> bytes:
