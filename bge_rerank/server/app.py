@@ -44,6 +44,8 @@ from bge_rerank.server.schemas import (
     InfinityRequest,
     TeiRank,
     TeiRequest,
+    Token,
+    TokenizeRequest,
     TutorialRank,
     TutorialRequest,
 )
@@ -88,6 +90,7 @@ def create_app(scorer: Scorer, options: ServerOptions) -> Any:
     app.add_exception_handler(RefusedError, partial(_refused, service))
     app.add_exception_handler(RequestValidationError, partial(_invalid, service))
     _add_rankings(app, service, options)
+    _add_tokens(app, service)
     _add_information(app, service, scorer, options)
     return Guard(app, limits, None if options.api_key is None else revealed(options.api_key))
 
@@ -137,6 +140,19 @@ def _add_rankings(app: FastAPI, service: RankingService, options: ServerOptions)
             results=[_cohere_rank(asked, texts, ranked) for ranked in _first(ranking, asked.top_n)],
             meta={"api_version": {"version": request.url.path.split("/")[1].removeprefix("v")}},
         )
+
+
+def _add_tokens(app: FastAPI, service: RankingService) -> None:
+    @app.post(
+        "/tokenize",
+        summary="The model's tokens of texts, in TEI's format",
+        response_model=list[list[Token]],
+        responses=error_responses(TeiError),
+    )
+    async def tokenize(request: Request, asked: TokenizeRequest) -> Response:
+        special = asked.add_special_tokens
+        content = await service.tokens(asked.inputs, partial(_gone, request), special=special)
+        return Response(content, media_type="application/json")
 
 
 def _add_information(

@@ -6,8 +6,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
+from bge_rerank.backends.encoder.tokens import TokensOf
 from bge_rerank.errors import InvalidInputError, ScoringError
 from bge_rerank.ranking.reranker import Reranker
 from bge_rerank.scoring.gathering import GatheringScorer
@@ -15,9 +16,12 @@ from bge_rerank.scoring.piecewise import PiecewiseScorer
 from bge_rerank.server.metrics import Metrics
 from bge_rerank.server.options import Limits
 from bge_rerank.server.refusals import RefusedError
+from bge_rerank.server.tokens import tokens_in_json
 from bge_rerank.types import Pair, Ranked, Scorer
 
 logger = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
 
 COUNTED_CHARACTERS = 500_000
 """The maximum number of characters in one count of tokens. A count of this size takes a quarter of a second, and
@@ -76,6 +80,44 @@ class RankingService:
             with self._room_for(len(texts)):
                 return await self._in_time(self._ranked(query, texts, truncate=truncate), gone)
 
+    async def tokens(
+        self, texts: Sequence[str], gone: Callable[[], Awaitable[object]], *, special: bool
+    ) -> bytes:
+        """Return the tokens of texts, as JSON in TEI's format.
+
+        Args:
+            texts: The texts. Together they may have as many characters as one text of a ranking.
+            gone: A function that returns when the client disconnects.
+            special: Whether to add the special tokens of a single text.
+
+        Raises:
+            RefusedError: As `rank` does, or the model does not tell its tokens.
+        """
+        self._check("", texts)
+        characters = sum(map(len, texts))
+        if characters > self.limits.max_characters:
+            raise RefusedError(
+                "TooLarge",
+                f"the texts have {characters} characters together; send {self.limits.max_characters} or fewer to "
+                "/tokenize",
+            )
+        with self._room_for(len(texts)):
+            return await self._in_time(self._tokens(texts, special=special), gone)
+
+    async def _tokens(self, texts: Sequence[str], *, special: bool) -> bytes:
+        tokens_of: TokensOf | None = getattr(self._reranker.scorer, "tokens_of", None)
+        if tokens_of is None:
+            raise RefusedError(
+                "Validation",
+                "this model does not tell its tokens; use backend torch, openvino or onnx",
+            )
+        lists: list[bytes] = []
+        for _, piece in _pieces("", texts):
+            some = [text for _, text in piece]
+            async with self._counting:
+                lists += await asyncio.to_thread(tokens_in_json, tokens_of, some, special=special)
+        return b"[" + b",".join(lists) + b"]"
+
     def _check(self, query: str, texts: Sequence[str]) -> None:
         limits = self.limits
         for place, text in enumerate((query, *texts), -1):
@@ -121,10 +163,10 @@ class RankingService:
         return await self._reranker.arerank(query, texts)
 
     async def _in_time(
-        self, ranked: Coroutine[Any, Any, list[Ranked]], gone: Callable[[], Awaitable[object]]
-    ) -> list[Ranked]:
+        self, answer: Coroutine[Any, Any, Answer], gone: Callable[[], Awaitable[object]]
+    ) -> Answer:
         seconds = self.limits.max_seconds
-        ranking = asyncio.ensure_future(ranked)
+        ranking = asyncio.ensure_future(answer)
         leaving = asyncio.ensure_future(gone())
         try:
             await asyncio.wait(

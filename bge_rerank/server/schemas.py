@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, FailFast, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    FailFast,
+    Field,
+    WithJsonSchema,
+)
 
 QUERY = "what causes tides"
 TEXTS = ["Bread rises on yeast.", "The Moon's gravity raises the tides."]
@@ -76,6 +84,51 @@ class TeiRank(BaseModel):
     text: str | None = None
 
 
+def _listed(inputs: Any) -> Any:
+    """Read a single text as a list of one."""
+    return [inputs] if isinstance(inputs, str) else inputs
+
+
+class TokenizeRequest(BaseModel):
+    """The body of `POST /tokenize`, in TEI's format."""
+
+    model_config = _request(inputs=TEXTS, add_special_tokens=False)
+
+    inputs: Annotated[
+        list[Text],
+        AtLeastOne,
+        FailFast(),
+        BeforeValidator(_listed),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "string"},
+                    {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                ]
+            }
+        ),
+    ]
+    """A text, or a list of texts. Together they have at most as many characters as one text may have."""
+    add_special_tokens: bool = True
+    """Add the special tokens of a single text to each."""
+
+
+class Token(BaseModel):
+    """A token of a text, in TEI's format."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    id: int
+    text: str
+    """The characters that the token stands for; the name of a special token."""
+    special: bool
+    """Whether the tokenizer added it to the text."""
+    start: int | None
+    """Its first byte in the text in UTF-8; null for a special token."""
+    stop: int | None
+    """The byte after its last one; null for a special token."""
+
+
 class InfinityRequest(BaseModel):
     """The body of `POST /rerank` in Infinity's format, with `documents` and `model`."""
 
@@ -137,10 +190,11 @@ REQUESTS: tuple[type[BaseModel], ...] = (
     InfinityRequest,
     TutorialRequest,
     CohereRequest,
+    TokenizeRequest,
 )
 FIELDS = frozenset(name for request in REQUESTS for name in request.model_fields)
 """The fields of all wire formats."""
-LISTS = ("texts", "documents")
+LISTS = ("texts", "documents", "inputs")
 """The fields that hold the texts."""
 
 

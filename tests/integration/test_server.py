@@ -112,6 +112,28 @@ def test_a_request_with_documents_alone_gets_scores_and_documents(url: str) -> N
     ]
 
 
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        ({"inputs": TEXTS}, 422, "this model does not tell its tokens; use backend torch"),
+        ({"inputs": []}, 400, "`inputs` is empty; send at least one text"),
+        ({"inputs": ["a"] * 51}, 422, "the request has 51 texts; send 50 or fewer"),
+        ({"inputs": "a" * 1_001}, 422, "text 0 has 1001 characters; send 1000 or fewer"),
+        ({"inputs": ["a" * 501] * 2}, 413, "1002 characters together; send 1000 or fewer"),
+        ({"inputs": [1]}, 422, "valid string"),
+        ({"inputs": {"a": 1}}, 422, "valid list"),
+        ({"inputs": "a", "add_special_tokens": "yes"}, 422, "valid boolean"),
+        ({"texts": ["a"]}, 422, "inputs: Field required"),
+    ],
+)
+def test_a_request_for_tokens_is_refused_in_teis_format(
+    url: str, body: dict[str, Any], status: int, message: str
+) -> None:
+    answer = post(url, "/tokenize", **body)
+    assert answer.status_code == status
+    assert message in answer.json()["error"]
+
+
 def test_info_has_the_limit_of_texts(url: str) -> None:
     info = httpx.get(f"{url}/info").json()
     assert info["max_client_batch_size"] == 50
@@ -234,6 +256,8 @@ def test_all_paths_except_open_ones_require_the_key() -> None:
         ):
             body = {"query": "q", "texts": TEXTS}
             assert httpx.post(f"{url}/rerank", json=body, headers=headers).status_code == status
+            keyed = httpx.post(f"{url}/tokenize", json={"inputs": []}, headers=headers)
+            assert keyed.status_code == (400 if status == 200 else status)
             assert httpx.get(f"{url}/info", headers=headers).status_code == status
         assert httpx.get(f"{url}/health").status_code == 200
         assert load_scorer("m", "tei", base_url=url, api_key="right").score([("q", "a")]) == [1.0]
@@ -327,7 +351,7 @@ def test_the_event_loop_is_free_while_the_model_works() -> None:
 def test_openapi_has_an_example_for_each_request(url: str) -> None:
     schemas = httpx.get(f"{url}/openapi.json").json()["components"]["schemas"]
     requests = [schema for name, schema in schemas.items() if name.endswith("Request")]
-    assert len(requests) == 4
+    assert len(requests) == 5
     assert all(schema["examples"] for schema in requests)
 
 

@@ -1,11 +1,13 @@
-"""The count of tokens for `truncate: false` has the same limits as ranking."""
+"""The count of tokens for `truncate: false`, and the tokens of `/tokenize`, have the same limits as ranking."""
 
 import asyncio
+import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
+from bge_rerank.backends.encoder.tokens import Tokens
 from bge_rerank.server import ranking_service
 from bge_rerank.server.options import Limits
 from bge_rerank.server.ranking_service import RankingService
@@ -23,12 +25,19 @@ class Counting(Counted):
         self.begin_count = begin
 
     def tokens_cut(self, pairs: Pairs, /) -> list[int]:
-        self.counted.append(len(pairs))
+        self.count(len(pairs))
+        return [text.count("x") for _, text in pairs]
+
+    def tokens_of(self, texts: Sequence[str], *, special: bool) -> list[Tokens]:
+        self.count(len(texts))
+        return [Tokens([7], ["t"], [(0, len(text))], [int(special)]) for text in texts]
+
+    def count(self, texts: int) -> None:
+        self.counted.append(texts)
         self.running += 1
         self.most = max(self.most, self.running)
         self.begin_count()
         self.running -= 1
-        return [text.count("x") for _, text in pairs]
 
 
 def service_of(scorer: Counted, **limits: float) -> RankingService:
@@ -106,3 +115,44 @@ async def test_tokens_are_counted_for_one_request_at_a_time() -> None:
 async def test_a_text_with_too_many_characters_is_named() -> None:
     with pytest.raises(RefusedError, match="text 1 has 9 characters; send 8 or fewer"):
         await service_of(Counting(), max_characters=8).rank("q", ["a", "a" * 9], stays)
+
+
+async def test_texts_are_tokenised_in_pieces_for_one_request_at_a_time() -> None:
+    scorer = Counting(lambda: threading.Event().wait(0.01))
+    service = service_of(scorer)
+    texts = ["aaaa", "bbbb", "c" * 50, "d"]
+    answers = await asyncio.gather(*(service.tokens(texts, stays, special=False) for _ in range(3)))
+    assert [[each["stop"] for [each] in json.loads(answer)] for answer in answers] == [
+        [4, 4, 50, 1]
+    ] * 3
+    assert (sorted(scorer.counted), scorer.most) == ([1] * 6 + [2] * 3, 1)
+    assert "te_queue_size 0.0" in service.metrics.text().decode()
+
+
+async def test_a_disconnect_ends_the_tokens_and_a_full_queue_refuses_them() -> None:
+    began, let_go = threading.Event(), threading.Event()
+
+    def begin() -> None:
+        began.set()
+        assert let_go.wait(20)
+
+    async def leaves() -> None:
+        await asyncio.to_thread(began.wait, 20)
+        with pytest.raises(RefusedError, match="overloaded"):
+            await service.tokens(["a"] * 10, stays, special=False)
+
+    scorer = Counting(begin)
+    service = service_of(scorer, max_waiting_texts=10)
+    with pytest.raises(RefusedError, match="disconnected"):
+        await service.tokens(["aaaaaaaa"] * 9, leaves, special=False)
+    let_go.set()
+    await service.tokens(["a"], stays, special=False)
+    assert scorer.counted == [1, 1]
+
+
+async def test_all_texts_together_have_the_characters_of_one_text_for_tokens() -> None:
+    service = service_of(Counting(), max_characters=8)
+    await service.tokens(["aaaa", "bbbb"], stays, special=True)
+    with pytest.raises(RefusedError, match="9 characters together; send 8 or fewer") as refused:
+        await service.tokens(["aaaa", "bbbbb"], stays, special=True)
+    assert refused.value.status == 413
