@@ -54,11 +54,20 @@ def test_a_hostile_body_is_refused_within_the_timeout(server: Served, name: str)
     assert message in answer.json()["error"]
 
 
-@pytest.mark.parametrize("path", ["/rerank", "/v1/rerank", "/v2/rerank"])
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/rerank", "documents"),
+        ("/v1/rerank", "documents"),
+        ("/v2/rerank", "documents"),
+        ("/tokenize", "inputs"),
+    ],
+)
 def test_a_body_of_two_million_texts_is_refused_before_its_items_are_checked(
-    server: Served, path: str
+    server: Served, path: str, name: str
 ) -> None:
-    answer = post(server, path, b'{"query": "a", "documents": [' + b"1," * 1_999_999 + b"1]}")
+    texts = b"1," * 1_999_999 + b"1]}"
+    answer = post(server, path, b'{"query": "a", "%s": [%s' % (name.encode(), texts))
     assert answer.status_code == 422
     assert "the request has 2000000 texts; send 1000 or fewer" in answer.text
 
@@ -70,3 +79,15 @@ def test_hostile_bodies_leave_little_memory_in_use_and_the_server_healthy(server
     taken = psutil.Process(server.process.pid).memory_info().rss - before
     assert taken < 500_000_000
     assert httpx.get(f"{server.url}/health", timeout=20).status_code == 200
+
+
+def test_a_token_for_each_byte_takes_little_memory_and_more_text_is_refused(server: Served) -> None:
+    most = b"!" * 200_000
+    before = psutil.Process(server.process.pid).memory_info().rss
+    for _ in range(2):
+        answer = post(server, "/tokenize", b'{"inputs": "%s"}' % most)
+        assert answer.content.count(b'"stop"') == 200_002
+    taken = psutil.Process(server.process.pid).memory_info().rss - before
+    assert taken < 500_000_000
+    answer = post(server, "/tokenize", b'{"inputs": ["%s", "!"]}' % most)
+    assert answer.status_code == 413

@@ -6,7 +6,6 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bge_rerank.errors import RerankError
 from bge_rerank.models.config import ScorerConfig
 from bge_rerank.models.files import model_folder
 
@@ -34,9 +33,6 @@ def local_encoder(config: ScorerConfig) -> PairEncoder | None:
         folder = model_folder(replace(config, local_files_only=True), [TOKENIZER])
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
         return PairEncoder(tokenizer, MAX_LENGTH, config.special_tokens_in_text)
-    except (ImportError, RerankError) as error:
-        reason: Exception = error
-    except Exception as error:  # noqa: BLE001 - the library raises nothing narrower for a file that it cannot read
-        reason = error
-    logger.info("the tokenizer of %s is not on this machine: %s", config.model_name, reason)
-    return None
+    except Exception as error:  # noqa: BLE001 - the library raises nothing narrower for a damaged file
+        logger.info("the tokenizer of %s is not on this machine: %s", config.model_name, error)
+        return None
