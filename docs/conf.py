@@ -1,5 +1,6 @@
 """The documentation site: Sphinx, with pages in Markdown (`make docs`)."""
 
+import posixpath
 import re
 from pathlib import Path
 
@@ -11,6 +12,14 @@ from sphinx.application import Sphinx
 import bge_rerank
 
 ROOT = Path(__file__).parents[1]
+INCLUDED = {
+    "../README.md": "index.md",
+    "../CONTRIBUTING.md": "contributing.md",
+    "../SECURITY.md": "security.md",
+    "../mini/README.md": "mini.md",
+    "../benchmarks/LOG.md": "engineering-log.md",
+}
+"""The pages of files that stand outside this folder."""
 
 project = "bge-rerank"
 author = "The authors of bge-rerank"
@@ -63,19 +72,22 @@ def setup(app: Sphinx) -> None:
 def lead_links_into_the_site(app: Sphinx, _page: str, source: list[str]) -> None:
     """Make the links of a page, which hold in the repository, hold in the site.
 
-    A file of the root that a page includes has links from the root. A file without a page is named.
+    A file that a page includes has links from its own folder. A file without a page is named.
     """
 
     def included(found: re.Match[str]) -> str:
         path = ROOT / found[1]
         app.env.note_dependency(str(path))
-        return re.sub(r"\]\((?!\w+:|#)", "](../", path.read_text(encoding="utf-8"))
+        folder = posixpath.join("..", posixpath.dirname(found[1]))
+        return re.sub(
+            r"\]\((?!\w+:|#)([^)]+)",
+            lambda link: f"]({posixpath.normpath(posixpath.join(folder, link[1]))}",
+            path.read_text(encoding="utf-8"),
+        )
 
     text = re.sub(r"```\{include\} \.\./(\S+)\n```", included, source[0])
-    for path, page in (("../docs/", ""), ("../README.md", "index.md")):
+    for path, page in (("../docs/", ""), *INCLUDED.items()):
         text = text.replace(f"]({path}", f"]({page}")
-    for name in ("CONTRIBUTING", "SECURITY"):
-        text = text.replace(f"](../{name}.md", f"]({name.lower()}.md")
     source[0] = re.sub(r"(?<!!)\[([^\]]+)\]\(\.\./([^)#]+)[^)]*\)", named, text)
 
 
