@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from packaging.specifiers import SpecifierSet
 
 import bge_rerank_mini
 from bge_rerank import (
@@ -156,6 +157,8 @@ def test_an_llm_based_model_shows_no_progress_bar(
 def test_a_model_that_the_installed_versions_cannot_run_names_the_versions_that_can(
     tmp_path: Path, make: Any, versions: str
 ) -> None:
+    if version("transformers") in SpecifierSet(versions):
+        pytest.skip("the installed version of transformers can run it")
     folder = make(tmp_path / "model")
     with pytest.raises(UnsupportedModelError) as caught:
         load_scorer(str(folder), cutoff_layers=[4]).score(PAIRS)

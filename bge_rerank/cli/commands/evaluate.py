@@ -145,16 +145,12 @@ def run(arguments: argparse.Namespace) -> None:
     data = open_data(
         arguments.data, arguments.split, arguments.depth, allow_missed=arguments.allow_missed
     )
-    bar = Console(stderr=True)
+    queries, bar = data.queries, Console(stderr=True)
+    # Outside a terminal, the bar would leave an empty line; with rich before 14.3, even a disabled one.
+    if bar.is_terminal:
+        queries = track(queries, "Reranking", data.count, console=bar, transient=True)
     evaluation = evaluate(
-        track(
-            data.queries,
-            "Reranking",
-            data.count,
-            console=bar,
-            transient=True,
-            disable=not bar.is_terminal,
-        ),
+        queries,
         _models(arguments),
         retriever=data.retriever,
         depth=arguments.depth,

@@ -31,8 +31,10 @@ def pair_progress(pairs: int) -> Iterator[Callable[[int], None]]:
         TimeRemainingColumn(),
     )
     console = Console(stderr=True)
-    # Outside a terminal, the bar would leave an empty line.
-    shown = console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=not shown) as bar:
+    if not console.is_terminal:
+        # The bar would leave an empty line; with rich before 14.3, even a disabled one.
+        yield lambda _: None
+        return
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=pairs)
         yield lambda scored: bar.advance(task, scored)
