@@ -99,6 +99,13 @@ def tiny_reranker(made_once: Once) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_export(made_once: Once, tiny_reranker: Path) -> Path:
+    from bge_rerank.export import export_model
+
+    return made_once("tiny-export", partial(export_model, str(tiny_reranker)))
+
+
+@pytest.fixture(scope="session")
 def tiny_embedder(made_once: Once) -> Path:
     from tiny_encoders import make_tiny_embedder
 

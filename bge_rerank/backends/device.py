@@ -92,7 +92,14 @@ def choose_dtype(dtype: Dtype, device: torch.device) -> torch.dtype:
 
     That is float16 on accelerators, as BAAI runs its models, bfloat16 on CPUs with instructions for it, and float32
     on other CPUs.
+
+    Raises:
+        ConfigurationError: The precision is int8, which only exported graphs run in.
     """
+    if dtype == "int8":
+        raise ConfigurationError(
+            "dtype is 'int8', which only exported models run in; leave it out, or use backend='openvino' or 'onnx'"
+        )
     if dtype == "auto":
         if device.type != "cpu":
             return torch.float16

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from bge_rerank.export.check import Agreement, check_export
 from bge_rerank.export.samples import sample_pairs
 from bge_rerank.extras import needs_extra
 from bge_rerank.models.config import LoadOptions, ModelOptions, ScorerConfig
-from bge_rerank.models.files import ModelConfig, read_config
+from bge_rerank.models.files import ModelConfig, model_folder, read_config
 from bge_rerank.models.manifest import (
     GRAPH_FILE,
     GRAPH_FOLDER,
@@ -30,6 +31,8 @@ from bge_rerank.types import Pair, Scorer
 
 logger = logging.getLogger(__name__)
 
+FILES_FOR_OTHERS = ("tokenizer_config.json", "special_tokens_map.json")
+"""Files that other programs read beside an export. Ours does not need them."""
 SAMPLE_PAIRS = 200
 CHECKED_PAIRS = 48
 CHECKED_BATCH_TOKENS = 4_096
@@ -127,6 +130,9 @@ def _export(
     graph.parent.mkdir(parents=True)
     (staged / "config.json").write_text(json.dumps(model.contents, indent=2), encoding="utf-8")
     scorer.tokenizer.backend_tokenizer.save(str(staged / "tokenizer.json"))
+    for path in map(model_folder(config).joinpath, FILES_FOR_OTHERS):
+        if path.is_file():
+            shutil.copyfile(path, staged / path.name)
     takes_type_ids = "token_type_ids" in scorer.tokenizer.model_input_names
     export_graph(classifier, graph, positions=model.positions, takes_type_ids=takes_type_ids)
     _write_manifest(config, model, graph.parent, "fp32")
