@@ -93,7 +93,9 @@ class OpenVinoRunner:
                 {name: arrays[name] for name in self._inputs}, share_inputs=True
             )
         except RuntimeError as error:
-            raise ScoringError(f"the forward pass failed in OpenVINO: {error}") from error
+            raise ScoringError(
+                f"the forward pass failed in OpenVINO: {_last_line(error)}"
+            ) from error
         return one_logit_a_row(self._graph, outputs[LOGITS], len(batch))
 
 
@@ -130,10 +132,14 @@ def _compile(config: ScorerConfig, exported: ExportedModel, precision: str) -> o
             _keep_keys_in_rows(graph)
             return core.compile_model(graph, "CPU", options)
     except (OSError, RuntimeError) as error:
-        first_line = (str(error).strip() or type(error).__name__).splitlines()[-1]
         raise ModelLoadError(
-            f"OpenVINO cannot read {str(exported.graph)!r}: {first_line}; export or download the model again"
+            f"OpenVINO cannot read {str(exported.graph)!r}: {_last_line(error)}; export or download the model again"
         ) from error
+
+
+def _last_line(error: Exception) -> str:
+    """Return the last line of an error, which names the fault. The lines before name places in OpenVINO's sources."""
+    return (str(error).strip() or type(error).__name__).splitlines()[-1]
 
 
 def _keep_keys_in_rows(graph: ov.Model) -> None:
