@@ -5,6 +5,8 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["ANONYMIZED_TELEMETRY"] = "False"
+# No test reads the exports in the user's cache. A test that makes one names a folder.
+os.environ["BGE_RERANK_CACHE"] = os.devnull
 # Waiting threads leave the cores to the other processes of the run.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 

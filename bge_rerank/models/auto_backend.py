@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bge_rerank.errors import MissingDependencyError, ModelLoadError
 from bge_rerank.models.config import ScorerConfig
+from bge_rerank.models.export_cache import cached_export
 from bge_rerank.models.files import file_names, model_folder, read_config
 from bge_rerank.models.graphs import Graph, find_graph, graphs_in, has_weights
 from bge_rerank.models.registry import RUNTIMES, is_installed
@@ -26,7 +27,7 @@ def choose_backend(config: ScorerConfig) -> str:
     """Choose a backend by the model, the installed packages and the device.
 
     Encoders that `bge-rerank export` exported run in `openvino`, or in `onnx` without OpenVINO, unless
-    `device` names another device than the CPU. Encoders that have only a graph of another tool run there too. If they
+    `device` names another device than the CPU. Those that have an export in the cache run in `openvino`. Encoders that have only a graph of another tool run there too. If they
     have weights, they run in `torch`, because nobody has compared the graph's scores with the model's. BAAI's
     LLM-based rerankers run in `flag`, and all other models in `sentence-transformers`.
 
@@ -57,11 +58,36 @@ def _of_encoder(config: ScorerConfig, names: Collection[str]) -> tuple[str, str]
     graph = _graph(names)
     if not _on_cpu(config):
         return "torch", f"because device is {config.device}"
-    if graph is None:
-        return "torch", "because it has no exported graph"
-    if graph.is_ours or config.dtype == "int8" or not is_installed("torch"):
+    if graph is None and config.dtype != "int8":
+        return _with_cache(config)
+    if graph is None or graph.is_ours or config.dtype == "int8" or not is_installed("torch"):
         return _runtime(config, names)
     return "torch", f"because nobody compared the scores of {graph.path} with its own"
+
+
+def _with_cache(config: ScorerConfig) -> tuple[str, str]:
+    """Choose between torch and OpenVINO with an export in the cache, which computes in the same precision as torch.
+
+    ONNX Runtime has no bfloat16, so it would change the precision on many CPUs.
+    """
+    if not is_installed("openvino") or config.dtype == "float16" or _sees_accelerator(config):
+        return "torch", "because it has no exported graph"
+    if cached_export(config):
+        return "openvino", "because its export is in the cache"
+    logger.info(
+        "backend='openvino' exports %s on first use; measured CPUs then scored faster than with torch",
+        config.model_name,
+    )
+    return "torch", "because it has no exported graph"
+
+
+def _sees_accelerator(config: ScorerConfig) -> bool:
+    """Say whether torch would run the model on an accelerator. With `device="cpu"` this imports nothing."""
+    if config.device == "cpu" or not is_installed("torch"):
+        return False
+    import torch
+
+    return torch.accelerator.current_accelerator(check_available=True) is not None
 
 
 def _on_cpu(config: ScorerConfig) -> bool:
@@ -80,7 +106,8 @@ def _runtime(config: ScorerConfig, names: Collection[str]) -> tuple[str, str]:
         MissingDependencyError: There is no such runtime, and the model has no weights.
     """
     for runtime in RUNTIMES:
-        if is_installed(runtime) and graphs_in(names, runtime):
+        exports = config.dtype == "int8" and has_weights(names)
+        if is_installed(runtime) and (exports or graphs_in(names, runtime)):
             return runtime, "the fastest installed runtime for its exported graph"
     if not has_weights(names):
         raise MissingDependencyError(

@@ -78,7 +78,7 @@ class ModelOptions(Checked):
     )
     backend: str = option(
         default="auto",
-        doc="The backend that scores. 'torch', 'openvino', 'onnx', 'flag' and 'sentence-transformers' run the model in this process; the last one runs rerankers of other makers. 'auto' chooses the fastest of these that is installed and can run the model. 'm3-sparse' scores by the lexical weights of BGE-M3, for a prefilter. 'tei', 'vllm', 'infinity', 'llamacpp', 'cohere' and 'jina' ask a server. For `bge-rerank serve` use 'tei'.",
+        doc="The backend that scores. 'torch', 'openvino', 'onnx', 'flag' and 'sentence-transformers' run the model in this process; the last one runs rerankers of other makers. 'openvino' and 'onnx' run exported graphs, and export a model without one on first use. 'auto' chooses the fastest of these that is installed and can run the model. 'm3-sparse' scores by the lexical weights of BGE-M3, for a prefilter. 'tei', 'vllm', 'infinity', 'llamacpp', 'cohere' and 'jina' ask a server. For `bge-rerank serve` use 'tei'.",
         check=one_of(backend_names()),
         decides=True,
     )

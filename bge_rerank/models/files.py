@@ -212,7 +212,7 @@ def model_folder(config: ScorerConfig, files: Sequence[str] = WEIGHT_FILES) -> P
         ModelLoadError: No folder and no hub repository has that name, or the hub cannot be reached.
         MissingDependencyError: The name is `"mini"`, and bge-rerank-mini is not installed.
     """
-    return _local_folder(config.model_name) or _from_hub(config, files)
+    return local_folder(config.model_name) or _from_hub(config, files)
 
 
 def file_names(config: ScorerConfig) -> set[str]:
@@ -224,7 +224,7 @@ def file_names(config: ScorerConfig) -> set[str]:
         ModelLoadError: As `model_folder`.
     """
     folder = model_folder(config, ["config.json"])
-    if _local_folder(config.model_name) is None and not config.local_files_only:
+    if local_folder(config.model_name) is None and not config.local_files_only:
         from huggingface_hub import HfApi
 
         with suppress(ModelLoadError), loading_errors(config.model_name):
@@ -307,7 +307,13 @@ def _damaged_file(model_name: str) -> str:
     return ""
 
 
-def _local_folder(model_name: str) -> Path | None:
+def local_folder(model_name: str) -> Path | None:
+    """Return the folder that a model's name means; `None` for a repository of the hub.
+
+    Raises:
+        ModelLoadError: The name is a path, and there is no such folder.
+        MissingDependencyError: The name is `"mini"`, and bge-rerank-mini is not installed.
+    """
     if model_name == "mini":
         return _mini()
     folder = Path(model_name).expanduser()

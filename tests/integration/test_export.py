@@ -253,9 +253,14 @@ def test_a_graph_of_another_tool_is_read_and_a_file_that_is_not_a_graph_is_refus
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_the_error_for_a_model_without_a_graph_says_how_to_export(runtime: str) -> None:
-    with pytest.raises(ModelLoadError, match="run `bge-rerank export mini FOLDER`"):
-        logits("mini", runtime)
+def test_the_error_for_a_folder_without_graph_and_weights_says_how_to_export(
+    exported_mini: Path, tmp_path: Path, runtime: str
+) -> None:
+    folder = shutil.copytree(
+        exported_mini, tmp_path / "bare", ignore=shutil.ignore_patterns("onnx")
+    )
+    with pytest.raises(ModelLoadError, match="run `bge-rerank export .*bare FOLDER`"):
+        logits(folder, runtime)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 from bge_rerank.backends.encoder.pairs import PairEncoder
 from bge_rerank.errors import ConfigurationError, ModelLoadError
 from bge_rerank.models.config import ScorerConfig
+from bge_rerank.models.export_cache import cached_export, lacks_graph
 from bge_rerank.models.files import (
     choose_max_length,
     file_names,
@@ -23,7 +24,7 @@ from bge_rerank.models.files import (
     model_folder,
     read_config,
 )
-from bge_rerank.models.graphs import Graph, find_graph, graphs_in, weights_of
+from bge_rerank.models.graphs import OWN_GRAPH, Graph, find_graph, graphs_in, weights_of
 from bge_rerank.models.manifest import read_manifest, verify
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class ExportedModel:
         source_model: The exported model; the graph's own name if another tool made it.
         source_revision: The hub revision of the exported model.
         is_ours: Whether `bge-rerank export` made the graph, and compared its scores with the model's.
+        is_cached: Whether the graph was made on first use, from a model that has none.
     """
 
     graph: Path
@@ -53,6 +55,7 @@ class ExportedModel:
     source_model: str
     source_revision: str | None
     is_ours: bool
+    is_cached: bool
 
 
 def read_export(config: ScorerConfig) -> ExportedModel:
@@ -63,11 +66,13 @@ def read_export(config: ScorerConfig) -> ExportedModel:
         UnsupportedModelError: The model needs a template, which this backend does not read.
         ConfigurationError: An option does not fit the model, or needs torch.
     """
-    _check_options(config)
+    check_options(config)
     model = read_config(config)
     model.check_needs_no_template(config)
-    graph = _graph_of(config)
-    folder = model_folder(config, ["config.json", "tokenizer.json", *graph.files])
+    names = file_names(config)
+    cached = cached_export(config) if lacks_graph(config, names) else None
+    graph = Graph(OWN_GRAPH, "float32", is_ours=True) if cached else _graph_of(config, names)
+    folder = cached or model_folder(config, ["config.json", "tokenizer.json", *graph.files])
     path = folder / graph.path
     manifest = read_manifest(path.parent) if graph.is_ours else None
     if manifest:
@@ -79,9 +84,11 @@ def read_export(config: ScorerConfig) -> ExportedModel:
         ),
         pad_token_id=int(model.contents.get("pad_token_id") or 0),
         precision=DTYPES[manifest.precision] if manifest else graph.precision,
-        source_model=manifest.source_model if manifest else config.model_name,
-        source_revision=manifest.revision if manifest else config.revision,
+        # An export in the cache is called as its model, although the model may have had another name when it was made.
+        source_model=manifest.source_model if manifest and not cached else config.model_name,
+        source_revision=manifest.revision if manifest and not cached else config.revision,
         is_ours=manifest is not None,
+        is_cached=cached is not None,
     )
     logger.info(
         "backend %r takes the graph %s of %s, stored in %s",
@@ -90,8 +97,7 @@ def read_export(config: ScorerConfig) -> ExportedModel:
     return exported
 
 
-def _graph_of(config: ScorerConfig) -> Graph:
-    names = file_names(config)
+def _graph_of(config: ScorerConfig, names: Collection[str]) -> Graph:
     graph = find_graph(names, config.backend, config.dtype)
     if graph:
         return graph
@@ -156,7 +162,12 @@ def _filled(
     return folder
 
 
-def _check_options(config: ScorerConfig) -> None:
+def check_options(config: ScorerConfig) -> None:
+    """Refuse options that exported graphs do not support.
+
+    Raises:
+        ConfigurationError: An option cannot work.
+    """
     if config.device not in (None, "cpu"):
         raise ConfigurationError(
             f"device is {config.device!r}, but backend {config.backend!r} runs only on the CPU; leave device out, or "

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bge_rerank.backends.cores import cpu_has_bfloat16
 from bge_rerank.backends.encoder.batches import coarse_length, padded
 from bge_rerank.backends.encoder.pairs import EncodedPair
 from bge_rerank.backends.encoder.scorer import EncoderScorer
@@ -102,10 +103,15 @@ class OpenVinoRunner:
 def _precision(config: ScorerConfig, exported: ExportedModel) -> str:
     """Return the precision: the export's own, or the requested one of float32 and bfloat16.
 
+    A model that was exported on first use keeps the precision that it has in torch: bfloat16 if the CPU has instructions
+    for it.
+
     Raises:
         ConfigurationError: The export cannot run in the requested precision.
     """
     own = "float32" if exported.precision == "float16" else exported.precision
+    if config.dtype == "auto" and exported.is_cached and own == "float32" and cpu_has_bfloat16():
+        return "bfloat16"
     if config.dtype in ("auto", own):
         return own
     if own == "int8" or config.dtype not in ("float32", "bfloat16"):
