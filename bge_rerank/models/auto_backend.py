@@ -8,7 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from bge_rerank.errors import MissingDependencyError, ModelLoadError
-from bge_rerank.models.config import ScorerConfig
+from bge_rerank.models.config import ScorerConfig, names_cpu
 from bge_rerank.models.export_cache import cached_export
 from bge_rerank.models.files import file_names, model_folder, read_config
 from bge_rerank.models.graphs import Graph, find_graph, graphs_in, has_weights
@@ -83,7 +83,7 @@ def _with_cache(config: ScorerConfig) -> tuple[str, str]:
 
 def _sees_accelerator(config: ScorerConfig) -> bool:
     """Say whether torch would run the model on an accelerator. With `device="cpu"` this imports nothing."""
-    if config.device == "cpu" or not is_installed("torch"):
+    if names_cpu(config) or not is_installed("torch"):
         return False
     import torch
 
@@ -91,7 +91,7 @@ def _sees_accelerator(config: ScorerConfig) -> bool:
 
 
 def _on_cpu(config: ScorerConfig) -> bool:
-    return config.device in (None, "cpu")
+    return config.device is None or names_cpu(config)
 
 
 def _graph(names: Collection[str]) -> Graph | None:

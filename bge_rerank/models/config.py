@@ -232,6 +232,15 @@ class _Headers(dict[str, HiddenText]):
         return hash(frozenset(self.items()))
 
 
+def names_cpu(config: ModelOptions) -> bool:
+    """Say whether the CPU is named as the only device, alone or in a list, as flags give it.
+
+    >>> names_cpu(ScorerConfig(device=["cpu"])), names_cpu(ScorerConfig())
+    (True, False)
+    """
+    return config.device in ("cpu", ("cpu",))
+
+
 def revealed(text: str | Secret) -> str:
     """Return a string, taken out of its secret if it is one.
 

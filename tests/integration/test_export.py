@@ -349,6 +349,11 @@ def test_auto_takes_torch_for_weights_and_for_other_devices(exported_mini: Path)
     assert choose_backend(ScorerConfig(str(exported_mini), device="cuda")) == "torch"
 
 
+def test_the_cpu_may_be_named_in_a_list_as_flags_name_it(exported_mini: Path) -> None:
+    assert choose_backend(ScorerConfig(str(exported_mini), device=["cpu"])) == "openvino"
+    assert len(logits(exported_mini, "onnx", device=["cpu"])) == len(PAIRS)
+
+
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_a_runtime_scores_without_torch(exported_mini: Path, runtime: str) -> None:
     script = (

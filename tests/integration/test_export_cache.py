@@ -287,7 +287,7 @@ def test_auto_takes_a_cached_export_on_a_cpu_and_else_says_that_there_could_be_o
     monkeypatch.setattr(auto_backend, "is_installed", lambda name: name in installed)
     model = str(tiny_reranker)
     assert choose_backend(ScorerConfig(model, device="cpu")) == "openvino"
-    assert choose_backend(ScorerConfig(model, dtype="bfloat16", device="cpu")) == "openvino"
+    assert choose_backend(ScorerConfig(model, dtype="bfloat16", device=["cpu"])) == "openvino"
     assert choose_backend(ScorerConfig(model, dtype="float16", device="cpu")) == "torch"
     assert choose_backend(ScorerConfig(model, device="cuda")) == "torch"
     monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda **_: torch.device("cuda"))

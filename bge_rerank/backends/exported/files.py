@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 
 from bge_rerank.backends.encoder.pairs import PairEncoder
 from bge_rerank.errors import ConfigurationError, ModelLoadError
-from bge_rerank.models.config import ScorerConfig
+from bge_rerank.models.config import ScorerConfig, names_cpu
 from bge_rerank.models.export_cache import cached_export, lacks_graph
 from bge_rerank.models.files import (
     choose_max_length,
@@ -168,7 +168,7 @@ def check_options(config: ScorerConfig) -> None:
     Raises:
         ConfigurationError: An option cannot work.
     """
-    if config.device not in (None, "cpu"):
+    if config.device is not None and not names_cpu(config):
         raise ConfigurationError(
             f"device is {config.device!r}, but backend {config.backend!r} runs only on the CPU; leave device out, or "
             "use backend='torch'"
