@@ -5,6 +5,8 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["ANONYMIZED_TELEMETRY"] = "False"
+# No test reads the exports in the user's cache. A test that makes one names a folder.
+os.environ["BGE_RERANK_CACHE"] = os.devnull
 # Waiting threads leave the cores to the other processes of the run.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
@@ -96,6 +98,13 @@ def tiny_reranker(made_once: Once) -> Path:
     from tiny_encoders import make_tiny_reranker
 
     return made_once("tiny-reranker", make_tiny_reranker)
+
+
+@pytest.fixture(scope="session")
+def tiny_export(made_once: Once, tiny_reranker: Path) -> Path:
+    from bge_rerank.export import export_model
+
+    return made_once("tiny-export", partial(export_model, str(tiny_reranker)))
 
 
 @pytest.fixture(scope="session")

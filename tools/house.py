@@ -22,7 +22,8 @@ FLOORS = (
     ("adapters", "evaluation", "bge_rerank"),
     ("ranking",),
     ("calibration",),
-    ("scoring", "export"),
+    ("scoring",),
+    ("export",),
     (
         "backends.torch",
         "backends.exported",

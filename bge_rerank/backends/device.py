@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from bge_rerank.backends.cores import cpu_has_bfloat16
 from bge_rerank.errors import ConfigurationError, OutOfMemoryError, ScoringError
 from bge_rerank.logs import Warnings
 from bge_rerank.models.config import Dtype, ScorerConfig
@@ -92,22 +93,20 @@ def choose_dtype(dtype: Dtype, device: torch.device) -> torch.dtype:
 
     That is float16 on accelerators, as BAAI runs its models, bfloat16 on CPUs with instructions for it, and float32
     on other CPUs.
+
+    Raises:
+        ConfigurationError: The precision is int8, which only exported graphs run in.
     """
+    if dtype == "int8":
+        raise ConfigurationError(
+            "dtype is 'int8', which only exported models run in; leave it out, or use backend='openvino' or 'onnx'"
+        )
     if dtype == "auto":
         if device.type != "cpu":
             return torch.float16
         return torch.bfloat16 if cpu_has_bfloat16() else torch.float32
     chosen: torch.dtype = getattr(torch, dtype)
     return chosen
-
-
-def cpu_has_bfloat16() -> bool:
-    """Return whether the CPU has instructions to multiply bfloat16 matrices.
-
-    Torch reports the CPU's instructions from version 2.10 on. With older versions the answer is no.
-    """
-    capabilities = getattr(torch.cpu, "get_capabilities", dict[str, Any])()
-    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def default_max_batch_tokens(device: torch.device, config: Any, itemsize: int) -> int:

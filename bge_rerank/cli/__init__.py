@@ -21,6 +21,7 @@ COMMANDS = {
     "calibrate": "Fit probabilities and thresholds for a wanted precision to labelled pairs.",
     "drift": "Check that a model still gives the scores that it gave before.",
     "export": "Export a model to a folder that runs without torch.",
+    "cache": "List or remove the exports that were made on first use.",
     "serve": "Rerank over HTTP for clients of TEI, Infinity, Cohere and Jina.",
     "bench": "Compare speed and memory with other packages on this machine.",
     "demo": "Retrieve, rerank and measure on a small collection.",

@@ -35,7 +35,9 @@ def check_architecture(model: Any) -> None:
 
 
 def export_graph(model: Any, path: Path, *, positions: int, takes_type_ids: bool) -> None:
-    """Write the graph. Its inputs are `input_ids` and `attention_mask`, its output is `logits`.
+    """Write the graph. Its inputs are `input_ids` and `attention_mask`.
+
+    Its output is `logits` of shape (sequences, 1), as Optimum writes it, so that other programs read the graph too.
 
     Attention is written as single operations (eager), because ONNX Runtime and OpenVINO fuse this form.
     The last layer is computed for the first token only.
@@ -46,7 +48,7 @@ def export_graph(model: Any, path: Path, *, positions: int, takes_type_ids: bool
         positions: The maximum length of a sequence, in tokens.
         takes_type_ids: Whether the graph has the input `token_type_ids` too.
     """
-    classifier = FirstTokenClassifier(model, eager=True).eval()
+    classifier = _ClassifierOfRows(model, eager=True).eval()
     inputs = _example(int(model.config.pad_token_id or 0), takes_type_ids=takes_type_ids)
     shape = {
         0: torch.export.Dim("sequences", min=1, max=65_536),
@@ -66,6 +68,18 @@ def export_graph(model: Any, path: Path, *, positions: int, takes_type_ids: bool
             dynamo=True,
             verbose=False,
         )
+
+
+class _ClassifierOfRows(FirstTokenClassifier):
+    """A classifier that returns logits of shape (sequences, 1)."""
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        return super().forward(input_ids, attention_mask, token_type_ids)[:, None]
 
 
 def _example(pad_token_id: int, *, takes_type_ids: bool) -> dict[str, torch.Tensor]:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import get_args
 
 from bge_rerank.backends.encoder.pairs import PairEncoder
+from bge_rerank.backends.encoder.scorer import EncoderScorer
 from bge_rerank.backends.exported.files import read_export
 from bge_rerank.errors import ConfigurationError, MissingDependencyError
 from bge_rerank.export.check import Agreement, check_export
 from bge_rerank.export.samples import sample_pairs
 from bge_rerank.extras import needs_extra
 from bge_rerank.models.config import LoadOptions, ModelOptions, ScorerConfig
-from bge_rerank.models.files import ModelConfig, read_config
+from bge_rerank.models.files import ModelConfig, model_folder, read_config
 from bge_rerank.models.manifest import (
     GRAPH_FILE,
     GRAPH_FOLDER,
@@ -26,10 +28,15 @@ from bge_rerank.models.manifest import (
     write_manifest,
 )
 from bge_rerank.models.registry import RUNTIMES, is_installed, scorer_class
-from bge_rerank.types import Pair, Scorer
+from bge_rerank.types import Pair
 
 logger = logging.getLogger(__name__)
 
+FILES_FOR_OTHERS = ("tokenizer_config.json", "special_tokens_map.json")
+"""Files that other programs read beside an export. Ours does not need them."""
+STAGED = ".export-"
+"""The beginning of the name of a folder, beside the one to write, with an export that is not complete yet."""
+READ, WRITE, QUANTISE = "reading the weights", "writing the graph", "quantising"
 SAMPLE_PAIRS = 200
 CHECKED_PAIRS = 48
 CHECKED_BATCH_TOKENS = 4_096
@@ -45,6 +52,7 @@ def export_model(
     revision: str | None = ModelOptions.revision,
     cache_dir: str | None = LoadOptions.cache_dir,
     local_files_only: bool = LoadOptions.local_files_only,
+    on_step: Callable[[str], object] = str,
 ) -> Agreement:
     """Export an encoder reranker to a folder that the `onnx` and `openvino` backends read.
 
@@ -59,6 +67,7 @@ def export_model(
         revision: A branch, tag or commit of the hub repository.
         cache_dir: The folder for files from the hub.
         local_files_only: Never ask the hub.
+        on_step: A function that is called with each of `steps_of`, before the step.
 
     Returns:
         How closely the export agrees with the model in torch float32.
@@ -82,13 +91,27 @@ def export_model(
         special_tokens_in_text="keep",  # "escape" would change the tokenizer that is written
     )
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=target.parent) as made:
+    with tempfile.TemporaryDirectory(prefix=STAGED, dir=target.parent) as made:
         staged = Path(made) / "model"
-        agreement = _export(config, staged, precision, samples)
+        agreement = _export(config, staged, precision, samples, on_step)
         if target.exists():
             target.rmdir()
         staged.rename(target)
     return agreement
+
+
+def steps_of(precision: Precision) -> list[str]:
+    """Return what an export does, in order.
+
+    >>> steps_of("int8")[:3]
+    ['reading the weights', 'writing the graph', 'quantising']
+    """
+    checks = [f"checking in {name}" for name in _runtimes()]
+    return [READ, WRITE, *([QUANTISE] if precision == "int8" else []), *checks]
+
+
+def _runtimes() -> list[str]:
+    return [name for name in RUNTIMES if is_installed(name)]
 
 
 def _check_arguments(target: Path, precision: str) -> None:
@@ -101,7 +124,11 @@ def _check_arguments(target: Path, precision: str) -> None:
 
 
 def _export(
-    config: ScorerConfig, staged: Path, precision: Precision, samples: Sequence[Pair] | None
+    config: ScorerConfig,
+    staged: Path,
+    precision: Precision,
+    samples: Sequence[Pair] | None,
+    on_step: Callable[[str], object],
 ) -> Agreement:
     with needs_extra("export", "exporting a model"):
         import onnxscript  # noqa: F401 - torch's exporter needs it, but its own error is less clear
@@ -111,9 +138,11 @@ def _export(
         from bge_rerank.export.graph import check_architecture, export_graph
         from bge_rerank.export.outliers import with_outliers_apart
         from bge_rerank.export.scaling import with_products_scaled
+    on_step(READ)
     model = read_config(config)
     scorer = TorchScorer(config)
     check_architecture(scorer.model)
+    on_step(WRITE)
     pairs = list(samples or sample_pairs(SAMPLE_PAIRS)) if precision == "int8" else []
     classifier = with_norms_folded(scorer.model)
     if pairs:
@@ -127,13 +156,17 @@ def _export(
     graph.parent.mkdir(parents=True)
     (staged / "config.json").write_text(json.dumps(model.contents, indent=2), encoding="utf-8")
     scorer.tokenizer.backend_tokenizer.save(str(staged / "tokenizer.json"))
+    for path in map(model_folder(config).joinpath, FILES_FOR_OTHERS):
+        if path.is_file():
+            shutil.copyfile(path, staged / path.name)
     takes_type_ids = "token_type_ids" in scorer.tokenizer.model_input_names
     export_graph(classifier, graph, positions=model.positions, takes_type_ids=takes_type_ids)
     _write_manifest(config, model, graph.parent, "fp32")
     if pairs:
+        on_step(QUANTISE)
         _quantise(staged, pairs)
     _write_manifest(config, model, graph.parent, precision)
-    return _check(staged, scorer, precision)
+    return _check(staged, scorer, precision, on_step)
 
 
 def _quantise(staged: Path, pairs: Sequence[Pair]) -> None:
@@ -157,16 +190,18 @@ def _write_manifest(
     write_manifest(manifest, folder)
 
 
-def _check(staged: Path, scorer: Scorer, precision: Precision) -> Agreement:
+def _check(
+    staged: Path, scorer: EncoderScorer, precision: Precision, on_step: Callable[[str], object]
+) -> Agreement:
     """Check the export in every installed runtime, and return the largest differences."""
-    runtimes = [name for name in RUNTIMES if is_installed(name)]
-    if not runtimes:
+    if not _runtimes():
         raise MissingDependencyError(
             "no runtime is installed to check the export; pip install 'bge-rerank[export]'"
         )
-    pairs = sample_pairs(CHECKED_PAIRS)
+    pairs = _within(scorer, sample_pairs(CHECKED_PAIRS))
     agreements = []
-    for name in runtimes:
+    for name in _runtimes():
+        on_step(f"checking in {name}")
         config = ScorerConfig(str(staged), name, max_batch_tokens=CHECKED_BATCH_TOKENS)
         agreements.append(check_export(scorer_class(name)(config), scorer, pairs, precision))
         logger.info("%s export in %s: %s", precision, name, agreements[-1])
@@ -175,3 +210,11 @@ def _check(staged: Path, scorer: Scorer, precision: Precision) -> Agreement:
         batch=max(agreement.batch for agreement in agreements),
         spread=agreements[0].spread,
     )
+
+
+def _within(scorer: EncoderScorer, pairs: Sequence[Pair]) -> list[Pair]:
+    """Cut each passage to what the model reads, so that no warning about truncation follows."""
+    windows = [scorer.windows(query, [text], scorer.max_length)[0][0] for query, text in pairs]
+    return [
+        (query, text[slice(*window)]) for (query, text), window in zip(pairs, windows, strict=True)
+    ]

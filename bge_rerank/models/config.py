@@ -19,10 +19,10 @@ from bge_rerank.models.registry import backend_names
 
 DEFAULT_MODEL = "BAAI/bge-reranker-v2-m3"
 
-Dtype = Literal["auto", "float32", "float16", "bfloat16"]
+Dtype = Literal["auto", "float32", "float16", "bfloat16", "int8"]
 """A precision of numbers. `"auto"` is an export's own precision. For other models it is the fastest one of the
 device: float16 on accelerators, bfloat16 on CPUs with instructions for it, float32 on other CPUs. The `flag`
-backend uses float32 on every CPU, as FlagEmbedding does."""
+backend uses float32 on every CPU, as FlagEmbedding does. Only exported graphs run in `"int8"`."""
 
 SpecialTokensInText = Literal["escape", "keep"]
 """How a special token's name in a text is read: as text (`"escape"`), or as the token (`"keep"`)."""
@@ -78,7 +78,7 @@ class ModelOptions(Checked):
     )
     backend: str = option(
         default="auto",
-        doc="The backend that scores. 'torch', 'openvino', 'onnx', 'flag' and 'sentence-transformers' run the model in this process; the last one runs rerankers of other makers. 'auto' chooses the fastest of these that is installed and can run the model. 'm3-sparse' scores by the lexical weights of BGE-M3, for a prefilter. 'tei', 'vllm', 'infinity', 'llamacpp', 'cohere' and 'jina' ask a server. For `bge-rerank serve` use 'tei'.",
+        doc="The backend that scores. 'torch', 'openvino', 'onnx', 'flag' and 'sentence-transformers' run the model in this process; the last one runs rerankers of other makers. 'openvino' and 'onnx' run exported graphs, and export a model without one on first use. 'auto' chooses the fastest of these that is installed and can run the model. 'm3-sparse' scores by the lexical weights of BGE-M3, for a prefilter. 'tei', 'vllm', 'infinity', 'llamacpp', 'cohere' and 'jina' ask a server. For `bge-rerank serve` use 'tei'.",
         check=one_of(backend_names()),
         decides=True,
     )
@@ -89,7 +89,7 @@ class ModelOptions(Checked):
     )
     dtype: Dtype = option(
         default="auto",
-        doc="The precision of weights and activations. 'auto' is the precision of an exported model. For other models it is float16 on accelerators, bfloat16 on CPUs with instructions for it, and float32 on other CPUs.",
+        doc="The precision of weights and activations. 'auto' is the precision of an exported model. For other models it is float16 on accelerators, bfloat16 on CPUs with instructions for it, and float32 on other CPUs. 'int8' runs only in 'openvino' and 'onnx'. If a model has graphs in several precisions, this option chooses among them.",
         decides=True,
     )
     max_length: int | None = option(
@@ -230,6 +230,15 @@ class _Headers(dict[str, HiddenText]):
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(frozenset(self.items()))
+
+
+def names_cpu(config: ModelOptions) -> bool:
+    """Say whether the CPU is named as the only device, alone or in a list, as flags give it.
+
+    >>> names_cpu(ScorerConfig(device=["cpu"])), names_cpu(ScorerConfig())
+    (True, False)
+    """
+    return config.device in ("cpu", ("cpu",))
 
 
 def revealed(text: str | Secret) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -45,7 +45,10 @@ GRAPH_FILES = (
     "onnx/model.onnx*data",
     "onnx/bge_rerank.json",
 )
-"""The files of an exported model."""
+"""The files of a model that `bge-rerank export` exported."""
+
+HUB_SECONDS = 10.0
+"""How long to wait for the hub's list of files. `huggingface_hub` waits as long for other requests."""
 
 LARGEST_NUMBER = 2**31
 """The limit of numbers in a config, because the runtimes count tokens and token ids in 32 bits."""
@@ -209,7 +212,28 @@ def model_folder(config: ScorerConfig, files: Sequence[str] = WEIGHT_FILES) -> P
         ModelLoadError: No folder and no hub repository has that name, or the hub cannot be reached.
         MissingDependencyError: The name is `"mini"`, and bge-rerank-mini is not installed.
     """
-    return _local_folder(config.model_name) or _from_hub(config, files)
+    return local_folder(config.model_name) or _from_hub(config, files)
+
+
+def file_names(config: ScorerConfig) -> set[str]:
+    """Return the paths of a model's files from its folder, without downloading them.
+
+    Files deeper than one folder are left out. If the hub cannot be asked, the files in its cache count.
+
+    Raises:
+        ModelLoadError: As `model_folder`.
+    """
+    folder = model_folder(config, ["config.json"])
+    if local_folder(config.model_name) is None and not config.local_files_only:
+        from huggingface_hub import HfApi
+
+        with suppress(ModelLoadError), loading_errors(config.model_name):
+            listed = HfApi().model_info(
+                config.model_name, revision=folder.name, timeout=HUB_SECONDS
+            )
+            return {file.rfilename for file in listed.siblings or []}
+    found = [path for pattern in ("*", "*/*") for path in folder.glob(pattern)]
+    return {path.relative_to(folder).as_posix() for path in found if path.is_file()}
 
 
 def safetensors_folder(config: ScorerConfig, files: Sequence[str] = WEIGHT_FILES) -> Path:
@@ -283,7 +307,13 @@ def _damaged_file(model_name: str) -> str:
     return ""
 
 
-def _local_folder(model_name: str) -> Path | None:
+def local_folder(model_name: str) -> Path | None:
+    """Return the folder that a model's name means; `None` for a repository of the hub.
+
+    Raises:
+        ModelLoadError: The name is a path, and there is no such folder.
+        MissingDependencyError: The name is `"mini"`, and bge-rerank-mini is not installed.
+    """
     if model_name == "mini":
         return _mini()
     folder = Path(model_name).expanduser()

@@ -1,7 +1,6 @@
 """Turn a model's name into scores: loading, shared passes, and caches.
 
-May import `backends.torch`, `backends.exported`, `backends.flag`, `backends.http`,
-`backends.sentence_transformers` and every room below them.
+May import `export` and every room below it.
 Start reading in `loading.py`.
 """
 

@@ -16,7 +16,7 @@ from bge_rerank.backends.forks import ForkableLock
 from bge_rerank.errors import ConfigurationError
 from bge_rerank.extras import needs_extra
 from bge_rerank.models.config import ScorerConfig
-from bge_rerank.models.files import GRAPH_FILES, M3_FILES, MODULE_FILES, model_folder
+from bge_rerank.models.files import M3_FILES, MODULE_FILES, model_folder
 from bge_rerank.models.registry import asks_server
 from bge_rerank.scoring.asking import ascore_with, logit_by_pair
 from bge_rerank.scoring.cache_folder import FolderCache
@@ -25,6 +25,9 @@ from bge_rerank.types import Pair, Scorer
 
 MEMORY_SCORES = 100_000
 """The most scores in the cache `"memory"`. New scores replace the least recently used ones."""
+
+GRAPH_FILES = ("*.onnx*", "onnx/*", "openvino*", "openvino/*")
+"""The files of exported graphs, in all layouts."""
 
 
 class ScoreCache(Protocol):
@@ -197,6 +200,7 @@ def key_prefix(scorer: Scorer, config: ScorerConfig) -> list[object]:
         config.cutoff_layers,
         config.special_tokens_in_text,
         config.prompt,
+        str(getattr(scorer, "graph", "")),
     ]
 
 
@@ -204,7 +208,8 @@ def fingerprint(folder: Path) -> list[tuple[str, int, int]]:
     """Return name, size in bytes and time in ns of each file in a folder that affects scores."""
     modules = [f"*/{pattern}" for pattern in MODULE_FILES]
     patterns = (*MODULE_FILES, *modules, *M3_FILES, *GRAPH_FILES, "*.py")
-    paths = {path for pattern in patterns for path in folder.glob(pattern)}
+    found = {path for pattern in patterns for path in folder.glob(pattern)}
+    paths = {path for path in found if path.is_file()}
     status = {path.relative_to(folder).as_posix(): path.stat() for path in paths}
     return sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in status.items())
 

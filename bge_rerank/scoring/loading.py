@@ -11,10 +11,12 @@ from bge_rerank.backends.encoder.pool import ForwardPool
 from bge_rerank.backends.encoder.tokens import TokensOf
 from bge_rerank.backends.http.checks import checked_server
 from bge_rerank.errors import ConfigurationError
+from bge_rerank.extras import needs_extra
 from bge_rerank.models.auto_backend import choose_backend
 from bge_rerank.models.config import ScorerConfig
+from bge_rerank.models.export_cache import lacks_export
 from bge_rerank.models.options import takes
-from bge_rerank.models.registry import BACKENDS, asks_server, scorer_class
+from bge_rerank.models.registry import BACKENDS, RUNTIMES, asks_server, scorer_class
 from bge_rerank.scoring.asking import ascore_with
 from bge_rerank.scoring.cache import with_cache
 from bge_rerank.scoring.gathering import GatheringScorer
@@ -182,5 +184,14 @@ def _load(config: ScorerConfig) -> None:
     decided = replace(config, backend=backend)
     weights = replace(decided, batch_wait_ms=0.0, score_cache=None)
     if weights not in _loaded:
+        if backend in RUNTIMES and lacks_export(weights):
+            _export(weights)
         _loaded[weights] = scorer_class(backend)(weights)
     _loaded[config] = with_cache(_loaded[weights], decided)
+
+
+def _export(config: ScorerConfig) -> None:
+    """Export a model that the backend cannot run as it is. This imports torch, so it is imported only here."""
+    with needs_extra("export", "exporting a model"):
+        from bge_rerank.export.cached import export_into_cache
+    export_into_cache(config)

@@ -17,7 +17,6 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -56,7 +55,6 @@ from bge_rerank.models.registry import scorer_class
 from bge_rerank.scoring.cache import CachedScorer
 from bge_rerank.scoring.cache_folder import FILE, FolderCache
 from calibrations import MINI, calibration
-from conftest import Once
 from counted_scorer import Counted
 
 # --- A folder of scores that an attacker can write to.
@@ -266,13 +264,6 @@ def raw_exceptions(
             raw.append(f"{what}: {error!r:.200}")
     (folder / name).write_bytes(whole)
     return raw
-
-
-@pytest.fixture(scope="session")
-def tiny_export(made_once: Once, tiny_reranker: Path) -> Path:
-    from bge_rerank.export import export_model
-
-    return made_once("tiny-export", partial(export_model, str(tiny_reranker)))
 
 
 @pytest.fixture

@@ -46,13 +46,6 @@ RUNTIMES = ["openvino", "onnx"]
 PAIRS = sample_pairs(24)
 
 
-@pytest.fixture(scope="module")
-def exported_tiny(tiny_reranker: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("exported") / "tiny"
-    export_model(str(tiny_reranker), folder)
-    return folder
-
-
 def logits(model: str | Path, backend: str, **options: Any) -> list[float]:
     return load_scorer(str(model), backend, **options).score(PAIRS)
 
@@ -65,10 +58,10 @@ def test_a_float32_export_scores_as_torch_does(exported_mini: Path, runtime: str
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_an_xlm_roberta_export_scores_as_torch_does(
-    tiny_reranker: Path, exported_tiny: Path, runtime: str
+    tiny_reranker: Path, tiny_export: Path, runtime: str
 ) -> None:
     expected = logits(tiny_reranker, "torch", dtype="float32")
-    assert logits(exported_tiny, runtime) == pytest.approx(expected, abs=1e-4)
+    assert logits(tiny_export, runtime) == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -260,9 +253,14 @@ def test_a_graph_of_another_tool_is_read_and_a_file_that_is_not_a_graph_is_refus
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_the_error_for_a_model_without_a_graph_says_how_to_export(runtime: str) -> None:
-    with pytest.raises(ModelLoadError, match="bge-rerank export mini FOLDER"):
-        logits("mini", runtime)
+def test_the_error_for_a_folder_without_graph_and_weights_says_how_to_export(
+    exported_mini: Path, tmp_path: Path, runtime: str
+) -> None:
+    folder = shutil.copytree(
+        exported_mini, tmp_path / "bare", ignore=shutil.ignore_patterns("onnx")
+    )
+    with pytest.raises(ModelLoadError, match="run `bge-rerank export .*bare FOLDER`"):
+        logits(folder, runtime)
 
 
 @pytest.mark.parametrize(
@@ -349,6 +347,11 @@ def test_auto_takes_the_fastest_runtime_installed_and_says_why(
 def test_auto_takes_torch_for_weights_and_for_other_devices(exported_mini: Path) -> None:
     assert choose_backend(ScorerConfig("mini")) == "torch"
     assert choose_backend(ScorerConfig(str(exported_mini), device="cuda")) == "torch"
+
+
+def test_the_cpu_may_be_named_in_a_list_as_flags_name_it(exported_mini: Path) -> None:
+    assert choose_backend(ScorerConfig(str(exported_mini), device=["cpu"])) == "openvino"
+    assert len(logits(exported_mini, "onnx", device=["cpu"])) == len(PAIRS)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,21 +15,22 @@ from tokenizers import Tokenizer
 
 from bge_rerank.backends.encoder.pairs import PairEncoder
 from bge_rerank.errors import ConfigurationError, ModelLoadError
-from bge_rerank.models.config import ScorerConfig
+from bge_rerank.models.config import ScorerConfig, names_cpu
+from bge_rerank.models.export_cache import cached_export, lacks_graph
 from bge_rerank.models.files import (
-    GRAPH_FILES,
     choose_max_length,
+    file_names,
     loading_errors,
     model_folder,
     read_config,
 )
-from bge_rerank.models.manifest import (
-    GRAPH_FILE,
-    GRAPH_FOLDER,
-    Precision,
-    read_manifest,
-    verify,
-)
+from bge_rerank.models.graphs import OWN_GRAPH, Graph, find_graph, graphs_in, weights_of
+from bge_rerank.models.manifest import read_manifest, verify
+
+logger = logging.getLogger(__name__)
+
+DTYPES = {"fp32": "float32", "bf16": "bfloat16", "int8": "int8"}
+"""The precisions of `bge-rerank export`, as the option `dtype` calls them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +41,21 @@ class ExportedModel:
         graph: The file of the graph.
         encoder: Encodes pairs for the graph.
         pad_token_id: The token id of padding.
-        precision: The precision in the manifest; `"fp32"` if another tool made the graph.
+        precision: The precision in the manifest, as in `dtype`; that of the graph's name if another tool made it.
         source_model: The exported model; the graph's own name if another tool made it.
         source_revision: The hub revision of the exported model.
+        is_ours: Whether `bge-rerank export` made the graph, and compared its scores with the model's.
+        is_cached: Whether the graph was made on first use, from a model that has none.
     """
 
     graph: Path
     encoder: PairEncoder
     pad_token_id: int
-    precision: Precision
+    precision: str
     source_model: str
     source_revision: str | None
+    is_ours: bool
+    is_cached: bool
 
 
 def read_export(config: ScorerConfig) -> ExportedModel:
@@ -57,31 +63,64 @@ def read_export(config: ScorerConfig) -> ExportedModel:
 
     Raises:
         ModelLoadError: The graph is missing, or differs from the exported one.
+        UnsupportedModelError: The model needs a template, which this backend does not read.
         ConfigurationError: An option does not fit the model, or needs torch.
     """
-    _check_options(config)
+    check_options(config)
     model = read_config(config)
-    folder = model_folder(config, GRAPH_FILES)
-    graph = folder / GRAPH_FOLDER / GRAPH_FILE
-    if not graph.is_file():
-        raise ModelLoadError(
-            f"{config.model_name!r} has no {GRAPH_FOLDER}/{GRAPH_FILE}; run "
-            f"`bge-rerank export {config.model_name} FOLDER`, and pass FOLDER as model_name"
-        )
-    manifest = read_manifest(graph.parent)
+    model.check_needs_no_template(config)
+    names = file_names(config)
+    cached = cached_export(config) if lacks_graph(config, names) else None
+    graph = Graph(OWN_GRAPH, "float32", is_ours=True) if cached else _graph_of(config, names)
+    folder = cached or model_folder(config, ["config.json", "tokenizer.json", *graph.files])
+    path = folder / graph.path
+    manifest = read_manifest(path.parent) if graph.is_ours else None
     if manifest:
         verify(manifest, folder)
-    tokenizer_file = str(folder / "tokenizer.json")
-    with loading_errors(tokenizer_file):
-        tokenizer = Tokenizer.from_file(tokenizer_file)
-    return ExportedModel(
-        graph,
-        PairEncoder(tokenizer, choose_max_length(config, model), config.special_tokens_in_text),
+    exported = ExportedModel(
+        path,
+        PairEncoder(
+            _tokenizer(folder), choose_max_length(config, model), config.special_tokens_in_text
+        ),
         pad_token_id=int(model.contents.get("pad_token_id") or 0),
-        precision=manifest.precision if manifest else "fp32",
-        source_model=manifest.source_model if manifest else config.model_name,
-        source_revision=manifest.revision if manifest else config.revision,
+        precision=DTYPES[manifest.precision] if manifest else graph.precision,
+        # An export in the cache is called as its model, although the model may have had another name when it was made.
+        source_model=manifest.source_model if manifest and not cached else config.model_name,
+        source_revision=manifest.revision if manifest and not cached else config.revision,
+        is_ours=manifest is not None,
+        is_cached=cached is not None,
     )
+    logger.info(
+        "backend %r takes the graph %s of %s, stored in %s",
+        *(config.backend, graph.path, config.model_name, exported.precision),
+    )
+    return exported
+
+
+def _graph_of(config: ScorerConfig, names: Collection[str]) -> Graph:
+    graph = find_graph(names, config.backend, config.dtype)
+    if graph:
+        return graph
+    others = [each.path for each in graphs_in(names, config.backend)]
+    if others:
+        raise ConfigurationError(
+            f"dtype is {config.dtype!r}, but {config.model_name!r} has only {', '.join(others)}; leave dtype out, or "
+            "export the model in another precision"
+        )
+    raise ModelLoadError(
+        f"{config.model_name!r} has no exported graph that backend {config.backend!r} reads, such as "
+        f"onnx/model.onnx; run `bge-rerank export {config.model_name} FOLDER`, and pass FOLDER as model_name"
+    )
+
+
+def _tokenizer(folder: Path) -> Tokenizer:
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        raise ModelLoadError(
+            f"{str(folder)!r} has a graph but no tokenizer.json; copy the file from the model that was exported"
+        )
+    with loading_errors(str(path)):
+        return Tokenizer.from_file(str(path))
 
 
 @contextmanager
@@ -95,7 +134,7 @@ def without_links(graph: Path) -> Iterator[Path]:
     Raises:
         OSError: The disk is too full for copies.
     """
-    weights = list(graph.parent.glob(f"{graph.name}*data"))
+    weights = list(graph.parent.glob(weights_of(graph.name)))
     if not any(path.is_symlink() for path in weights):
         yield graph
         return
@@ -123,8 +162,13 @@ def _filled(
     return folder
 
 
-def _check_options(config: ScorerConfig) -> None:
-    if config.device not in (None, "cpu"):
+def check_options(config: ScorerConfig) -> None:
+    """Refuse options that exported graphs do not support.
+
+    Raises:
+        ConfigurationError: An option cannot work.
+    """
+    if config.device is not None and not names_cpu(config):
         raise ConfigurationError(
             f"device is {config.device!r}, but backend {config.backend!r} runs only on the CPU; leave device out, or "
             "use backend='torch'"

@@ -9,6 +9,12 @@ from bge_rerank.backends.encoder.batches import padded
 from bge_rerank.backends.encoder.pairs import EncodedPair
 from bge_rerank.backends.encoder.scorer import EncoderScorer
 from bge_rerank.backends.exported.files import ExportedModel, read_export
+from bge_rerank.backends.exported.foreign import (
+    LOGITS,
+    check_ports,
+    check_scores,
+    one_logit_a_row,
+)
 from bge_rerank.backends.exported.silent import onnxruntime_reports_nothing
 from bge_rerank.errors import ConfigurationError, ModelLoadError, ScoringError
 from bge_rerank.models.config import ScorerConfig
@@ -46,6 +52,8 @@ class OnnxScorer(EncoderScorer):
         exported = read_export(config)
         precision = _precision(config, exported)
         runner = OnnxRunner(exported)
+        if not exported.is_ours:
+            check_scores(exported.graph, runner, exported.encoder, precision)
         super().__init__(
             config,
             exported.encoder,
@@ -53,6 +61,7 @@ class OnnxScorer(EncoderScorer):
             precision,
             max_batch_tokens=MAX_BATCH_TOKENS,
         )
+        self.graph = exported.graph
         self.source_model = exported.source_model
         self.source_revision = exported.source_revision
 
@@ -70,9 +79,12 @@ class OnnxRunner:
             )
         except _ORT_ERRORS as error:
             raise ModelLoadError(
-                f"ONNX Runtime cannot read {str(exported.graph)!r}: {error}; export the model again"
+                f"ONNX Runtime cannot read {str(exported.graph)!r}: {error}; export or download the model again"
             ) from error
         self._inputs = [node.name for node in self._session.get_inputs()]
+        outputs = [node.name for node in self._session.get_outputs()]
+        check_ports(exported.graph, self._inputs, outputs)
+        self._graph = exported.graph
         self._pad_token_id = exported.pad_token_id
 
     def __call__(self, batch: Sequence[EncodedPair]) -> list[float]:
@@ -83,11 +95,10 @@ class OnnxRunner:
         """
         arrays = padded(batch, self._pad_token_id)
         try:
-            [logits] = self._session.run(None, {name: arrays[name] for name in self._inputs})
+            [logits] = self._session.run([LOGITS], {name: arrays[name] for name in self._inputs})
         except _ORT_ERRORS as error:
             raise ScoringError(f"the forward pass failed in ONNX Runtime: {error}") from error
-        scores: list[float] = logits.reshape(-1).tolist()
-        return scores
+        return one_logit_a_row(self._graph, logits, len(batch))
 
 
 def _precision(config: ScorerConfig, exported: ExportedModel) -> str:
@@ -96,7 +107,7 @@ def _precision(config: ScorerConfig, exported: ExportedModel) -> str:
     Raises:
         ConfigurationError: The export cannot run in the requested precision.
     """
-    own = "int8" if exported.precision == "int8" else "float32"
+    own = "float32" if exported.precision == "bfloat16" else exported.precision
     if config.dtype not in ("auto", own):
         raise ConfigurationError(
             f"dtype is {config.dtype!r}, but backend 'onnx' runs this export only in {own}; leave dtype out, or use "

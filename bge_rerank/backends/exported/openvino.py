@@ -8,10 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from bge_rerank.backends.cores import cpu_has_bfloat16
 from bge_rerank.backends.encoder.batches import coarse_length, padded
 from bge_rerank.backends.encoder.pairs import EncodedPair
 from bge_rerank.backends.encoder.scorer import EncoderScorer
 from bge_rerank.backends.exported.files import ExportedModel, read_export, without_links
+from bge_rerank.backends.exported.foreign import (
+    LOGITS,
+    check_ports,
+    check_scores,
+    one_logit_a_row,
+)
 from bge_rerank.backends.exported.silent import openvino_reports_nothing
 from bge_rerank.errors import ConfigurationError, ModelLoadError, ScoringError
 from bge_rerank.models.config import ScorerConfig
@@ -44,15 +51,18 @@ class OpenVinoScorer(EncoderScorer):
         """
         exported = read_export(config)
         precision = _precision(config, exported)
-        compiled = _compile(config, exported, precision)
+        runner = OpenVinoRunner(_compile(config, exported, precision), exported)
+        if not exported.is_ours:
+            check_scores(exported.graph, runner, exported.encoder, precision)
         super().__init__(
             config,
             exported.encoder,
-            [OpenVinoRunner(compiled, exported)],
+            [runner],
             precision,
             max_batch_tokens=MAX_BATCH_TOKENS,
             coarse_lengths=True,
         )
+        self.graph = exported.graph
         self.source_model = exported.source_model
         self.source_revision = exported.source_revision
 
@@ -62,8 +72,11 @@ class OpenVinoRunner:
 
     def __init__(self, compiled: ov.CompiledModel, exported: ExportedModel) -> None:
         """Make an infer request."""
-        self._request = compiled.create_infer_request()
         self._inputs = [node.get_any_name() for node in compiled.inputs]
+        outputs = [name for node in compiled.outputs for name in sorted(node.get_names())]
+        check_ports(exported.graph, self._inputs, outputs)
+        self._request = compiled.create_infer_request()
+        self._graph = exported.graph
         self._pad_token_id = exported.pad_token_id
         self._max_length = exported.encoder.max_length
 
@@ -81,19 +94,25 @@ class OpenVinoRunner:
                 {name: arrays[name] for name in self._inputs}, share_inputs=True
             )
         except RuntimeError as error:
-            raise ScoringError(f"the forward pass failed in OpenVINO: {error}") from error
-        logits: list[float] = outputs[0].reshape(-1).tolist()
-        return logits
+            raise ScoringError(
+                f"the forward pass failed in OpenVINO: {_last_line(error)}"
+            ) from error
+        return one_logit_a_row(self._graph, outputs[LOGITS], len(batch))
 
 
 def _precision(config: ScorerConfig, exported: ExportedModel) -> str:
     """Return the precision: the export's own, or the requested one of float32 and bfloat16.
 
+    A model that was exported on first use keeps the precision that it has in torch: bfloat16 if the CPU has instructions
+    for it.
+
     Raises:
         ConfigurationError: The export cannot run in the requested precision.
     """
-    own = {"fp32": "float32", "bf16": "bfloat16", "int8": "int8"}[exported.precision]
-    if config.dtype == "auto":
+    own = "float32" if exported.precision == "float16" else exported.precision
+    if config.dtype == "auto" and exported.is_cached and own == "float32" and cpu_has_bfloat16():
+        return "bfloat16"
+    if config.dtype in ("auto", own):
         return own
     if own == "int8" or config.dtype not in ("float32", "bfloat16"):
         raise ConfigurationError(
@@ -119,10 +138,14 @@ def _compile(config: ScorerConfig, exported: ExportedModel, precision: str) -> o
             _keep_keys_in_rows(graph)
             return core.compile_model(graph, "CPU", options)
     except (OSError, RuntimeError) as error:
-        first_line = (str(error).strip() or type(error).__name__).splitlines()[-1]
         raise ModelLoadError(
-            f"OpenVINO cannot read {str(exported.graph)!r}: {first_line}; export the model again"
+            f"OpenVINO cannot read {str(exported.graph)!r}: {_last_line(error)}; export or download the model again"
         ) from error
+
+
+def _last_line(error: Exception) -> str:
+    """Return the last line of an error, which names the fault. The lines before name places in OpenVINO's sources."""
+    return (str(error).strip() or type(error).__name__).splitlines()[-1]
 
 
 def _keep_keys_in_rows(graph: ov.Model) -> None:

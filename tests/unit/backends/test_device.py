@@ -3,7 +3,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from bge_rerank.backends.device import choose_dtype, cpu_has_bfloat16, default_max_batch_tokens
+from bge_rerank.backends.cores import cpu_has_bfloat16
+from bge_rerank.backends.device import choose_dtype, default_max_batch_tokens
 
 
 @pytest.mark.parametrize(
@@ -25,3 +26,9 @@ def test_the_default_precision_is_the_fastest_of_the_device() -> None:
     assert choose_dtype("auto", torch.device("cpu")) == fast
     assert choose_dtype("auto", torch.device("cuda")) == torch.float16
     assert choose_dtype("float32", torch.device("cuda")) == torch.float32
+
+
+def test_torch_reports_the_same_instructions_for_bfloat16() -> None:
+    capabilities = torch.cpu.get_capabilities()
+    reported = [capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16")]
+    assert cpu_has_bfloat16() == any(reported)

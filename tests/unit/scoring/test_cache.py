@@ -381,10 +381,14 @@ def test_all_that_affects_a_score_is_in_its_key() -> None:
     class Loaded(Counted):
         precision = "int8"
         max_length = 77
+        graph = Path("onnx/model.onnx")
 
     config = ScorerConfig("mini", "torch")
     [name, revision, files, *rest] = key_prefix(Loaded(), config)
-    assert [name, revision, *rest] == ["mini", None, "torch", "int8", 77, None, "escape", None]
+    assert [name, revision, *rest] == [
+        *("mini", None, "torch", "int8", 77, None, "escape", None),
+        "onnx/model.onnx",
+    ]
     assert "model.safetensors" in str(files)
     others = [{"backend": "flag"}, {"cutoff_layers": (28,)}, {"prompt": "Find passages"}]
     keys = {str(key_prefix(Loaded(), replace(config, **each))) for each in [{}, *others]}

@@ -1,0 +1,52 @@
+"""Exports as other tools write them, made from an export of `bge-rerank export`."""
+
+import shutil
+from pathlib import Path
+
+import onnx
+import openvino as ov
+from onnx import helper
+from onnxruntime.quantization import quantize_dynamic
+
+
+def write_onnx(source: Path, path: Path, data: str | None = None) -> None:
+    """Write the graph of an export to another path, with its weights in a file beside it if `data` names one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    graph = onnx.load(source / "onnx/model.onnx")
+    onnx.save(graph, path, save_as_external_data=data is not None, location=data)
+
+
+def write_int8(source: Path, path: Path) -> None:
+    """Quantise the graph of an export with one activation scale for each tensor."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    quantize_dynamic(source / "onnx/model.onnx", path)
+
+
+def write_openvino(source: Path, path: Path) -> None:
+    """Write the graph of an export in OpenVINO's own format."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ov.save_model(ov.Core().read_model(source / "onnx/model.onnx"), path, compress_to_fp16=False)
+
+
+def write_with_output(source: Path, path: Path, name: str, columns: int | None) -> None:
+    """Write the graph with its output renamed, and repeated in columns; `None` gives it one dimension."""
+    model = onnx.load(source / "onnx/model.onnx")
+    old, shape = model.graph.output[0].name, "shape of the output"
+    sizes = [-1] if columns is None else [1, columns]
+    model.graph.initializer.append(
+        helper.make_tensor(shape, onnx.TensorProto.INT64, [len(sizes)], sizes)
+    )
+    for node in model.graph.node:
+        node.output[:] = ["one column" if each == old else each for each in node.output]
+    kind = "Reshape" if columns is None else "Tile"
+    model.graph.node.append(helper.make_node(kind, ["one column", shape], [name]))
+    dimensions = ["sequences"] if columns is None else ["sequences", columns]
+    output = helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, dimensions)
+    model.graph.output[0].CopyFrom(output)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, path)
+
+
+def without_graph(source: Path, folder: Path) -> Path:
+    """Copy the files of an export except its graph and manifest."""
+    return Path(shutil.copytree(source, folder, ignore=shutil.ignore_patterns("onnx")))
