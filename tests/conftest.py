@@ -55,6 +55,16 @@ def pytest_configure(config: pytest.Config) -> None:
         from quick import Quick
 
         config.pluginmanager.register(Quick())
+    config.pluginmanager.register(WithExamples())
+
+
+class WithExamples:
+    """A plugin that leaves out files without tests and examples. To import them takes seconds."""
+
+    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        if collection_path.suffix != ".py" or collection_path.name.startswith("test_"):
+            return None
+        return ">>>" not in collection_path.read_text(encoding="utf-8") or None
 
 
 def pytest_collection_finish() -> None:
