@@ -3,8 +3,7 @@
 import asyncio
 import random
 import re
-import subprocess
-import sys
+import signal
 import threading
 import time
 from collections import Counter
@@ -22,7 +21,7 @@ from bge_rerank import ServerError, load_scorer
 from bge_rerank.backends.http.scorer import HttpScorer
 from bge_rerank.data.demo import demo_collection
 from memory_slope import memory_slope
-from served import free_port
+from served import Served, free_port, served
 
 CLIENTS = 32
 SIZES = (1, 5, 5, 5, 20, 60)
@@ -49,24 +48,15 @@ def logits() -> Logits:
 
 
 @contextmanager
-def server(port: int, log: Path) -> Iterator[psutil.Process]:
+def server(python: Path, port: int) -> Iterator[Served]:
     """Run the command, and end it after the block with SIGTERM, as a container is stopped."""
-    command = [sys.executable, "-m", "bge_rerank.cli", "serve", "--model", "mini"]
-    options = ["--backend", "torch", "--dtype", "float32", "--port", str(port)]
-    with log.open("w") as stderr:
-        process = subprocess.Popen([*command, *options], stderr=stderr)
-    try:
-        for _ in range(600):
-            assert process.poll() is None, log.read_text()
-            try:
-                httpx.get(f"http://127.0.0.1:{port}/health")
-                break
-            except httpx.TransportError:
-                time.sleep(0.1)
-        yield psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(60)
+    flags = ("--backend", "torch", "--dtype", "float32", "--port", str(port))
+    with served(python, *flags) as server:
+        try:
+            yield server
+        finally:
+            server.process.send_signal(signal.SIGTERM)
+            server.process.wait(60)
 
 
 async def ask_until(
@@ -125,16 +115,16 @@ def memory(*processes: psutil.Process) -> list[int]:
 
 @pytest.mark.parametrize("seconds", [2, pytest.param(20, marks=pytest.mark.long)])
 def test_during_a_restart_every_answer_is_right_or_an_error_and_memory_stays_flat(
-    seconds: float, logits: Logits, tmp_path: Path
+    seconds: float, logits: Logits, preloaded_python: Path
 ) -> None:
     port = free_port()
     end = threading.Event()
     with ThreadPoolExecutor(1) as thread:
-        with server(port, tmp_path / "first"):
+        with server(preloaded_python, port) as first:
             asked = thread.submit(asyncio.run, ask_all(end, port, logits))
             wait_for(port, CLIENTS, seconds)
-        with server(port, tmp_path / "second") as second:
-            processes = second, psutil.Process()
+        with server(preloaded_python, port) as second:
+            processes = psutil.Process(second.process.pid), psutil.Process()
             # The first answers are not counted, because allocators still grow.
             wait_for(port, 3 * CLIENTS, seconds)
             before = memory(*processes)
@@ -149,16 +139,19 @@ def test_during_a_restart_every_answer_is_right_or_an_error_and_memory_stays_fla
     assert seen["cancelled"] > 0
     assert "te_queue_size 0.0" in metrics
     assert max(grown) < MOST_GROWTH
-    for log in ("first", "second"):
-        assert not re.search("Traceback|ERROR", (tmp_path / log).read_text())
+    for ended in (first, second):
+        assert not re.search("Traceback|ERROR", "".join(ended.lines))
 
 
 @pytest.mark.long
-def test_the_servers_memory_stays_flat_for_half_an_hour(logits: Logits, tmp_path: Path) -> None:
+def test_the_servers_memory_stays_flat_for_half_an_hour(
+    logits: Logits, preloaded_python: Path
+) -> None:
     port, end = free_port(), threading.Event()
     answers: list[float] = []
     held: list[int] = []
-    with ThreadPoolExecutor(1) as thread, server(port, tmp_path / "log") as process:
+    with ThreadPoolExecutor(1) as thread, server(preloaded_python, port) as running:
+        process = psutil.Process(running.process.pid)
         asked = thread.submit(asyncio.run, ask_all(end, port, logits))
         wait_for(port, 4 * CLIENTS, WARM_UP_SECONDS)
         until = time.monotonic() + MINUTES * 60
