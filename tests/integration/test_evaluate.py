@@ -85,11 +85,11 @@ def bge_rerank(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
 def test_the_command_says_that_the_first_stage_is_good_enough(
     bge_rerank: Callable[..., Done], beir: Path, tmp_path: Path
 ) -> None:
-    options = ["--model", "mini", "--depth", "4", "--target", "0.5", "--output", tmp_path]
+    options = ["--model", "mini", "--depth", "2", "--target", "0.5", "--output", tmp_path]
     done = bge_rerank(beir, *options)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert "Queries measured: 60. Depth: up to 4 candidates of each." in done.stdout
+    assert "Queries measured: 60. Depth: up to 2 candidates of each." in done.stdout
     assert "do not rerank: the first stage already reaches the target" in done.stdout
     assert "Note: the corpus has only 204 passages" in done.stdout
     assert f"data: {beir}" in done.stdout.replace("\n", "")
@@ -186,14 +186,14 @@ def test_results_by_depth_on_scifact_equal_ranking_at_each_depth(labelled_data: 
 
 def test_results_by_depth_of_mini_equal_ranking_at_each_depth(beir: Path) -> None:
     collection = read_beir(beir, "dev")
-    find = Bm25Retriever(collection.texts, depth=8)
+    find = Bm25Retriever(collection.texts, depth=4)
     queries = [
         replace(query, candidates=find(query.query))
         for query in islice(collection.labelled_queries(), 30)
     ]
     scorer = load_scorer("mini", max_length=64)
-    [mini] = evaluate(queries, {"mini": scorer}, depth=8, depths=[4]).models
-    anew = curve_anew(queries, scorer, [4, 8])
+    [mini] = evaluate(queries, {"mini": scorer}, depth=4, depths=[2]).models
+    anew = curve_anew(queries, scorer, [2, 4])
     assert [point.after for point in mini.depths] == pytest.approx(anew, abs=1e-9)
 
 
