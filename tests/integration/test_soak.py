@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -35,22 +36,22 @@ WARM_UP_SECONDS, MINUTES = 120, 30
 Logits = dict[tuple[str, str], float]
 
 
-@pytest.fixture(scope="module")
-def logits() -> Logits:
+@cache
+def logits_of(model: str) -> Logits:
     """Return the pairs that clients ask for, and their logits."""
     collection = demo_collection()
     questions = list(collection.questions.values())[:4]
     # Short passages, so that the model takes little of the time.
     passages = [passage.text[:80] for passage in collection.passages[:80]]
     pairs = list(product(questions, passages))
-    scorer = load_scorer("mini", "torch", dtype="float32")
+    scorer = load_scorer(model, "torch", dtype="float32")
     return dict(zip(pairs, scorer.score(pairs), strict=True))
 
 
 @contextmanager
-def server(python: Path, port: int) -> Iterator[Served]:
+def server(python: Path, model: str, port: int) -> Iterator[Served]:
     """Run the command, and end it after the block with SIGTERM, as a container is stopped."""
-    flags = ("--backend", "torch", "--dtype", "float32", "--port", str(port))
+    flags = ("--model", model, "--backend", "torch", "--dtype", "float32", "--port", str(port))
     with served(python, *flags) as server:
         try:
             yield server
@@ -113,17 +114,20 @@ def memory(*processes: psutil.Process) -> list[int]:
     return [process.memory_info().rss for process in processes]
 
 
-@pytest.mark.parametrize("seconds", [2, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("model", "seconds"), [("tiny", 2), pytest.param("mini", 20, marks=pytest.mark.long)]
+)
 def test_during_a_restart_every_answer_is_right_or_an_error_and_memory_stays_flat(
-    seconds: float, logits: Logits, preloaded_python: Path
+    model: str, seconds: float, tiny_reranker: Path, preloaded_python: Path
 ) -> None:
+    model = str(tiny_reranker) if model == "tiny" else model
     port = free_port()
     end = threading.Event()
     with ThreadPoolExecutor(1) as thread:
-        with server(preloaded_python, port) as first:
-            asked = thread.submit(asyncio.run, ask_all(end, port, logits))
+        with server(preloaded_python, model, port) as first:
+            asked = thread.submit(asyncio.run, ask_all(end, port, logits_of(model)))
             wait_for(port, CLIENTS, seconds)
-        with server(preloaded_python, port) as second:
+        with server(preloaded_python, model, port) as second:
             processes = psutil.Process(second.process.pid), psutil.Process()
             # The first answers are not counted, because allocators still grow.
             wait_for(port, 3 * CLIENTS, seconds)
@@ -144,15 +148,13 @@ def test_during_a_restart_every_answer_is_right_or_an_error_and_memory_stays_fla
 
 
 @pytest.mark.long
-def test_the_servers_memory_stays_flat_for_half_an_hour(
-    logits: Logits, preloaded_python: Path
-) -> None:
+def test_the_servers_memory_stays_flat_for_half_an_hour(preloaded_python: Path) -> None:
     port, end = free_port(), threading.Event()
     answers: list[float] = []
     held: list[int] = []
-    with ThreadPoolExecutor(1) as thread, server(preloaded_python, port) as running:
+    with ThreadPoolExecutor(1) as thread, server(preloaded_python, "mini", port) as running:
         process = psutil.Process(running.process.pid)
-        asked = thread.submit(asyncio.run, ask_all(end, port, logits))
+        asked = thread.submit(asyncio.run, ask_all(end, port, logits_of("mini")))
         wait_for(port, 4 * CLIENTS, WARM_UP_SECONDS)
         until = time.monotonic() + MINUTES * 60
         while time.monotonic() < until:

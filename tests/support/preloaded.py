@@ -1,7 +1,7 @@
 """Python with the large libraries loaded: it forks for each script or command that it is sent.
 
 `python preloaded.py SOCKET PROCESS` waits at a Unix socket until that process ends. `run` sends it Python code.
-`Command`, and the file that `write_command` writes, send it the arguments of `bge-rerank`. Each runs in a process
+`Command`, and the file that `write_command` writes, also send it the arguments of a command. Each runs in a process
 of its own, with the standard streams, folder and environment of who sent it, and ends with its sender.
 """
 
@@ -18,7 +18,6 @@ import sys
 import threading
 import traceback
 import types
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -30,7 +29,8 @@ import json, os, signal, socket, sys
 with socket.socket(socket.AF_UNIX) as server:
     server.connect({path!r})
     socket.send_fds(server, [b" "], [0, 1, 2])
-    sent = dict(arguments=sys.argv[1:], folder=os.getcwd(), environment=dict(os.environ))
+    sent = dict(code={code!r}, name={name!r}, arguments=sys.argv[1:])
+    sent |= dict(folder=os.getcwd(), environment=dict(os.environ))
     server.sendall(json.dumps(sent).encode() + b"\\n")
     answers = server.makefile()
     child = int(answers.readline())
@@ -42,14 +42,22 @@ if status < 0:
     os.kill(os.getpid(), -status)
 sys.exit(status)
 """
-"""Stands for the command `bge-rerank`, without the seconds that its imports take."""
+"""Stands for a command, without the seconds that its imports take."""
+BGE_RERANK = "import sys; from bge_rerank.cli import main; sys.exit(main())"
+"""The code of the command `bge-rerank`."""
 
 LIBRARIES = (
     "bge_rerank.server.app",
     "bm25s",
+    "chromadb",
     "httpx",
+    "ipykernel.kernelapp",
     "langchain_bge_rerank",
+    "langchain_chroma",
     "langchain_classic.retrievers",
+    "langchain_huggingface",
+    "llama_index.embeddings.huggingface",
+    "llama_index.vector_stores.chroma",
     "llamaindex_bge_rerank",
     "matplotlib.pyplot",
     "torch",
@@ -75,9 +83,10 @@ def start(folder: Path, environment: Mapping[str, str], process: int) -> None:
         assert said.readline() == b"listening\n", (folder / "log").read_text()
 
 
-def write_command(path: Path, server: Path) -> None:
-    """Write an executable file that stands for `bge-rerank`."""
-    path.write_text(COMMAND.format(python=sys.executable, path=str(server)))
+def write_command(path: Path, server: Path, code: str = BGE_RERANK) -> None:
+    """Write an executable file that stands for a command."""
+    command = COMMAND.format(python=sys.executable, path=str(server), code=code, name=path.name)
+    path.write_text(command)
     path.chmod(0o755)
 
 
@@ -86,7 +95,7 @@ class Command:
 
     Attributes:
         pid: The number of the process.
-        stderr: What it writes on standard error.
+        stderr: Its standard error, to read.
     """
 
     def __init__(
@@ -112,6 +121,8 @@ class Command:
             _send(
                 self._connection,
                 [nothing, nothing, err],
+                code=BGE_RERANK,
+                name="bge-rerank",
                 arguments=arguments,
                 folder=str(Path.cwd()),
                 environment={**os.environ, **(environment or {})},
@@ -176,6 +187,14 @@ def run(  # noqa: PLR0917
         return int(status)
 
 
+def ran(server: Path, code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run Python code as `run` does, and return its status and what it printed."""
+    out, err = folder / "out", folder / "err"
+    with out.open("wb") as out_file, err.open("wb") as err_file:
+        status = run(server, code, folder / "script.py", out_file, err_file, 240)
+    return subprocess.CompletedProcess(code, status, out.read_text(), err.read_text())
+
+
 def _serve(listening: socket.socket, process: int) -> None:
     """Fork for each connection until a process has ended. No process takes the libraries apart: that takes seconds."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -224,15 +243,10 @@ def _run(sent: dict[str, Any]) -> NoReturn:
     """Run what was sent, and end as Python does, but without taking the libraries apart."""
     status = 1
     try:
-        if "arguments" in sent:
-            sys.argv = ["bge-rerank", *sent["arguments"]]
-            status = import_module("bge_rerank.cli").main()
-        else:
-            warnings.simplefilter("error")
-            sys.argv = [sent["name"]]
-            module = sys.modules["__main__"] = types.ModuleType("__main__")
-            exec(compile(sent["code"], sent["name"], "exec"), vars(module))
-            status = 0
+        sys.argv = [sent["name"], *sent.get("arguments", ())]
+        module = sys.modules["__main__"] = types.ModuleType("__main__")
+        exec(compile(sent["code"], sent["name"], "exec"), vars(module))
+        status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:  # noqa: BLE001 - it is shown, and the process ends

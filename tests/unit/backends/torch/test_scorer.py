@@ -21,7 +21,7 @@ from bge_rerank.backends.encoder.scorer import PAIRS_A_PACKED_WINDOW
 from bge_rerank.backends.torch.scorer import TorchRunner, TorchScorer, can_pack
 from bge_rerank.models.config import ScorerConfig
 from conftest import PASSAGES, QUERY
-from preloaded import run
+from preloaded import ran
 from tiny_encoders import make_tiny_reranker
 
 PAIRS = [(QUERY, passage * (1 + index % 3)) for index, passage in enumerate(PASSAGES * 4)]
@@ -217,11 +217,9 @@ def test_without_logging_set_up_a_truncated_pair_is_one_line_on_stderr(
         "from bge_rerank import load_scorer\n"
         "for _ in range(3): load_scorer('mini', max_length=32).score([('tides', 'moon ' * 100)])"
     )
-    out, err = tmp_path / "out", tmp_path / "err"
-    with out.open("wb") as out_file, err.open("wb") as err_file:
-        status = run(preloaded_python, code, tmp_path / "script.py", out_file, err_file, 60)
-    assert (status, out.read_text()) == (0, "")
-    [line] = err.read_text().splitlines()
+    done = ran(preloaded_python, code, tmp_path)
+    assert (done.returncode, done.stdout) == (0, "")
+    [line] = done.stderr.splitlines()
     assert line.startswith("1 pair of 1 is longer than max_length=32, so 72 tokens were not read")
 
 
