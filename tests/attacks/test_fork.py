@@ -9,9 +9,16 @@ from pathlib import Path
 import httpx
 import pytest
 
+from preloaded import ran
+
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 FORKED = Path(__file__).parents[1] / "support" / "forked.py"
+RUN = """
+import runpy, sys
+sys.argv = {arguments}
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 PRELOADED = """
 import os, signal, socket, sys
 import uvicorn
@@ -42,16 +49,11 @@ for worker in workers:
 
 @pytest.mark.parametrize("backend", ["torch", "flag", "onnx", "openvino"])
 def test_a_forked_child_has_exactly_the_scores_of_its_parent(
-    backend: str, mini: Path, exported_mini: Path
+    backend: str, mini: Path, exported_mini: Path, preloaded_python: Path, tmp_path: Path
 ) -> None:
     folder = exported_mini if backend in ("onnx", "openvino") else mini
-    process = subprocess.run(
-        [sys.executable, str(FORKED), backend, str(folder)],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    script = RUN.format(arguments=[str(FORKED), backend, str(folder)])
+    process = ran(preloaded_python, script, tmp_path)
     assert process.returncode == 0, process.stderr
     ends = json.loads(process.stdout.splitlines()[-1])
     assert set(ends.values()) == {"as the parent"}, ends

@@ -1,6 +1,7 @@
 """Bodies of allowed size that are built to cost much time or memory cost little, and the server keeps serving."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import psutil
@@ -37,8 +38,8 @@ HOSTILE = {
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Served]:
-    with served() as server:
+def server(preloaded_python: Path) -> Iterator[Served]:
+    with served(preloaded_python) as server:
         yield server
 
 

@@ -4,6 +4,7 @@ import signal
 import socket
 import time
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from subprocess import TimeoutExpired
 
 from served import Served, served
@@ -27,9 +28,9 @@ def ends(server: Served, dripping: list[socket.socket]) -> int | None:
     return None
 
 
-def test_no_client_keeps_the_server_from_ending() -> None:
+def test_no_client_keeps_the_server_from_ending(preloaded_python: Path) -> None:
     with ExitStack() as opened:
-        server = opened.enter_context(served("--max-seconds", "3"))
+        server = opened.enter_context(served(preloaded_python, "--max-seconds", "3"))
         for each in (*BEGUN, UNREAD):
             opened.enter_context(server.connected(each))
         dripping = [opened.enter_context(server.connected(each)) for each in BEGUN]

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 import httpx
 import psutil
@@ -17,8 +18,8 @@ POST = b"POST /rerank HTTP/1.1\r\nhost: x\r\nauthorization: Bearer k\r\ncontent-
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Served]:
-    with served(files=FILES, BGE_RERANK_API_KEY="k") as server:
+def server(preloaded_python: Path) -> Iterator[Served]:
+    with served(preloaded_python, files=FILES, BGE_RERANK_API_KEY="k") as server:
         yield server
 
 

@@ -69,9 +69,9 @@ class ScorerContract(ABC):
 
     def test_a_score_does_not_depend_on_batch_order_or_thread(self, scorer: Scorer) -> None:
         draw = random.Random(3)
-        pairs = [(QUERY, draw.choice(PASSAGES) * draw.randint(1, 12)) for _ in range(24)]
+        pairs = [(QUERY, draw.choice(PASSAGES) * draw.randint(1, 12)) for _ in range(12)]
         alone = {pair: scorer.score([pair])[0] for pair in pairs}
-        orders = [draw.sample(pairs, len(pairs)) for _ in range(4)]
+        orders = [draw.sample(pairs, len(pairs)) for _ in range(3)]
         with ThreadPoolExecutor(len(orders)) as threads:
             answers = list(threads.map(scorer.score, orders))
         for order, logits in zip(orders, answers, strict=True):
@@ -103,7 +103,7 @@ class ScorerContract(ABC):
         assert math.isfinite(logit)
 
     def test_windows_find_a_passage_inside_a_long_text(self, scorer: Scorer) -> None:
-        around = f"{PASSAGES[3]} " * 100
+        around = f"{PASSAGES[3]} " * 75  # more tokens than the models read
         buried = f"{around}{PASSAGES[1]} {around}"
         texts = [around * 2, buried]
         first, second = Reranker(scorer, long_documents="window").rerank(QUERY, texts)

@@ -28,11 +28,11 @@ COLLECTION = demo_collection()
         {"top_n": 5, "rrf_k": 60, "min_retrieval_score": 0.3},
     ],
 )
-@pytest.mark.parametrize("question", list(COLLECTION.questions.values())[::20])
+@pytest.mark.parametrize("question", list(COLLECTION.questions.values())[::30])
 def test_both_adapters_return_the_same_texts_metadata_and_order(
     question: str, fields: dict[str, object]
 ) -> None:
-    passages = COLLECTION.passages[:40]
+    passages = COLLECTION.passages[:20]
     found = [1 / (1 + place % 7) for place in range(len(passages))]
     documents = [
         Document(
@@ -80,7 +80,7 @@ def stores() -> tuple[LangChainRetriever, LlamaIndexRetriever]:
     return store.as_retriever(search_kwargs={"k": 20}), index.as_retriever(similarity_top_k=20)
 
 
-@pytest.mark.parametrize("question", list(COLLECTION.questions.values())[::20])
+@pytest.mark.parametrize("question", list(COLLECTION.questions.values())[::30])
 async def test_three_tiers_return_and_keep_the_same_in_both_adapters(
     question: str, stores: tuple[LangChainRetriever, LlamaIndexRetriever]
 ) -> None:

@@ -53,11 +53,17 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def kept_scores(data: Path) -> tuple[str, Path]:
+    """Return the flag with which commands score the data once."""
+    return "--score-cache", data.parent / "scores"
+
+
 @pytest.fixture(scope="module")
 def calibrated(data: Path) -> tuple[Done, Path]:
     output = data.parent / "made" / "c.json"
     output.parent.mkdir()
-    done = bge_rerank("calibrate", data, *MODEL, "--output", output, "--min-precision", "0.3", "1")
+    wanted = ("--min-precision", "0.3", "1")
+    done = bge_rerank("calibrate", data, *MODEL, *kept_scores(data), "--output", output, *wanted)
     return done, output
 
 
@@ -95,7 +101,8 @@ def test_calibrate_prints_errors_tables_and_thresholds(
 
 def test_calibrate_says_if_no_wanted_precision_has_a_threshold(data: Path, tmp_path: Path) -> None:
     output = tmp_path / "c.json"
-    done = bge_rerank("calibrate", data, *MODEL, "--output", output, "--min-precision", "1")
+    options = (*MODEL, *kept_scores(data), "--output", output)
+    done = bge_rerank("calibrate", data, *options, "--min-precision", "1")
     assert done.returncode == 0
     assert done.stdout.splitlines()[-1].startswith("no threshold holds a precision of --min-prec")
 

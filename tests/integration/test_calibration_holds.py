@@ -16,6 +16,8 @@ from bge_rerank.scoring.asking import score_pairs
 from bge_rerank.scoring.identity import scored_by
 from first_stage import first_stage
 
+pytestmark = pytest.mark.usefixtures("mini")
+
 CONFIDENCE = 0.95
 SPLITS = 20
 
@@ -95,7 +97,7 @@ def met(wanted: float, scored: Scored, calibrations: Sequence[Calibrated]) -> Me
 
 @pytest.mark.parametrize(
     ("every", "depth", "reached"),
-    [(6, 4, 0.4), pytest.param(1, 20, 0.7, marks=pytest.mark.long)],
+    [(12, 4, 0.4), pytest.param(1, 20, 0.7, marks=pytest.mark.long)],
 )
 def test_a_wanted_precision_is_met_on_the_other_questions_or_refused(
     labelled_data: Path, every: int, depth: int, reached: float
@@ -115,7 +117,7 @@ def test_a_wanted_precision_is_met_on_the_other_questions_or_refused(
 
 
 @pytest.mark.parametrize(
-    ("every", "depth", "wanted"), [(6, 4, 0.6), pytest.param(1, 20, 0.9, marks=pytest.mark.long)]
+    ("every", "depth", "wanted"), [(12, 4, 0.6), pytest.param(1, 20, 0.9, marks=pytest.mark.long)]
 )
 def test_an_estimated_precision_keeps_its_bound_on_the_other_questions(
     labelled_data: Path, every: int, depth: int, wanted: float
@@ -144,7 +146,7 @@ def test_an_estimated_precision_keeps_its_bound_on_the_other_questions(
     assert np.mean(shares) >= np.mean(bounds)
 
 
-@pytest.mark.parametrize(("every", "depth"), [(6, 4), pytest.param(1, 20, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("every", "depth"), [(12, 4), pytest.param(1, 20, marks=pytest.mark.long)])
 def test_probabilities_are_better_calibrated_than_the_sigmoid(
     labelled_data: Path, every: int, depth: int
 ) -> None:

@@ -18,6 +18,7 @@ from bge_rerank.cli import COMMANDS, main
 from bge_rerank.cli.commands.messages import warnings_on_stderr
 from bge_rerank.ranking.fusion import fused_score
 from conftest import PASSAGES, QUERY
+from preloaded import write_command
 
 
 class Done(NamedTuple):
@@ -26,9 +27,17 @@ class Done(NamedTuple):
     stderr: bytes
 
 
-def in_a_shell(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "bge_rerank.cli"]
-    return subprocess.run([*command, *arguments], input=stdin, capture_output=True, check=False)
+@pytest.fixture
+def in_a_shell(preloaded_python: Path, tmp_path: Path) -> Callable[..., Done]:
+    """Run a command in a process of its own."""
+    command = tmp_path / "bge-rerank"
+    write_command(command, preloaded_python)
+
+    def in_a_shell(*arguments: str, stdin: bytes = b"") -> Done:
+        done = subprocess.run([command, *arguments], input=stdin, capture_output=True, check=False)
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    return in_a_shell
 
 
 @pytest.fixture
@@ -51,7 +60,7 @@ def bge_rerank(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
 LINES = "\n".join(PASSAGES).encode() + b"\n"
 
 
-def test_rank_reads_lines_from_standard_input() -> None:
+def test_rank_reads_lines_from_standard_input(in_a_shell: Callable[..., Done]) -> None:
     done = in_a_shell("rank", QUERY, "--model", "mini", stdin=LINES)
     assert done.returncode == 0
     assert done.stderr == b""
@@ -134,7 +143,7 @@ def test_rank_says_on_stderr_that_a_threshold_keeps_nothing(
     )
 
 
-def test_a_warning_of_the_library_is_a_line_on_stderr() -> None:
+def test_a_warning_of_the_library_is_a_line_on_stderr(in_a_shell: Callable[..., Done]) -> None:
     long = ("tide " * 2_000).encode()
     done = in_a_shell("rank", QUERY, "--model", "mini", "--max-length", "16", stdin=long)
     assert done.returncode == 0
@@ -173,7 +182,7 @@ def test_rank_reads_the_field_passage_or_else_the_field_text(
     assert {text for _, text in rows} == {PASSAGES[0], PASSAGES[2]}
 
 
-def test_bytes_that_are_not_utf8_are_written_unchanged() -> None:
+def test_bytes_that_are_not_utf8_are_written_unchanged(in_a_shell: Callable[..., Done]) -> None:
     done = in_a_shell("rank", QUERY, "--model", "mini", stdin=b"caf\xe9 tides\n")
     assert done.stdout.endswith(b"\tcaf\xe9 tides\n")
 
@@ -226,7 +235,7 @@ def test_an_error_is_one_line_and_status_1(
     assert message in line
 
 
-def test_wrong_usage_is_status_2() -> None:
+def test_wrong_usage_is_status_2(in_a_shell: Callable[..., Done]) -> None:
     assert in_a_shell("rank").returncode == 2
     assert in_a_shell("sort").returncode == 2
 

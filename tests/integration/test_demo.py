@@ -6,7 +6,6 @@ from collections import Counter
 import pytest
 
 from bge_rerank import ModelLoadError
-from bge_rerank.cli.demo.run import run_demo
 from bge_rerank.data.demo import demo_collection
 
 
@@ -35,6 +34,8 @@ def test_passages_are_as_long_as_chunks() -> None:
 def test_the_demo_shows_the_same_gain_in_both_frameworks(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    from bge_rerank.cli.demo.run import run_demo
+
     run_demo("mini", show=3)
     printed = capsys.readouterr().out
     rows = [re.findall(r"\b[01]\.\d{3}\b", line) for line in printed.splitlines()]
@@ -44,5 +45,8 @@ def test_the_demo_shows_the_same_gain_in_both_frameworks(
 
 
 def test_a_model_that_cannot_be_loaded_stops_the_demo_first() -> None:
+    # It takes seconds to import, and the quick run does not need it.
+    from bge_rerank.cli.demo.run import run_demo
+
     with pytest.raises(ModelLoadError, match="the hub was not reached"):
         run_demo("BAAI/bge-reranker-v2-m3", show=3)

@@ -1,7 +1,5 @@
 """The documentation site in a browser: narrow and wide, light and dark, and its search."""
 
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -10,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from preloaded import ran
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -33,10 +33,11 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def site(preloaded_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the site, built anew. Warnings are left to `make docs`."""
     folder = tmp_path_factory.mktemp("site")
-    subprocess.run([sys.executable, "-m", "sphinx", "-Q", DOCS, folder], check=True)
+    code = f"from sphinx.cmd.build import main; raise SystemExit(main(['-Q', {str(DOCS)!r}, {str(folder)!r}]))"
+    assert ran(preloaded_python, code, tmp_path_factory.mktemp("sphinx")).returncode == 0
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

@@ -2,10 +2,9 @@
 
 import ast
 import json
-import os
 import re
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
@@ -14,7 +13,6 @@ import pytest
 from markdown_links import dead_links
 from page_runs import Ran, page_run
 from pages import Block, blocks, difference
-from preloaded import preloaded
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -36,20 +34,14 @@ BLOCKS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def server(hub_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Python with the libraries loaded, which finds `mini` under the default model's name."""
-    environment = {**os.environ, "HF_HUB_CACHE": str(hub_cache), "MPLBACKEND": "Agg"}
-    with preloaded(tmp_path_factory.mktemp("server"), environment) as server:
-        yield server
-
-
 RunPage = Callable[[Path], dict[int, Ran]]
 
 
 @pytest.fixture(scope="module")
 def ran(
-    server: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+    preloaded_python: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
 ) -> RunPage:
     """Run a page once. The answer has how each block ended, by the number of its line."""
     with_long = any(item.get_closest_marker("long") for item in request.session.items)
@@ -59,7 +51,7 @@ def ran(
         if path not in pages:
             found = blocks(path.read_text(encoding="utf-8"))
             folder = tmp_path_factory.mktemp("page") / "run"
-            with page_run(folder, server, path.name, found) as run:
+            with page_run(folder, preloaded_python, path.name, found) as run:
                 pages[path] = {
                     block.line: run.run(block)
                     for block in found
@@ -126,10 +118,10 @@ bge-rerank rank tides no_such_file.txt --model mini | cat
 
 
 def test_a_wrong_output_and_a_failing_block_of_a_page_are_found(
-    tmp_path: Path, server: Path
+    tmp_path: Path, preloaded_python: Path
 ) -> None:
     found = blocks(PAGE)
-    with page_run(tmp_path / "page", server, "page.md", found) as run:
+    with page_run(tmp_path / "page", preloaded_python, "page.md", found) as run:
         results = [(block, run.run(block)) for block in found if block.runs]
     right, wrong, missing, commands, failing = results
     assert difference(right[0].output, right[1].out) is None
@@ -160,9 +152,9 @@ print(reranker.rerank("what causes tides", ["Bread rises.", "The Moon raises tid
 """
 
 
-def test_a_pages_server_runs_until_the_page_ends(tmp_path: Path, server: Path) -> None:
+def test_a_pages_server_runs_until_the_page_ends(tmp_path: Path, preloaded_python: Path) -> None:
     found = blocks(SERVED_PAGE)
-    with page_run(tmp_path / "page", server, "page.md", found) as run:
+    with page_run(tmp_path / "page", preloaded_python, "page.md", found) as run:
         starting, asking = (run.run(block) for block in found if block.runs)
     assert starting.status == 0, starting.err
     assert (asking.status, asking.out) == (0, "1\n"), asking.err

@@ -22,14 +22,23 @@ from bge_rerank import InvalidInputError, Reranker, RetrievalError, Scorer, load
 from bge_rerank.cli import main
 from bge_rerank.cli.demo.measure import mean_quality
 from bge_rerank.data.demo import demo_collection
+from bge_rerank.data.labelled import LabelledCollection
 from bge_rerank.evaluation import Bm25Retriever, LabelledQuery, evaluate, read_beir
 from bge_rerank.evaluation.measures import measure_rankings
 from labelled_queries import labelled_queries
 
+Searched = tuple[LabelledCollection, Bm25Retriever]
 
-def test_bm25_reaches_its_published_quality_on_scifact(labelled_data: Path) -> None:
+
+@pytest.fixture(scope="module")
+def scifact(labelled_data: Path) -> Searched:
+    """Return a published collection, and its first stage."""
     collection = read_beir(labelled_data / "scifact", "test")
-    find = Bm25Retriever(collection.texts, depth=100)
+    return collection, Bm25Retriever(collection.texts, depth=100)
+
+
+def test_bm25_reaches_its_published_quality_on_scifact(scifact: Searched) -> None:
+    collection, find = scifact
     rankings = {
         query.id: [id_ for id_, _ in find(query.query)] for query in collection.labelled_queries()
     }
@@ -85,11 +94,11 @@ def bge_rerank(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
 def test_the_command_says_that_the_first_stage_is_good_enough(
     bge_rerank: Callable[..., Done], beir: Path, tmp_path: Path
 ) -> None:
-    options = ["--model", "mini", "--depth", "4", "--target", "0.5", "--output", tmp_path]
+    options = ["--model", "mini", "--depth", "2", "--target", "0.5", "--output", tmp_path]
     done = bge_rerank(beir, *options)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert "Queries measured: 60. Depth: up to 4 candidates of each." in done.stdout
+    assert "Queries measured: 60. Depth: up to 2 candidates of each." in done.stdout
     assert "do not rerank: the first stage already reaches the target" in done.stdout
     assert "Note: the corpus has only 204 passages" in done.stdout
     assert f"data: {beir}" in done.stdout.replace("\n", "")
@@ -169,12 +178,11 @@ class Overlap:
         return [float(len({*query.lower().split()} & {*p.lower().split()})) for query, p in pairs]
 
 
-def test_results_by_depth_on_scifact_equal_ranking_at_each_depth(labelled_data: Path) -> None:
-    collection = read_beir(labelled_data / "scifact", "test")
-    find = Bm25Retriever(collection.texts, depth=100)
+def test_results_by_depth_on_scifact_equal_ranking_at_each_depth(scifact: Searched) -> None:
+    collection, find = scifact
     queries = [
         replace(query, candidates=find(query.query))
-        for query in islice(collection.labelled_queries(), 100)
+        for query in islice(collection.labelled_queries(), 50)
     ]
     [overlap] = evaluate(queries, {"overlap": Overlap()}, depth=100).models
     depths = [point.depth for point in overlap.depths]
@@ -186,14 +194,14 @@ def test_results_by_depth_on_scifact_equal_ranking_at_each_depth(labelled_data: 
 
 def test_results_by_depth_of_mini_equal_ranking_at_each_depth(beir: Path) -> None:
     collection = read_beir(beir, "dev")
-    find = Bm25Retriever(collection.texts, depth=8)
+    find = Bm25Retriever(collection.texts, depth=4)
     queries = [
         replace(query, candidates=find(query.query))
         for query in islice(collection.labelled_queries(), 30)
     ]
     scorer = load_scorer("mini", max_length=64)
-    [mini] = evaluate(queries, {"mini": scorer}, depth=8, depths=[4]).models
-    anew = curve_anew(queries, scorer, [4, 8])
+    [mini] = evaluate(queries, {"mini": scorer}, depth=4, depths=[2]).models
+    anew = curve_anew(queries, scorer, [2, 4])
     assert [point.after for point in mini.depths] == pytest.approx(anew, abs=1e-9)
 
 

@@ -43,7 +43,7 @@ from hub_shape import add_to_hub_cache
 from tiny_encoders import make_tiny_reranker
 
 RUNTIMES = ["openvino", "onnx"]
-PAIRS = sample_pairs(24)
+PAIRS = sample_pairs(12)
 
 
 def logits(model: str | Path, backend: str, **options: Any) -> list[float]:

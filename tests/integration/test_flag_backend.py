@@ -1,7 +1,5 @@
 """FlagEmbedding's classes in our backend, which protects users from their traps."""
 
-import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from bge_rerank import (
 from bge_rerank.backends.flag.scorer import FLAG_CLASSES, FlagScorer
 from bge_rerank.models.config import ScorerConfig
 from conftest import PASSAGES, QUERY
+from preloaded import ran
 from tiny_encoders import make_tiny_reranker
 from tiny_llm_models import make_tiny_gemma, make_tiny_layerwise, make_tiny_lightweight
 
@@ -193,10 +192,10 @@ except MissingDependencyError as error:
 
 @pytest.mark.parametrize("backend", ["flag", "m3-sparse"])
 def test_a_conflict_of_flagembedding_and_transformers_names_both_versions_and_a_remedy(
-    backend: str,
+    backend: str, preloaded_python: Path, tmp_path: Path
 ) -> None:
-    code = CONFLICT.format(backend=backend)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = ran(preloaded_python, CONFLICT.format(backend=backend), tmp_path)
+    assert done.returncode == 0, done.stderr
     message = done.stdout
     assert message.startswith(f"FlagEmbedding {version('FlagEmbedding')} cannot be imported with")
     assert f"transformers {version('transformers')} (" in message

@@ -1,5 +1,7 @@
 """The adapter in real LangChain pipelines: a store, a retriever, a chain."""
 
+from pathlib import Path
+
 import pytest
 from langchain_classic.retrievers import ContextualCompressionRetriever
 from langchain_classic.retrievers.document_compressors import (
@@ -12,7 +14,6 @@ from langchain_core.runnables import RunnableLambda
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
 from bge_rerank import Ranking, load_scorer
-from bge_rerank.cli.demo.pipelines import embedded_chroma, langchain_retriever
 from bge_rerank.data.demo import demo_collection
 from langchain_bge_rerank import BGECrossEncoder, BGERerankerCompressor, BGERerankerRetriever
 
@@ -24,8 +25,11 @@ ANSWERS = {
 
 
 @pytest.fixture(scope="module")
-def retriever() -> BaseRetriever:
+def retriever(mini: Path) -> BaseRetriever:
     passages = [passage for passage in demo_collection().passages if "observatory" in passage.id]
+    # It takes seconds to import, and the quick run does not need it.
+    from bge_rerank.cli.demo.pipelines import embedded_chroma, langchain_retriever
+
     return langchain_retriever(embedded_chroma(), passages, depth=12)
 
 

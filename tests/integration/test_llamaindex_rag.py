@@ -1,12 +1,13 @@
 """The adapter in a real LlamaIndex query engine over a real store."""
 
+from pathlib import Path
+
 import pytest
 from llama_index.core import VectorStoreIndex
 from llama_index.core.llms import MockLLM
 from llama_index.core.query_engine import RetrieverQueryEngine
 
 from bge_rerank import Ranking
-from bge_rerank.cli.demo.pipelines import embedded_chroma, llamaindex_index
 from bge_rerank.data.demo import demo_collection
 from llamaindex_bge_rerank import BGERerankerPostprocessor, BGERerankerRetriever
 
@@ -18,8 +19,11 @@ ANSWERS = {
 
 
 @pytest.fixture(scope="module")
-def index() -> VectorStoreIndex:
+def index(mini: Path) -> VectorStoreIndex:
     passages = [passage for passage in demo_collection().passages if "observatory" in passage.id]
+    # It takes seconds to import, and the quick run does not need it.
+    from bge_rerank.cli.demo.pipelines import embedded_chroma, llamaindex_index
+
     return llamaindex_index(embedded_chroma(), passages)
 
 

@@ -1,5 +1,6 @@
 """Every notebook runs from top to bottom, offline and without a key, and is saved with its outputs."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from nbclient import NotebookClient
 
 from notebooks import run
+from preloaded import write_command
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
@@ -23,13 +25,40 @@ def test_there_is_a_notebook_for_each_framework() -> None:
     ]
 
 
+KERNEL = """
+import os
+import matplotlib
+os.environ["MPLBACKEND"] = matplotlib.rcParams["backend"] = "module://matplotlib_inline.backend_inline"
+from ipykernel.kernelapp import launch_new_instance
+launch_new_instance()
+"""
+
+
+@pytest.fixture
+def kernels(
+    preloaded_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
+    """Return the names of kernels: one as users start it, and one that has the libraries loaded."""
+    folder = tmp_path / "kernels" / "preloaded"
+    folder.mkdir(parents=True)
+    write_command(folder / "python", preloaded_python, KERNEL)
+    spec = {"argv": [f"{folder}/python", "-f", "{connection_file}"], "language": "python"}
+    (folder / "kernel.json").write_text(json.dumps({**spec, "display_name": "preloaded"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    return {"fresh": "python3", "preloaded": "preloaded"}
+
+
+@pytest.mark.parametrize("kernel", ["preloaded", pytest.param("fresh", marks=pytest.mark.long)])
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_from_top_to_bottom_and_draws(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, kernel: str, kernels: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": path.parent}}).execute()
+    resources = {"metadata": {"path": path.parent}}
+    NotebookClient(
+        notebook, timeout=300, kernel_name=kernels[kernel], resources=resources
+    ).execute()
     outputs = outputs_of(notebook)
     assert sum("image/svg+xml" in output.get("data", {}) for output in outputs) >= 5
     assert not any(output.get("name") == "stderr" for output in outputs)

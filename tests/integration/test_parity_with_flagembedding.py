@@ -62,13 +62,13 @@ def test_mini_on_english_text_of_every_length() -> None:
     texts = [passage.text for passage in collection.passages]
     pairs = [
         (question, " ".join(texts[number : number + 1 + number % 9]))
-        for number, question in enumerate(collection.questions.values())
+        for number, question in enumerate(list(collection.questions.values())[::4])
     ]
     assert_equal_logits(bge_rerank_mini.path(), pairs, max_length=512)
 
 
 def test_mini_on_languages_outside_its_vocabulary() -> None:
-    assert_equal_logits(bge_rerank_mini.path(), LONG[::3] + MULTILINGUAL[::3], max_length=64)
+    assert_equal_logits(bge_rerank_mini.path(), LONG[::8] + MULTILINGUAL[::8], max_length=64)
 
 
 def ours(folder: Path, query: str, passage: str) -> list[int]:

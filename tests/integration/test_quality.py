@@ -37,7 +37,7 @@ def reranked(
     }
 
 
-def test_reranking_helps_on_the_demo_collection() -> None:
+def test_reranking_helps_on_the_demo_collection(mini: Path) -> None:
     collection = demo_collection()
     texts = {passage.id: passage.text for passage in collection.passages}
     found = first_stage(texts, collection.questions, DEPTH)
@@ -47,8 +47,8 @@ def test_reranking_helps_on_the_demo_collection() -> None:
     assert after["MRR@10"] > before["MRR@10"] + 0.02
 
 
-@pytest.mark.parametrize("every", [30, pytest.param(1, marks=pytest.mark.long)])
-def test_reranking_helps_on_natural_questions(labelled_data: Path, every: int) -> None:
+@pytest.mark.parametrize("every", [60, pytest.param(1, marks=pytest.mark.long)])
+def test_reranking_helps_on_natural_questions(labelled_data: Path, mini: Path, every: int) -> None:
     collection = read_beir(labelled_data / "nq_qed", "dev")
     texts, judgements = collection.texts, collection.judgements
     questions = {id_: collection.questions[id_] for id_ in sorted(judgements)[::every]}

@@ -1,5 +1,6 @@
 """`ScoredRetriever` over real stores, with and without `min_retrieval_score`."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,10 +10,8 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
 from langchain_core.vectorstores import InMemoryVectorStore, VectorStore
-from langchain_huggingface import HuggingFaceEmbeddings
 
 from bge_rerank import ConfigurationError, InvalidInputError
-from bge_rerank.cli.demo.pipelines import COSINE, embedded_chroma
 from bge_rerank.data.demo import demo_collection
 from langchain_bge_rerank import BGERerankerCompressor, ScoredRetriever
 
@@ -21,8 +20,12 @@ OFF_TOPIC = "how do I reset the password of my router"
 
 
 @pytest.fixture(scope="module")
-def store() -> VectorStore:
+def store(mini: Path) -> VectorStore:
+    # They take seconds to import, and the quick run does not need them.
     from langchain_chroma import Chroma
+    from langchain_huggingface import HuggingFaceEmbeddings
+
+    from bge_rerank.cli.demo.pipelines import COSINE, embedded_chroma
 
     chroma = Chroma(
         "scored",

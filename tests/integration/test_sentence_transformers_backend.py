@@ -76,8 +76,8 @@ def test_both_adapters_give_the_same_logits(name: str, made: Made) -> None:
     assert [scores[n] for n in range(len(TEXTS))] == pytest.approx(expected, abs=1e-4)
 
 
-def test_a_server_gives_the_same_logits(made: Made) -> None:
-    with served("--model", str(made("Qwen3")), "--dtype", "float32") as server:
+def test_a_server_gives_the_same_logits(made: Made, preloaded_python: Path) -> None:
+    with served(preloaded_python, "--model", str(made("Qwen3")), "--dtype", "float32") as server:
         logits = load_scorer(backend="tei", base_url=server.url).score(PAIRS)
     assert logits == pytest.approx(reference(made("Qwen3")), abs=1e-4)
 

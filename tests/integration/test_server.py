@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import re
 import signal
 import subprocess
@@ -12,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -360,38 +360,31 @@ def test_limits_that_cannot_work_are_refused() -> None:
         Limits(max_seconds=0)
 
 
-def test_the_command_serves_and_finishes_running_requests_after_sigterm() -> None:
-    command = [sys.executable, "-m", "bge_rerank.cli", "serve", "--model", "mini", "--port", "0"]
-    server = subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, env=os.environ | {"BGE_RERANK_API_KEY": "k"}
-    )
-    try:
-        assert server.stderr is not None
-        started = next(line for line in server.stderr if "running on" in line)
-        url = re.search(r"http://[\d.:]+", started)
-        assert url is not None
-        scorer = load_scorer("mini", "tei", base_url=url[0], api_key="k")
+def test_the_command_serves_and_finishes_running_requests_after_sigterm(
+    preloaded_python: Path,
+) -> None:
+    with served(preloaded_python, BGE_RERANK_API_KEY="k") as server:
+        scorer = load_scorer("mini", "tei", base_url=server.url, api_key="k")
         logits = scorer.score([(QUERY, passage) for passage in PASSAGES])
         assert logits.index(max(logits)) == 1
         with ThreadPoolExecutor(1) as threads:
             many = [(QUERY, f"{passage} {n}" * 5) for n in range(30) for passage in PASSAGES]
             running = threads.submit(scorer.score, many)
             time.sleep(0.3)
-            server.send_signal(signal.SIGTERM)
+            server.process.send_signal(signal.SIGTERM)
             assert len(running.result()) == 120
-        assert server.wait(20) in (0, -signal.SIGTERM)
-    finally:
-        server.kill()
-        server.wait()
+        assert server.process.wait(20) in (0, -signal.SIGTERM)
 
 
-def test_the_log_starts_with_model_backend_precision_device_address_and_need_of_a_key() -> None:
+def test_the_log_starts_with_model_backend_precision_device_address_and_need_of_a_key(
+    preloaded_python: Path,
+) -> None:
     flags = ("--backend", "torch", "--dtype", "float32", "--device", "cpu")
-    with served(*flags) as server:
+    with served(preloaded_python, *flags) as server:
         log = "".join(server.lines)
     assert "model mini, backend torch, precision float32, device cpu\n" in log
     assert "address 127.0.0.1, port any free port, API key not required\n" in log
-    with served(*flags, BGE_RERANK_API_KEY="s3cret") as server:
+    with served(preloaded_python, *flags, BGE_RERANK_API_KEY="s3cret") as server:
         log = "".join(server.lines)
     assert "API key required (BGE_RERANK_API_KEY)\n" in log
     assert "s3cret" not in log

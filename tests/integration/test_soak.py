@@ -3,14 +3,14 @@
 import asyncio
 import random
 import re
-import subprocess
-import sys
+import signal
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from bge_rerank import ServerError, load_scorer
 from bge_rerank.backends.http.scorer import HttpScorer
 from bge_rerank.data.demo import demo_collection
 from memory_slope import memory_slope
-from served import free_port
+from served import Served, free_port, served
 
 CLIENTS = 32
 SIZES = (1, 5, 5, 5, 20, 60)
@@ -39,37 +39,28 @@ the memory grows with the answers, by some 100 MB in all. It is flat with a `ONE
 Logits = dict[tuple[str, str], float]
 
 
-@pytest.fixture(scope="module")
-def logits() -> Logits:
+@cache
+def logits_of(model: str) -> Logits:
     """Return the pairs that clients ask for, and their logits."""
     collection = demo_collection()
     questions = list(collection.questions.values())[:4]
     # Short passages, so that the model takes little of the time.
     passages = [passage.text[:80] for passage in collection.passages[:80]]
     pairs = list(product(questions, passages))
-    scorer = load_scorer("mini", "torch", dtype="float32")
+    scorer = load_scorer(model, "torch", dtype="float32")
     return dict(zip(pairs, scorer.score(pairs), strict=True))
 
 
 @contextmanager
-def server(port: int, log: Path) -> Iterator[psutil.Process]:
+def server(python: Path, model: str, port: int) -> Iterator[Served]:
     """Run the command, and end it after the block with SIGTERM, as a container is stopped."""
-    command = [sys.executable, "-m", "bge_rerank.cli", "serve", "--model", "mini"]
-    options = ["--backend", "torch", "--dtype", "float32", "--port", str(port)]
-    with log.open("w") as stderr:
-        process = subprocess.Popen([*command, *options], stderr=stderr)
-    try:
-        for _ in range(600):
-            assert process.poll() is None, log.read_text()
-            try:
-                httpx.get(f"http://127.0.0.1:{port}/health")
-                break
-            except httpx.TransportError:
-                time.sleep(0.1)
-        yield psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(60)
+    flags = ("--model", model, "--backend", "torch", "--dtype", "float32", "--port", str(port))
+    with served(python, *flags) as server:
+        try:
+            yield server
+        finally:
+            server.process.send_signal(signal.SIGTERM)
+            server.process.wait(60)
 
 
 async def ask_until(
@@ -126,18 +117,21 @@ def memory(*processes: psutil.Process) -> list[int]:
     return [process.memory_info().rss for process in processes]
 
 
-@pytest.mark.parametrize("seconds", [2, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("model", "seconds"), [("tiny", 2), pytest.param("mini", 20, marks=pytest.mark.long)]
+)
 def test_during_a_restart_every_answer_is_right_or_an_error_and_memory_stays_flat(
-    seconds: float, logits: Logits, tmp_path: Path
+    model: str, seconds: float, tiny_reranker: Path, preloaded_python: Path
 ) -> None:
+    model = str(tiny_reranker) if model == "tiny" else model
     port = free_port()
     end = threading.Event()
     with ThreadPoolExecutor(1) as thread:
-        with server(port, tmp_path / "first"):
-            asked = thread.submit(asyncio.run, ask_all(end, port, logits))
+        with server(preloaded_python, model, port) as first:
+            asked = thread.submit(asyncio.run, ask_all(end, port, logits_of(model)))
             wait_for(port, CLIENTS, seconds)
-        with server(port, tmp_path / "second") as second:
-            processes = second, psutil.Process()
+        with server(preloaded_python, model, port) as second:
+            processes = psutil.Process(second.process.pid), psutil.Process()
             # The first answers are not counted, because allocators still grow.
             wait_for(port, 3 * CLIENTS, seconds)
             before = memory(*processes)
@@ -152,17 +146,18 @@ def test_during_a_restart_every_answer_is_right_or_an_error_and_memory_stays_fla
     assert seen["cancelled"] > 0
     assert "te_queue_size 0.0" in metrics
     assert max(grown) < MOST_GROWTH
-    for log in ("first", "second"):
-        assert not re.search("Traceback|ERROR", (tmp_path / log).read_text())
+    for ended in (first, second):
+        assert not re.search("Traceback|ERROR", "".join(ended.lines))
 
 
 @pytest.mark.long
-def test_the_servers_memory_stays_flat_for_half_an_hour(logits: Logits, tmp_path: Path) -> None:
+def test_the_servers_memory_stays_flat_for_half_an_hour(preloaded_python: Path) -> None:
     port, end = free_port(), threading.Event()
     answers: list[float] = []
     held: list[int] = []
-    with ThreadPoolExecutor(1) as thread, server(port, tmp_path / "log") as process:
-        asked = thread.submit(asyncio.run, ask_all(end, port, logits))
+    with ThreadPoolExecutor(1) as thread, server(preloaded_python, "mini", port) as running:
+        process = psutil.Process(running.process.pid)
+        asked = thread.submit(asyncio.run, ask_all(end, port, logits_of("mini")))
         wait_for(port, WARM_UP_ANSWERS, WARM_UP_SECONDS, patience=1_200)
         until = time.monotonic() + MINUTES * 60
         while time.monotonic() < until:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from os import defpath
 from pathlib import Path
 
-from docker.utils.build import exclude_paths
 from dockerfile_parse import DockerfileParser
 from dockerfile_parse.util import WordSplitter, get_key_val_dictionary
 
@@ -34,6 +33,8 @@ def instructions(dockerfile: Path) -> Iterator[tuple[str, str]]:
 
 def context_files(folder: Path) -> set[str]:
     """Return the files of a build's context: what its `.dockerignore` lets in."""
+    from docker.utils.build import exclude_paths  # which takes long to import
+
     lines = (folder / ".dockerignore").read_text(encoding="utf-8").splitlines()
     patterns = [line for line in lines if line and not line.startswith("#")]
     return {name for name in exclude_paths(str(folder), patterns) if (folder / name).is_file()}

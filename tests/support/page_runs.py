@@ -22,6 +22,8 @@ PORT = re.compile(r"--port[ =](\d+)")
 DEFAULT_PORT = "8080"
 SECONDS = 600
 """For a block; one that takes longer hangs."""
+STRICT = "import warnings; warnings.simplefilter('error')"
+"""No block of a page may warn."""
 START = """
 set -e -o pipefail
 if [ -f ../exported ]; then . ../exported; fi
@@ -85,7 +87,7 @@ class PageRun:
         empty = self.folder / str(block.line)
         empty.mkdir()
         # The empty lines let a traceback name the line of the page.
-        code = "\n" * block.line + self._with_free_ports(block.text)
+        code = STRICT + "\n" * block.line + self._with_free_ports(block.text)
         return preloaded.run(self.server, code, empty / self.name, out, err, SECONDS)
 
     def _console(self, block: Block, out: IO[Any], err: IO[Any]) -> int:

@@ -1,14 +1,12 @@
 """Run our own server on loopback during a block: in a thread, or as the command in a process."""
 
-import os
 import re
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -17,6 +15,7 @@ from bge_rerank import Scorer
 from bge_rerank.server.app import create_app
 from bge_rerank.server.connections import bounds
 from bge_rerank.server.options import Limits, ServerOptions
+from preloaded import Command
 
 
 def free_port() -> int:
@@ -55,7 +54,7 @@ class Served:
         lines: The lines of its log so far.
     """
 
-    process: subprocess.Popen[str]
+    process: Command
     lines: list[str] = field(default_factory=list)
     url: str = ""
 
@@ -71,7 +70,7 @@ class Served:
         return connection
 
     def read(self) -> None:
-        for line in self.process.stderr or ():
+        for line in self.process.stderr:
             self.lines.append(line)
             if started := re.search(r"http://[\d.:]+", line):
                 self.url = started[0]
@@ -79,22 +78,24 @@ class Served:
 
 
 @contextmanager
-def served(*flags: str, files: int | None = None, **environment: str) -> Iterator[Served]:
-    """Run `bge-rerank serve` with the model `mini`. `files` limits its open files."""
-    command = [sys.executable, "-m", "bge_rerank.cli", "serve", "--model", "mini", "--port", "0"]
-    limited = [] if files is None else ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh"]
-    process = subprocess.Popen(
-        [*limited, *command, *flags],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | environment,
-    )
+def served(
+    python: Path, *flags: str, files: int | None = None, **environment: str
+) -> Iterator[Served]:
+    """Run `bge-rerank serve` with the model `mini`.
+
+    Args:
+        python: The socket of a preloaded Python.
+        flags: Flags of the command.
+        files: How many files it may have open.
+        environment: Variables, besides those of this process.
+    """
+    command = ("serve", "--model", "mini", "--port", "0", *flags)
+    process = Command(python, *command, files=files, environment=environment)
     server = Served(process)
     try:
         server.read()
         assert server.url, server.lines
-        threading.Thread(target=lambda: server.lines.extend(process.stderr or ())).start()
+        threading.Thread(target=lambda: server.lines.extend(process.stderr)).start()
         yield server
     finally:
-        process.kill()
-        process.wait()
+        process.end()

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -125,6 +126,39 @@ def test_contributing_draws_the_house_as_it_is() -> None:
     assert set(drawn) == set(floors)
 
 
+ADAPTERS_AND_FRAMEWORKS = ("langchain", "llamaindex", "llama_index")
+
+
+def imports_at_once(node: ast.AST) -> Iterator[ast.stmt]:
+    """Yield the imports that run when a module is imported."""
+    for inner in ast.iter_child_nodes(node):
+        if isinstance(inner, ast.Import | ast.ImportFrom):
+            yield inner
+        elif isinstance(inner, ast.If) and "TYPE_CHECKING" in ast.unparse(inner.test):
+            continue
+        elif not isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield from imports_at_once(inner)
+
+
+def with_a_framework(sources: Sequence[Source]) -> set[str]:
+    """Return the modules that import an adapter or its framework when they are imported."""
+    at_once = [replace(s, tree=ast.Module([*imports_at_once(s.tree)], [])) for s in sources]
+    return {
+        source.module
+        for source in at_once
+        if any(name.startswith(ADAPTERS_AND_FRAMEWORKS) for name in source.imports())
+    }
+
+
+def test_only_the_demo_and_the_adapters_import_an_adapter_or_its_framework(
+    sources: list[Source],
+) -> None:
+    found = with_a_framework(sources)
+    allowed = ("bge_rerank.cli.demo.", *PACKAGES[1:])
+    assert {module for module in found if not module.startswith(allowed)} == set()
+    assert {"bge_rerank.cli.demo.run", "langchain_bge_rerank.compressor"} <= found
+
+
 DOCSTRING = '''"""A room.
 
 May import {below}.
@@ -211,6 +245,19 @@ def test_a_circle_between_files_of_a_room_is_found(small_house: Path) -> None:
     assert faults(small_house) == [
         "imports in a circle: bge_rerank.data.labelled, bge_rerank.data.third"
     ]
+
+
+def test_an_import_of_a_framework_is_found_unless_it_waits_in_a_function(small_house: Path) -> None:
+    lines = (
+        "import json",
+        "try:",
+        "    import llama_index.core",
+        "except ImportError:",
+        "    pass",
+    )
+    (small_house / "data" / "third.py").write_text("\n".join(lines))
+    (small_house / "data" / "config.py").write_text("def f():\n    import llama_index.core")
+    assert with_a_framework(read(small_house.parent)) == {"bge_rerank.data.third"}
 
 
 @pytest.mark.parametrize("path", ["loose.py", "attic/trunk.py"])

@@ -15,7 +15,7 @@ from bge_rerank.calibration.thresholds import estimates, passed, thresholds
 
 CONFIDENCE = 0.9
 WANTED = 0.9
-RUNS = 100
+RUNS = 60
 Data = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 

@@ -1,7 +1,5 @@
 import logging
 import os
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +21,7 @@ from bge_rerank.backends.encoder.scorer import PAIRS_A_PACKED_WINDOW
 from bge_rerank.backends.torch.scorer import TorchRunner, TorchScorer, can_pack
 from bge_rerank.models.config import ScorerConfig
 from conftest import PASSAGES, QUERY
+from preloaded import ran
 from tiny_encoders import make_tiny_reranker
 
 PAIRS = [(QUERY, passage * (1 + index % 3)) for index, passage in enumerate(PASSAGES * 4)]
@@ -56,8 +55,14 @@ def test_each_pair_is_computed_once(scorer: TorchScorer) -> None:
     assert sum(rows for rows, _ in passes.shapes) == len(PAIRS)
 
 
-def test_rows_in_bfloat16_have_few_lengths() -> None:
-    scorer = TorchScorer(ScorerConfig("mini", "torch", dtype="bfloat16"))
+@pytest.fixture(scope="module")
+def tiny_of_512(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Make a tiny model for texts as long as those of `mini`, to count its rows in little time."""
+    return str(make_tiny_reranker(tmp_path_factory.mktemp("models") / "tiny", positions=512))
+
+
+def test_rows_in_bfloat16_have_few_lengths(tiny_of_512: str) -> None:
+    scorer = TorchScorer(ScorerConfig(tiny_of_512, "torch", dtype="bfloat16"))
     passes = Passes(scorer)
     scorer.score([(QUERY, "tides " * length) for length in range(20, 300)])
     widths = {width for _, width in passes.shapes}
@@ -65,7 +70,8 @@ def test_rows_in_bfloat16_have_few_lengths() -> None:
     assert len(widths) < 24
 
 
-def test_padding_is_a_small_share_of_the_computed_tokens(scorer: TorchScorer) -> None:
+def test_padding_is_a_small_share_of_the_computed_tokens(tiny_of_512: str) -> None:
+    scorer = TorchScorer(ScorerConfig(tiny_of_512, "torch", dtype="float32"))
     passes = Passes(scorer)
     pairs = [(QUERY, PASSAGES[1] * (1 + index * 7 % 40)) for index in range(80)]
     scorer.score(pairs)
@@ -81,8 +87,8 @@ def test_no_batch_is_over_the_token_budget() -> None:
     assert all(rows * width <= 100 or rows == 1 for rows, width in passes.shapes)
 
 
-def packing(**options: Any) -> TorchScorer:
-    return TorchScorer(ScorerConfig("mini", "torch", dtype="float32", **options), packs=True)
+def packing(model: str = "mini", **options: Any) -> TorchScorer:
+    return TorchScorer(ScorerConfig(model, "torch", dtype="float32", **options), packs=True)
 
 
 def test_packed_sequences_have_the_scores_of_padded_rows_and_no_padding(
@@ -121,9 +127,9 @@ def test_packing_needs_a_gpu_a_precision_and_heads_that_the_kernel_supports(
 
 
 def test_packed_batches_run_while_later_pairs_are_not_yet_encoded(
-    monkeypatch: pytest.MonkeyPatch,
+    tiny_of_512: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scorer = packing(max_batch_tokens=200)
+    scorer = packing(tiny_of_512, max_batch_tokens=200)
     events: list[str] = []
     encode = scorer._encoder.encode
 
@@ -204,12 +210,15 @@ def test_the_warning_of_a_truncated_pair_counts_in_the_right_number(
     )
 
 
-def test_without_logging_set_up_a_truncated_pair_is_one_line_on_stderr() -> None:
+def test_without_logging_set_up_a_truncated_pair_is_one_line_on_stderr(
+    preloaded_python: Path, tmp_path: Path
+) -> None:
     code = (
         "from bge_rerank import load_scorer\n"
         "for _ in range(3): load_scorer('mini', max_length=32).score([('tides', 'moon ' * 100)])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = ran(preloaded_python, code, tmp_path)
+    assert (done.returncode, done.stdout) == (0, "")
     [line] = done.stderr.splitlines()
     assert line.startswith("1 pair of 1 is longer than max_length=32, so 72 tokens were not read")
 
