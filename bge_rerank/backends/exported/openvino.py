@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from bge_rerank.backends.encoder.pairs import EncodedPair
 from bge_rerank.backends.encoder.scorer import EncoderScorer
 from bge_rerank.backends.exported.files import ExportedModel, read_export, without_links
 from bge_rerank.backends.exported.silent import openvino_reports_nothing
+from bge_rerank.backends.machine import BatchSizes, Unit, cpu_flags, matrix_unit
 from bge_rerank.errors import ConfigurationError, ModelLoadError, ScoringError
 from bge_rerank.models.config import ScorerConfig
 
@@ -22,8 +23,12 @@ with openvino_reports_nothing():
 
 logger = logging.getLogger(__name__)
 
-MAX_BATCH_TOKENS = 1_024
-"""The token budget of a batch. On two cores, `mini` ran some per cent faster with 1,024 than with 512 or 2,048."""
+BATCH_SIZES: Mapping[Unit, tuple[int, int]] = {
+    "amx": (2_048, 300),
+    "avx512": (2_048, 64),
+    "other": (1_024, 32),
+}
+"""The token budget of a batch and its fixed cost, by the instructions for products. Measurements: benchmarks/LOG.md."""
 
 RUNTIME_CACHE = {"CPU_RUNTIME_CACHE_CAPACITY": 500}
 """The number of operations compiled for a shape that OpenVINO keeps; its default is 5,000.
@@ -50,7 +55,7 @@ class OpenVinoScorer(EncoderScorer):
             exported.encoder,
             [OpenVinoRunner(compiled, exported)],
             precision,
-            max_batch_tokens=MAX_BATCH_TOKENS,
+            sizes=_sizes(precision),
             coarse_lengths=True,
         )
         self.source_model = exported.source_model
@@ -84,6 +89,11 @@ class OpenVinoRunner:
             raise ScoringError(f"the forward pass failed in OpenVINO: {error}") from error
         logits: list[float] = outputs[0].reshape(-1).tolist()
         return logits
+
+
+def _sizes(precision: str) -> BatchSizes:
+    unit = matrix_unit(precision, cpu_flags())
+    return BatchSizes(*BATCH_SIZES[unit], f"for {unit}")
 
 
 def _precision(config: ScorerConfig, exported: ExportedModel) -> str:

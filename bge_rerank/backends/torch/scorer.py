@@ -13,14 +13,14 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from bge_rerank.backends.device import (
     InHalves,
+    batch_sizes,
     choose_devices,
     choose_dtype,
-    default_max_batch_tokens,
     keeps_every_shape,
 )
 from bge_rerank.backends.encoder.batches import coarse_length, padded
 from bge_rerank.backends.encoder.pairs import EncodedPair, PairEncoder
-from bge_rerank.backends.encoder.scorer import CPU_BATCH_COST, EncoderScorer
+from bge_rerank.backends.encoder.scorer import EncoderScorer
 from bge_rerank.backends.quiet import without_loading_bars
 from bge_rerank.backends.torch.encoder import FirstTokenClassifier
 from bge_rerank.errors import (
@@ -81,9 +81,6 @@ class TorchScorer(EncoderScorer):
             torch.set_num_threads(config.threads)
         if packs is None:
             packs = all(map(can_pack, replicas))
-        max_batch_tokens = config.max_batch_tokens or default_max_batch_tokens(
-            devices[0], model.config, dtype.itemsize
-        )
         super().__init__(
             config,
             PairEncoder(tokenizer.backend_tokenizer, max_length, config.special_tokens_in_text),
@@ -98,9 +95,7 @@ class TorchScorer(EncoderScorer):
                 * (RUNNERS_A_CUDA_DEVICE if device.type == "cuda" else 1)
             ],
             str(dtype).removeprefix("torch."),
-            max_batch_tokens=max_batch_tokens,
-            # On other devices, a fixed cost of a whole batch makes few and full batches with little padding.
-            batch_cost=CPU_BATCH_COST if devices[0].type == "cpu" else max_batch_tokens,
+            sizes=batch_sizes(devices[0], model.config, dtype),
             shares=len(devices),
             coarse_lengths=keeps_every_shape(devices[0], dtype),
             packs=packs,

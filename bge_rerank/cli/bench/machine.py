@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import platform
-import re
 import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import psutil
 
 from bge_rerank.backends.cores import usable_cores
+from bge_rerank.backends.machine import cpu_info
 from bge_rerank.cli.bench.own_process import in_own_process
 
 PACKAGES = (
@@ -34,8 +33,6 @@ PACKAGES = (
 )
 """The packages whose versions can change a result."""
 
-_CPU_INFO = Path("/proc/cpuinfo")
-
 
 def describe_machine(device: str) -> dict[str, Any]:
     """Return the machine, the packages' versions and the command line, for JSON.
@@ -43,7 +40,7 @@ def describe_machine(device: str) -> dict[str, Any]:
     Includes the name of the GPU if the device is not the CPU.
     """
     return {
-        "cpu": _cpu_info("model name") or platform.processor() or platform.machine(),
+        "cpu": cpu_info("model name") or platform.processor() or platform.machine(),
         **({} if device == "cpu" else {"gpu": _gpu_name(device)}),
         "cores": usable_cores(),
         "memory_bytes": psutil.virtual_memory().total,
@@ -54,25 +51,12 @@ def describe_machine(device: str) -> dict[str, Any]:
     }
 
 
-def cpu_flags() -> frozenset[str]:
-    """Return Linux's names of the CPU's instruction sets. On other systems, return none."""
-    return frozenset(_cpu_info("flags").split())
-
-
 @cache
 def _gpu_name(device: str) -> str:
     from torch.cuda import get_device_name
 
     name: str = in_own_process(get_device_name, device, threads=usable_cores(), sees_gpus=True)
     return name
-
-
-def _cpu_info(field: str) -> str:
-    # psutil does not know the CPU's model and instruction sets.
-    if not _CPU_INFO.exists():
-        return ""
-    found = re.search(rf"^{field}\s*:\s*(.*)$", _CPU_INFO.read_text(encoding="utf-8"), re.MULTILINE)
-    return found[1] if found else ""
 
 
 def _version(package: str) -> str | None:
