@@ -21,7 +21,9 @@ from bge_rerank.backends.device import (
 from bge_rerank.backends.encoder.batches import coarse_length, padded
 from bge_rerank.backends.encoder.pairs import EncodedPair, PairEncoder
 from bge_rerank.backends.encoder.scorer import EncoderScorer
+from bge_rerank.backends.machine import cpu_flags, matrix_unit
 from bge_rerank.backends.quiet import without_loading_bars
+from bge_rerank.backends.torch.blocked import can_block
 from bge_rerank.backends.torch.encoder import FirstTokenClassifier
 from bge_rerank.errors import (
     ConfigurationError,
@@ -119,7 +121,14 @@ class TorchRunner:
         self._packs = packs
         first_token = FirstTokenClassifier.supports(model)
         joins = device.type == "cuda"
-        self._model = FirstTokenClassifier(model, joins=joins) if first_token else model
+        blocks = can_block(model)
+        # With AMX, torch's fused attention is fast too.
+        multiplies = blocks and matrix_unit("bfloat16", cpu_flags()) == "avx512"
+        self._model = (
+            FirstTokenClassifier(model, joins=joins, blocks=blocks, multiplies=multiplies)
+            if first_token
+            else model
+        )
 
     def __call__(self, batch: Sequence[EncodedPair]) -> list[float]:
         """Return the logits of a batch."""
