@@ -1,4 +1,4 @@
-"""What the CPU can do, and the sizes of batches that follow from it."""
+"""The instructions of the CPU, and the sizes of batches that follow from them."""
 
 from __future__ import annotations
 
