@@ -122,15 +122,13 @@ class ProductAttention(PaddedAttention):
     """
 
     def _attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-        _, heads, queries, _ = query.shape
-        tokens = key.shape[2]
-        if tokens <= SHORT_ROW:
+        if key.shape[2] <= SHORT_ROW:
             return super()._attend(query, key, value)
-        rows = max(1, WEIGHTS_AT_ONCE // (heads * queries * tokens))
-        parts = zip(query.split(rows), key.split(rows), value.split(rows), strict=True)
-        biases = repeat(None) if self._mask is None else _bias(self._mask, query).split(rows)
+        rows = max(1, WEIGHTS_AT_ONCE // (query.shape[1] * query.shape[2] * key.shape[2]))
+        queries, keys, values = (torch.split(states, rows) for states in (query, key, value))
+        biases = repeat(None) if self._mask is None else torch.split(_bias(self._mask, query), rows)
         return torch.cat(
-            [_by_products(*part, bias) for part, bias in zip(parts, biases, strict=False)]
+            [_by_products(*part) for part in zip(queries, keys, values, biases, strict=False)]
         )
 
 

@@ -10,6 +10,9 @@ from typing import Any
 
 import torch
 
+NEEDED = ("_linear_pointwise", "_reorder_linear_weight", "_is_mkldnn_bf16_supported")
+"""Operations without a public name, which a later torch may lack. Without them, torch's own products run."""
+
 
 class BlockedLinear(torch.nn.Module):
     """A linear layer with blocked weights, and with what follows it in the same pass over the output."""
@@ -49,8 +52,7 @@ def can_block(model: Any) -> bool:
         model.device.type == "cpu"
         and model.dtype == torch.bfloat16
         and onednn.is_available()
-        and hasattr(_operations(), "_linear_pointwise")
-        and hasattr(_operations(), "_reorder_linear_weight")
+        and all(hasattr(_operations(), name) for name in NEEDED)
         and bool(_operations()._is_mkldnn_bf16_supported())  # noqa: SLF001
     )
 

@@ -45,7 +45,8 @@ class TorchScorer(EncoderScorer):
     On CUDA, sequences are packed without padding if the architecture and torch allow it.
 
     Attributes:
-        model: The classifier from transformers, on the first device.
+        model: The classifier from transformers, on the first device. In bfloat16 on a CPU, its linear layers may be
+            `BlockedLinear`, whose weights are not parameters.
         tokenizer: The tokenizer from transformers.
     """
 

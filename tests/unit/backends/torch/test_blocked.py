@@ -8,6 +8,7 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 import bge_rerank_mini
+from bge_rerank.backends.torch import blocked
 from bge_rerank.backends.torch.blocked import BlockedLinear, block_products, can_block
 from bge_rerank.backends.torch.encoder import FirstTokenClassifier
 
@@ -56,3 +57,11 @@ def test_the_model_itself_still_works_and_holds_no_weights_twice(model: Any) -> 
 def test_float32_and_other_devices_keep_their_own_products(model: Any) -> None:
     assert not can_block(model.float())
     assert not can_block(model.bfloat16().to("meta"))
+
+
+def test_a_torch_without_these_operations_keeps_its_own_products(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert can_block(model)
+    monkeypatch.setattr(blocked, "NEEDED", (*blocked.NEEDED, "_no_such_operation"))
+    assert not can_block(model)
