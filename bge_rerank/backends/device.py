@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 
-from bge_rerank.backends.cores import cpu_has_bfloat16
+from bge_rerank.backends.machine import (
+    BatchSizes,
+    Unit,
+    cpu_flags,
+    cpu_has_bfloat16,
+    matrix_unit,
+)
 from bge_rerank.errors import ConfigurationError, OutOfMemoryError, ScoringError
 from bge_rerank.logs import Warnings
 from bge_rerank.models.config import Dtype, ScorerConfig
@@ -17,18 +23,17 @@ from bge_rerank.models.config import Dtype, ScorerConfig
 _OUT_OF_MEMORY_MESSAGES = ("DefaultCPUAllocator", "MPS backend out of memory")
 """Parts of torch's messages where it raises a plain RuntimeError: the CPU allocator, and Apple's GPUs."""
 
-CPU_ACTIVATIONS_A_THREAD = 2**20
-"""The most numbers of a thread's share of a batch, at the widest part of a layer: 2 MB in bfloat16.
+CPU_ACTIVATIONS_A_THREAD: Mapping[Unit, int] = {
+    "amx": 3 * 2**20,
+    "avx512": 3 * 2**19,
+    "other": 2**20,
+}
+"""The most numbers of a thread's share of a batch, at the widest part of a layer, by the instructions for products.
 
-Larger batches do not fit into the cores' caches, and smaller ones need more calls. Pairs/s on two cores in bfloat16, by
-tokens in a batch:
-
-| model, documents of mixed length | 256 | 512 | 1,024 | 2,048 | 4,096 |
-|---|--:|--:|--:|--:|--:|
-| `mini`, 1,536 wide, 128 | 55 | 61 | 67 | 67 | 54 |
-| geometry of v2-m3, 4,096 wide, 12 | | 1.2 | 1.1 | 0.9 | |
-
-It is an assumption that the best number grows with the threads."""
+Larger batches do not fit into the cores' caches, and smaller ones need more calls. It is an assumption that the best
+number grows with the threads. Measurements: benchmarks/LOG.md."""
+CPU_BATCH_COSTS: Mapping[Unit, int] = {"amx": 300, "avx512": 64, "other": 32}
+"""The fixed cost of a batch, in tokens, by the instructions for products."""
 ACCELERATOR_MAX_BATCH_TOKENS = 32_768
 """The most tokens of a batch on an accelerator, however much memory is free.
 
@@ -109,23 +114,28 @@ def choose_dtype(dtype: Dtype, device: torch.device) -> torch.dtype:
     return chosen
 
 
-def default_max_batch_tokens(device: torch.device, config: Any, itemsize: int) -> int:
-    """Return the token budget of a batch: small on a CPU, and by the free memory on CUDA.
+def batch_sizes(device: torch.device, config: Any, dtype: torch.dtype) -> BatchSizes:
+    """Return the sizes of batches: by the CPU's instructions and threads, or by the free memory on CUDA.
 
     Args:
-        device: The device of the batch.
+        device: The device of the batches.
         config: The model's config from transformers, for its widths.
-        itemsize: The bytes of a number in the model's precision.
+        dtype: The model's precision.
     """
     # A few configs leave the width of the feed-forward out; four times the model's is the usual one.
     intermediate_size = int(getattr(config, "intermediate_size", 0) or 4 * config.hidden_size)
     if device.type == "cpu":
-        activations = CPU_ACTIVATIONS_A_THREAD * torch.get_num_threads()
-        return max(1, activations // intermediate_size)
-    if device.type != "cuda":
-        return ACCELERATOR_MAX_BATCH_TOKENS
-    free, _ = torch.cuda.mem_get_info(device)
-    return tokens_that_fit(free, config.hidden_size, intermediate_size, itemsize)
+        unit = matrix_unit(str(dtype).removeprefix("torch."), cpu_flags())
+        threads = torch.get_num_threads()
+        tokens = max(1, CPU_ACTIVATIONS_A_THREAD[unit] * threads // intermediate_size)
+        return BatchSizes(tokens, CPU_BATCH_COSTS[unit], f"for {unit} and {threads} threads")
+    tokens, reason = ACCELERATOR_MAX_BATCH_TOKENS, f"for {device}"
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        tokens = tokens_that_fit(free, config.hidden_size, intermediate_size, dtype.itemsize)
+        reason = f"for the free memory of {device}"
+    # A fixed cost of a whole batch makes few and full batches with little padding.
+    return BatchSizes(tokens, tokens, reason)
 
 
 def keeps_every_shape(device: torch.device, dtype: torch.dtype) -> bool:

@@ -12,6 +12,7 @@ from bge_rerank.backends.encoder.batches import coarse_length, even_batches, len
 from bge_rerank.backends.encoder.pairs import EncodedPair, Ids
 from bge_rerank.backends.encoder.pool import ForwardPool
 from bge_rerank.backends.encoder.tokens import TokensOf
+from bge_rerank.backends.machine import BatchSizes
 from bge_rerank.backends.stopping import stop_if_told
 from bge_rerank.logs import Warnings
 from bge_rerank.models.config import ScorerConfig
@@ -25,9 +26,6 @@ PAIRS_A_WINDOW = 2_048
 PAIRS_A_PACKED_WINDOW = 128
 """Pairs that are encoded together if sequences are packed. Their order saves nothing, and the next pairs are encoded
 while the device computes."""
-
-CPU_BATCH_COST = 32
-"""The fixed cost of a batch on a CPU, in tokens. With `mini` in OpenVINO, any number from 16 to 64 was as fast."""
 
 Runner = Callable[[Sequence[EncodedPair]], list[float]]
 """A function that returns the logits of a batch, in its order."""
@@ -86,8 +84,7 @@ class EncoderScorer:
         runners: Sequence[Runner],
         precision: str,
         *,
-        max_batch_tokens: int,
-        batch_cost: int = CPU_BATCH_COST,
+        sizes: BatchSizes,
         shares: int | None = None,
         coarse_lengths: bool = False,
         packs: bool = False,
@@ -99,8 +96,7 @@ class EncoderScorer:
             encoder: Encodes pairs.
             runners: One for each device or group of threads.
             precision: The precision of the runners.
-            max_batch_tokens: The backend's default token budget of a batch.
-            batch_cost: The fixed cost of a batch, in tokens.
+            sizes: The backend's default token budget of a batch, and the fixed cost of a batch.
             shares: The least number of batches of a call, so that no runner is idle. `None` is one for each
                 runner; pass fewer if several runners share a device.
             coarse_lengths: Whether the runners pad to the lengths of `coarse_length`.
@@ -109,15 +105,21 @@ class EncoderScorer:
         self.config = config
         self.model_name = config.model_name
         self.max_length = encoder.max_length
-        self.max_batch_tokens = config.max_batch_tokens or max_batch_tokens
+        self.max_batch_tokens = config.max_batch_tokens or sizes.max_tokens
         self.precision = precision
-        self._batch_cost = batch_cost
+        self._batch_cost = sizes.cost
         self._shares = len(runners) if shares is None else shares
         self._coarse_lengths = coarse_lengths
         self._packs = packs
         self._encoder = encoder
         self._warn = Warnings(logger)
         self._pool = ForwardPool(runners, cost=_tokens)
+        logger.info(
+            "%s computes in %s, with at most %s tokens a batch, %s; a batch costs as much as %s tokens",
+            *(self.model_name, precision, f"{self.max_batch_tokens:,}"),
+            "as max_batch_tokens says" if config.max_batch_tokens else sizes.reason,
+            f"{sizes.cost:,}",
+        )
 
     def score(self, pairs: Sequence[Pair], /) -> list[float]:
         """Return the logit of each pair, in input order.
@@ -191,7 +193,9 @@ class EncoderScorer:
             return even_batches(lengths, self.max_batch_tokens, self._shares)
         if self._coarse_lengths:
             lengths = [coarse_length(length, self.max_length) for length in lengths]
-        budget = min(self.max_batch_tokens, ceil(sum(lengths) / self._shares))
+        budget = self.max_batch_tokens
+        if self._shares > 1:
+            budget = min(budget, ceil(sum(lengths) / self._shares) + max(lengths) // 2)
         return length_ordered_batches(lengths, budget, self._batch_cost)
 
 

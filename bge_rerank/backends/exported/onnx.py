@@ -16,6 +16,7 @@ from bge_rerank.backends.exported.foreign import (
     one_logit_a_row,
 )
 from bge_rerank.backends.exported.silent import onnxruntime_reports_nothing
+from bge_rerank.backends.machine import BatchSizes
 from bge_rerank.errors import ConfigurationError, ModelLoadError, ScoringError
 from bge_rerank.models.config import ScorerConfig
 
@@ -35,8 +36,7 @@ _ORT_ERRORS = (
 )
 """The errors of ONNX Runtime, which share no base class except Exception."""
 
-MAX_BATCH_TOKENS = 512
-"""The token budget of a batch. ONNX Runtime's attention is slower in larger batches."""
+BATCH_SIZES = BatchSizes(512, 32, "because attention of ONNX Runtime is slower in larger batches")
 
 
 class OnnxScorer(EncoderScorer):
@@ -59,7 +59,7 @@ class OnnxScorer(EncoderScorer):
             exported.encoder,
             [runner] * (config.threads or usable_cores()),
             precision,
-            max_batch_tokens=MAX_BATCH_TOKENS,
+            sizes=BATCH_SIZES,
         )
         self.graph = exported.graph
         self.source_model = exported.source_model

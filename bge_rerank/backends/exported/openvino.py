@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from bge_rerank.backends.cores import cpu_has_bfloat16
 from bge_rerank.backends.encoder.batches import coarse_length, padded
 from bge_rerank.backends.encoder.pairs import EncodedPair
 from bge_rerank.backends.encoder.scorer import EncoderScorer
@@ -20,6 +19,13 @@ from bge_rerank.backends.exported.foreign import (
     one_logit_a_row,
 )
 from bge_rerank.backends.exported.silent import openvino_reports_nothing
+from bge_rerank.backends.machine import (
+    BatchSizes,
+    Unit,
+    cpu_flags,
+    cpu_has_bfloat16,
+    matrix_unit,
+)
 from bge_rerank.errors import ConfigurationError, ModelLoadError, ScoringError
 from bge_rerank.models.config import ScorerConfig
 
@@ -29,8 +35,12 @@ with openvino_reports_nothing():
 
 logger = logging.getLogger(__name__)
 
-MAX_BATCH_TOKENS = 1_024
-"""The token budget of a batch. On two cores, `mini` ran some per cent faster with 1,024 than with 512 or 2,048."""
+BATCH_SIZES: Mapping[Unit, tuple[int, int]] = {
+    "amx": (2_048, 300),
+    "avx512": (1_024, 32),
+    "other": (1_024, 32),
+}
+"""The token budget of a batch and its fixed cost, by the instructions for products. Measurements: benchmarks/LOG.md."""
 
 RUNTIME_CACHE = {"CPU_RUNTIME_CACHE_CAPACITY": 500}
 """The number of operations compiled for a shape that OpenVINO keeps; its default is 5,000.
@@ -59,7 +69,7 @@ class OpenVinoScorer(EncoderScorer):
             exported.encoder,
             [runner],
             precision,
-            max_batch_tokens=MAX_BATCH_TOKENS,
+            sizes=_sizes(precision),
             coarse_lengths=True,
         )
         self.graph = exported.graph
@@ -98,6 +108,11 @@ class OpenVinoRunner:
                 f"the forward pass failed in OpenVINO: {_last_line(error)}"
             ) from error
         return one_logit_a_row(self._graph, outputs[LOGITS], len(batch))
+
+
+def _sizes(precision: str) -> BatchSizes:
+    unit = matrix_unit(precision, cpu_flags())
+    return BatchSizes(*BATCH_SIZES[unit], f"for {unit}")
 
 
 def _precision(config: ScorerConfig, exported: ExportedModel) -> str:

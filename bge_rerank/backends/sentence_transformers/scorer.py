@@ -22,12 +22,12 @@ from sentence_transformers import CrossEncoder
 from bge_rerank.backends.device import (
     ACCELERATOR_MAX_BATCH_TOKENS,
     InHalves,
+    batch_sizes,
     choose_dtype,
-    default_max_batch_tokens,
     single_device,
 )
 from bge_rerank.backends.encoder.pairs import EncodedPair
-from bge_rerank.backends.encoder.scorer import CPU_BATCH_COST, EncoderScorer
+from bge_rerank.backends.encoder.scorer import EncoderScorer
 from bge_rerank.backends.quiet import without_loading_bars
 from bge_rerank.backends.sentence_transformers.checks import check_model
 from bge_rerank.backends.sentence_transformers.encoder import CrossEncoderPairs
@@ -76,14 +76,12 @@ class SentenceTransformersScorer(EncoderScorer):
         if config.threads is not None:
             torch.set_num_threads(config.threads)
         network = model.transformers_model.config.get_text_config()
-        max_batch_tokens = default_max_batch_tokens(device, network, dtype.itemsize)
         super().__init__(
             config,
             encoder,
             [InHalves(CrossEncoderForward(model, device, encoder.features), device)],
             str(dtype).removeprefix("torch."),
-            max_batch_tokens=max_batch_tokens,
-            batch_cost=CPU_BATCH_COST if device.type == "cpu" else max_batch_tokens,
+            sizes=batch_sizes(device, network, dtype),
         )
         self.model = model
 

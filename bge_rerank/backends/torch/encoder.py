@@ -17,8 +17,10 @@ from bge_rerank.backends.torch.attention import (
     JointProjections,
     PackedAttention,
     PaddedAttention,
+    ProductAttention,
     Projections,
 )
+from bge_rerank.backends.torch.blocked import BlockedLinear, block_products
 
 MODEL_TYPES = frozenset({"bert", "camembert", "roberta", "xlm-roberta"})
 """The `model_type` of the supported architectures. Their layers have the same parts, with the same names in
@@ -28,7 +30,15 @@ transformers 4.44 to 5.23."""
 class FirstTokenClassifier(torch.nn.Module):
     """A module that returns the logits of a sequence classifier. It uses the classifier's weights, its head in float32."""
 
-    def __init__(self, model: Any, *, eager: bool = False, joins: bool = False) -> None:
+    def __init__(
+        self,
+        model: Any,
+        *,
+        eager: bool = False,
+        joins: bool = False,
+        blocks: bool = False,
+        multiplies: bool = False,
+    ) -> None:
         """Take over a classifier that `supports` allows.
 
         Args:
@@ -36,15 +46,21 @@ class FirstTokenClassifier(torch.nn.Module):
             eager: Write attention as products and a softmax, for an export.
             joins: Compute query, key and value in one product. On a GPU, a small product takes longer to start than to
                 compute.
+            blocks: Replace the model's linear layers by `BlockedLinear`, if `can_block` allows it.
+            multiplies: Compute attention by `ProductAttention`.
         """
         super().__init__()
         layers = model.base_model.encoder.layer
+        if blocks:
+            block_products(layers)
         self._projections = [
             (JointProjections if joins else Projections)(layer.attention.self) for layer in layers
         ]
         self.model = model
         self._head = _Head(model).float()
-        self._padded_attention = EagerAttention if eager else PaddedAttention
+        self._padded_attention = (
+            EagerAttention if eager else ProductAttention if multiplies else PaddedAttention
+        )
         self._first_position = _first_position(model.config)
 
     @staticmethod
@@ -136,8 +152,16 @@ class _Head(torch.nn.Module):
 
 def _finish(layer: Any, context: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
     """Apply the rest of a layer to the context of rows."""
-    attended = layer.attention.output(context, rows)
-    out: torch.Tensor = layer.output(layer.intermediate(attended), attended)
+    attended = _closed(layer.attention.output, context, rows)
+    return _closed(layer.output, layer.intermediate(attended), attended)
+
+
+def _closed(part: Any, states: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+    """Apply a product, the sum with the residual, and the norm."""
+    if isinstance(part.dense, BlockedLinear):
+        out: torch.Tensor = part.LayerNorm(part.dense.plus(states, residual))
+    else:
+        out = part(states, residual)
     return out
 
 

@@ -13,15 +13,17 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from bge_rerank.backends.device import (
     InHalves,
+    batch_sizes,
     choose_devices,
     choose_dtype,
-    default_max_batch_tokens,
     keeps_every_shape,
 )
 from bge_rerank.backends.encoder.batches import coarse_length, padded
 from bge_rerank.backends.encoder.pairs import EncodedPair, PairEncoder
-from bge_rerank.backends.encoder.scorer import CPU_BATCH_COST, EncoderScorer
+from bge_rerank.backends.encoder.scorer import EncoderScorer
+from bge_rerank.backends.machine import cpu_flags, matrix_unit
 from bge_rerank.backends.quiet import without_loading_bars
+from bge_rerank.backends.torch.blocked import can_block
 from bge_rerank.backends.torch.encoder import FirstTokenClassifier
 from bge_rerank.errors import (
     ConfigurationError,
@@ -43,7 +45,8 @@ class TorchScorer(EncoderScorer):
     On CUDA, sequences are packed without padding if the architecture and torch allow it.
 
     Attributes:
-        model: The classifier from transformers, on the first device.
+        model: The classifier from transformers, on the first device. In bfloat16 on a CPU, its linear layers may be
+            `BlockedLinear`, whose weights are not parameters.
         tokenizer: The tokenizer from transformers.
     """
 
@@ -81,9 +84,6 @@ class TorchScorer(EncoderScorer):
             torch.set_num_threads(config.threads)
         if packs is None:
             packs = all(map(can_pack, replicas))
-        max_batch_tokens = config.max_batch_tokens or default_max_batch_tokens(
-            devices[0], model.config, dtype.itemsize
-        )
         super().__init__(
             config,
             PairEncoder(tokenizer.backend_tokenizer, max_length, config.special_tokens_in_text),
@@ -98,9 +98,7 @@ class TorchScorer(EncoderScorer):
                 * (RUNNERS_A_CUDA_DEVICE if device.type == "cuda" else 1)
             ],
             str(dtype).removeprefix("torch."),
-            max_batch_tokens=max_batch_tokens,
-            # On other devices, a fixed cost of a whole batch makes few and full batches with little padding.
-            batch_cost=CPU_BATCH_COST if devices[0].type == "cpu" else max_batch_tokens,
+            sizes=batch_sizes(devices[0], model.config, dtype),
             shares=len(devices),
             coarse_lengths=keeps_every_shape(devices[0], dtype),
             packs=packs,
@@ -124,7 +122,14 @@ class TorchRunner:
         self._packs = packs
         first_token = FirstTokenClassifier.supports(model)
         joins = device.type == "cuda"
-        self._model = FirstTokenClassifier(model, joins=joins) if first_token else model
+        blocks = can_block(model)
+        # With AMX, torch's fused attention is fast too.
+        multiplies = blocks and matrix_unit("bfloat16", cpu_flags()) == "avx512"
+        self._model = (
+            FirstTokenClassifier(model, joins=joins, blocks=blocks, multiplies=multiplies)
+            if first_token
+            else model
+        )
 
     def __call__(self, batch: Sequence[EncodedPair]) -> list[float]:
         """Return the logits of a batch."""

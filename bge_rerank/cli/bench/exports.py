@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bge_rerank.backends.cores import cpu_flags
+from bge_rerank.backends.machine import cpu_flags
 from bge_rerank.export.samples import sample_pairs
 from bge_rerank.models.config import ScorerConfig
 from bge_rerank.models.files import model_folder

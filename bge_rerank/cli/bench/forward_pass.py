@@ -10,12 +10,12 @@ from typing import Any
 
 from bge_rerank.backends.encoder.batches import length_ordered_batches, padded
 from bge_rerank.backends.encoder.pairs import PairEncoder
-from bge_rerank.backends.encoder.scorer import CPU_BATCH_COST
 from bge_rerank.cli.bench.workload import Workload
 from bge_rerank.types import Pair
 
 REPETITIONS = 5
 BATCH_TOKENS = 2_048
+BATCH_COST = 32
 
 
 def token_counts(weights: Path, max_length: int, workload: Workload) -> list[int]:
@@ -71,7 +71,7 @@ def outside_forward_pass(weights: Path, max_length: int, workload: Workload) -> 
 
     def fill_batches() -> None:
         lengths = [len(pair.ids) for pair in encoded]
-        for batch in length_ordered_batches(lengths, BATCH_TOKENS, CPU_BATCH_COST):
+        for batch in length_ordered_batches(lengths, BATCH_TOKENS, BATCH_COST):
             padded([encoded[index] for index in batch], 0)
 
     parts: dict[str, Callable[[], object]] = {

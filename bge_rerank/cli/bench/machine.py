@@ -10,7 +10,8 @@ from typing import Any
 
 import psutil
 
-from bge_rerank.backends.cores import cpu_info, usable_cores
+from bge_rerank.backends.cores import usable_cores
+from bge_rerank.backends.machine import cpu_info
 from bge_rerank.cli.bench.own_process import in_own_process
 
 PACKAGES = (
@@ -39,9 +40,7 @@ def describe_machine(device: str) -> dict[str, Any]:
     Includes the name of the GPU if the device is not the CPU.
     """
     return {
-        "cpu": cpu_info("model name")
-        or platform.processor()
-        or platform.machine(),  # psutil does not know the model
+        "cpu": cpu_info("model name") or platform.processor() or platform.machine(),
         **({} if device == "cpu" else {"gpu": _gpu_name(device)}),
         "cores": usable_cores(),
         "memory_bytes": psutil.virtual_memory().total,

@@ -3,8 +3,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from bge_rerank.backends.cores import cpu_has_bfloat16
-from bge_rerank.backends.device import choose_dtype, default_max_batch_tokens
+from bge_rerank.backends import device
+from bge_rerank.backends.device import batch_sizes, choose_dtype
+from bge_rerank.backends.machine import cpu_has_bfloat16
+
+ZEN_4 = frozenset({"avx512_bf16"})
+SAPPHIRE_RAPIDS = ZEN_4 | {"amx_bf16"}
 
 
 @pytest.mark.parametrize(
@@ -17,8 +21,29 @@ def test_a_batch_on_a_cpu_is_larger_with_more_threads_and_smaller_with_a_wider_m
     budgets = []
     for threads in (1, 2, 16):
         monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
-        budgets.append(default_max_batch_tokens(torch.device("cpu"), config, itemsize=4))
+        budgets.append(batch_sizes(torch.device("cpu"), config, torch.float32).max_tokens)
     assert budgets == expected
+
+
+@pytest.mark.parametrize(
+    ("flags", "dtype", "expected"),
+    [
+        (SAPPHIRE_RAPIDS, torch.bfloat16, (4_096, 300)),
+        (ZEN_4, torch.bfloat16, (2_048, 64)),
+        (SAPPHIRE_RAPIDS, torch.float32, (1_365, 32)),
+        (frozenset(), torch.bfloat16, (1_365, 32)),
+    ],
+)
+def test_batches_on_a_cpu_follow_from_its_instructions_for_the_precision(
+    monkeypatch: pytest.MonkeyPatch,
+    flags: frozenset[str],
+    dtype: torch.dtype,
+    expected: tuple[int, int],
+) -> None:
+    monkeypatch.setattr(device, "cpu_flags", lambda: flags)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    sizes = batch_sizes(torch.device("cpu"), SimpleNamespace(intermediate_size=1_536), dtype)
+    assert (sizes.max_tokens, sizes.cost) == expected
 
 
 def test_the_default_precision_is_the_fastest_of_the_device() -> None:

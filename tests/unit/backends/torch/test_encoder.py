@@ -11,6 +11,7 @@ from transformers import AutoModelForSequenceClassification
 import bge_rerank_mini
 from bge_rerank.backends.encoder.batches import padded
 from bge_rerank.backends.encoder.pairs import EncodedPair
+from bge_rerank.backends.torch import attention
 from bge_rerank.backends.torch.encoder import FirstTokenClassifier
 
 LENGTHS = (31, 5, 18, 3)
@@ -36,7 +37,7 @@ def arrays(model: Any) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(array) for name, array in batch.items()}
 
 
-@pytest.mark.parametrize("options", [{}, {"eager": True}, {"joins": True}])
+@pytest.mark.parametrize("options", [{}, {"eager": True}, {"joins": True}, {"multiplies": True}])
 @torch.inference_mode()
 def test_padded_rows_have_the_logits_of_the_whole_model(
     model: Any, options: dict[str, bool]
@@ -58,6 +59,29 @@ def test_packed_sequences_have_the_logits_of_padded_rows(model: Any, joins: bool
     )
     expected = model(**arrays(model)).logits.view(-1)
     torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("hides", [True, False])
+@torch.inference_mode()
+def test_attention_in_parts_is_that_of_torch(monkeypatch: pytest.MonkeyPatch, hides: bool) -> None:
+    rows, heads, tokens = 5, 4, 70
+    monkeypatch.setattr(attention, "WEIGHTS_AT_ONCE", 2 * heads * tokens * tokens)
+    parts: list[int] = []
+    by_products = attention._by_products
+
+    def noted(query: torch.Tensor, *others: Any) -> torch.Tensor:
+        parts.append(len(query))
+        return by_products(query, *others)
+
+    monkeypatch.setattr(attention, "_by_products", noted)
+    torch.manual_seed(3)
+    mask = torch.ones(rows, tokens) if hides else None
+    if mask is not None:
+        mask[1, 7:] = 0
+    states = [torch.randn(rows, tokens, heads, 8) for _ in range(3)]
+    expected = attention.PaddedAttention(mask)(*states)
+    torch.testing.assert_close(attention.ProductAttention(mask)(*states), expected)
+    assert parts == [2, 2, 1]
 
 
 @torch.inference_mode()

@@ -87,6 +87,34 @@ def test_no_batch_is_over_the_token_budget() -> None:
     assert all(rows * width <= 100 or rows == 1 for rows, width in passes.shapes)
 
 
+def test_a_small_call_of_like_lengths_is_one_batch(scorer: TorchScorer) -> None:
+    passes = Passes(scorer)
+    scorer.score([(QUERY, "tides " * length) for length in (20, 21, 22, 20, 23)])
+    assert [rows for rows, _ in passes.shapes] == [5]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            {},
+            "{tokens:,} tokens a batch, for other and {threads} threads; a batch costs as much as 32",
+        ),
+        (
+            {"max_batch_tokens": 1_100},
+            "1,100 tokens a batch, as max_batch_tokens says; a batch costs",
+        ),
+    ],
+)
+def test_the_log_says_the_sizes_of_batches_and_why(
+    caplog: pytest.LogCaptureFixture, options: dict[str, int], said: str
+) -> None:
+    with caplog.at_level(logging.INFO, "bge_rerank"):
+        scorer = TorchScorer(ScorerConfig("mini", "torch", dtype="float32", **options))
+    expected = said.format(tokens=scorer.max_batch_tokens, threads=torch.get_num_threads())
+    assert expected in caplog.text
+
+
 def packing(model: str = "mini", **options: Any) -> TorchScorer:
     return TorchScorer(ScorerConfig(model, "torch", dtype="float32", **options), packs=True)
 
