@@ -8,7 +8,7 @@ import pytest
 
 import foreign_clients
 from bge_rerank import Reranker, load_scorer
-from environments import ROOT, kept_environment, run
+from environments import ROOT, environment, run
 from served import serving
 
 KEY = "the-key"
@@ -30,16 +30,12 @@ def url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def answers(
-    url: str, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, list[Any]]:
+def answers(url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     """Return the answer and the error of each client: with the right key, and with a wrong one."""
-    assert pytestconfig.cache
     folder = tmp_path_factory.mktemp("clients")
     lines: list[str] = []
     for group, name in REQUIREMENTS.items():
-        requirements = ROOT / "tests" / "requirements" / f"{name}.txt"
-        python = kept_environment(pytestconfig.cache, requirements)
+        python = environment(folder / name, "-r", ROOT / "tests" / "requirements" / f"{name}.txt")
         script = foreign_clients.__file__
         lines += run(python, script, group, url, KEY, WRONG_KEY, cwd=folder).splitlines()
     return {

@@ -1,13 +1,9 @@
 """Virtual environments for tests that need another installation."""
 
 import os
-import shutil
 import subprocess
 import sys
-from hashlib import sha256
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[2]
 CONSTRAINTS = ("-c", ROOT / "constraints.txt")
@@ -39,15 +35,3 @@ def environment(folder: Path, *requirements: str | Path) -> Path:
     run(*uv, "venv", "--quiet", "--python", sys.executable, folder, cwd=folder.parent)
     run(*uv, "pip", "install", "--quiet", "--python", python, *requirements, cwd=folder)
     return python
-
-
-def kept_environment(cache: pytest.Cache, requirements: Path) -> Path:
-    """Return the Python of an environment that pytest's cache keeps until the file of requirements changes."""
-    contents = sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:12]
-    folder = cache.mkdir(f"{requirements.stem}-{contents}") / "environment"
-    installed = folder.with_name("installed")
-    if not installed.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        environment(folder, "-r", requirements)
-        installed.touch()
-    return folder / "bin" / "python"
