@@ -165,25 +165,25 @@ def test_a_repository_of_the_hub_is_known_by_its_commit(
 
 
 def test_a_process_that_is_killed_leaves_no_export_and_the_next_one_cleans_up(
-    tiny_reranker: Path, cache: Path, tmp_path: Path
+    tiny_reranker: Path, cache: Path
 ) -> None:
-    other = Path(shutil.copytree(tiny_reranker, tmp_path / "other"))
-    (other / "extra.txt").write_text("another key")
-    for model in (tiny_reranker, other):
-        command = [sys.executable, "-c", EXPORT, str(model), "onnx"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            deadline = time.monotonic() + 120
-            while not list(cache.glob("exports/*/.export-*/model/onnx")) and process.poll() is None:
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
-        assert process.returncode == -signal.SIGKILL
-        assert list(cached_exports()) == []
-        assert len(list(cache.glob("exports/*/.export-*"))) == 1
-        assert cached_export(ScorerConfig(str(model), "onnx")) is None
+    command = [sys.executable, "-c", EXPORT, str(tiny_reranker), "onnx"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 120
+        while not list(cache.glob("exports/*/.export-*/model/onnx")) and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    [entry] = entries()
+    of_another_model = entry.with_name(f"another-fp32-{'0' * 16}")
+    shutil.copytree(entry, of_another_model)
+    assert len(list(cache.glob("exports/*/.export-*"))) == 2
+    assert list(cached_exports()) == []
+    assert cached_export(ScorerConfig(str(tiny_reranker), "onnx")) is None
     load_scorer(str(tiny_reranker), "onnx").score(PAIRS)
-    assert len(list(cached_exports())) == 1
+    assert [export.entry for export in cached_exports()] == [entry]
     assert list(cache.glob("exports/*/.export-*")) == []
 
 
