@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Self
 
+from bge_rerank.batch.chunks import Chunk
 from bge_rerank.batch.inputs import InputFile
 from bge_rerank.batch.job import Job
+from bge_rerank.batch.manifest import written
 from bge_rerank.batch.records import Counts
-from bge_rerank.batch.rows import Chunk, Failure
+from bge_rerank.batch.rows import Failure
 from bge_rerank.ranking.result import Ranking
 
 
@@ -34,7 +36,7 @@ class Part:
         self._path = job.unfinished_part(file.suffix)
         self._row = 0
         self.counts = Counts()
-        with job.written(self._path):
+        with written(self._path):
             self._file = self._path.open("wb")
         self._writer = file.writer(self._file, added)
 
@@ -47,19 +49,19 @@ class Part:
                 failures.append(Failure(row.number, row.id, ranking))
             else:
                 ranked.append((row, ranking))
-        with self._job.written(self._path):
+        with written(self._path):
             unwritten = self._writer.write(ranked)
         failures += unwritten
         for failure in sorted(failures, key=lambda each: each.number):
             self._job.add_failure(self._input.path, failure)
         left_out = {failure.number for failure in unwritten}
-        written = [len(row.passages) for row, _ in ranked if row.number not in left_out]
-        self.counts += Counts(len(written), len(failures), sum(written))
+        pairs = [len(row.passages) for row, _ in ranked if row.number not in left_out]
+        self.counts += Counts(len(pairs), len(failures), sum(pairs))
         self._row = chunk.last
 
     def finish(self) -> None:
         """Give the file its name, and count its rows as done."""
-        with self._job.written(self._path):
+        with written(self._path):
             self._writer.close()
             self._file.flush()
             os.fsync(self._file.fileno())

@@ -8,11 +8,12 @@ from itertools import chain
 from os import PathLike
 from pathlib import Path
 
+from bge_rerank.batch.chunks import chunks
 from bge_rerank.batch.inputs import InputFile, open_inputs
 from bge_rerank.batch.job import Job
 from bge_rerank.batch.parts import Part
 from bge_rerank.batch.records import Counts
-from bge_rerank.batch.rows import Row, checked, chunks, usable_id
+from bge_rerank.batch.rows import Row, checked, usable_id
 from bge_rerank.batch.seen_ids import SeenIds
 from bge_rerank.batch.settings import added_fields, settings_of
 from bge_rerank.errors import ConfigurationError, NonFiniteScoreError, OutOfMemoryError

@@ -24,6 +24,11 @@ class SeenIds:
     def __len__(self) -> int:
         return self._count
 
+    @property
+    def nbytes(self) -> int:
+        """The memory that the hashes take, in bytes."""
+        return self._slots.itemsize * len(self._slots)
+
     def add(self, id_: str) -> bool:
         """Add an id, and say whether it is new."""
         digest = blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=8).digest()

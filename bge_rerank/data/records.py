@@ -117,7 +117,7 @@ class CandidatesRecord(Record):
 class RowRecord(CandidatesRecord):
     """A row of a batch: a query and its candidates, with an id."""
 
-    id: Annotated[Id, Field(min_length=1)]
+    id: Annotated[str, Field(min_length=1), BeforeValidator(_written)]
 
 
 class QueryRecord(Record):
