@@ -1,18 +1,18 @@
-"""Measure the rate of a batch beside that of its scorer alone, and the memory of the batch.
+"""Measure the rate of a batch as a share of its scorer's, and the memory of a batch.
 
-The pairs are questions of the demo's collection with 5 to 20 words of its passages, 20 to a row. The
-scorer alone is measured before and after the batch, in one call. Run from the root:
+The pairs are questions of the demo's collection with 5 to 20 words of its passages, 20 to a row. Batch and
+scorer take turns on the same pairs; the scorer gets all of them in one call. Run from the root:
 
-    python benchmarks/batch.py --seconds 150
+    python benchmarks/batch.py --rounds 4
+    python benchmarks/batch.py --memory --pairs 40000
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -23,16 +23,18 @@ from rich.console import Console
 from bge_rerank import Reranker, load_scorer
 from bge_rerank.batch import BatchProgress, run_batch
 from bge_rerank.data.demo import demo_collection
-from bge_rerank.types import Pair
 
 CANDIDATES = 20
-SAMPLE = 4_000
-"""The pairs of a measurement of the scorer alone."""
+LATE = 60.0
+"""Memory is measured from this second on."""
+
+Row = tuple[str, list[str]]
 
 
-def rows(count: int) -> list[tuple[str, list[str]]]:
+def rows(count: int) -> list[Row]:
     """Return rows of random pairs."""
-    collection, draw = demo_collection(), Random(7)  # noqa: S311 - not for cryptography
+    collection = demo_collection()
+    draw = Random(7)  # noqa: S311 - the choice of words is not a secret
     questions = list(collection.questions.values())
     words = " ".join(passage.text for passage in collection.passages).split()
 
@@ -44,67 +46,67 @@ def rows(count: int) -> list[tuple[str, list[str]]]:
     return [(draw.choice(questions), [passage() for _ in range(CANDIDATES)]) for _ in range(count)]
 
 
-def rate_alone(model: str) -> float:
-    """Return the pairs a second of the scorer, called once with all pairs."""
-    scorer = load_scorer(model)
-    asked: list[Pair] = [
-        (query, passage) for query, passages in rows(SAMPLE // CANDIDATES) for passage in passages
-    ]
-    scorer.score(asked[:CANDIDATES])
+def write(path: Path, given: list[Row]) -> None:
+    """Write rows as JSONL."""
+    with path.open("w") as file:
+        for id_, (query, passages) in enumerate(given):
+            row = {"id": id_, "query": query, "candidates": passages}
+            file.write(json.dumps(row) + "\n")
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """Return the time of a call."""
     started = time.perf_counter()
-    scorer.score(asked)
-    return len(asked) / (time.perf_counter() - started)
+    call()
+    return time.perf_counter() - started
 
 
-def batch(model: str, source: str, output: str) -> None:
-    """Run a batch, and print seconds, pairs and memory in use at the start and after each pass."""
-    process, started = psutil.Process(), time.perf_counter()
+def measure_rate(model: str, given: list[Row], folder: Path, rounds: int, console: Console) -> None:
+    """Let scorer and batch take turns, and print the rate of both."""
+    write(folder / "rows.jsonl", given)
+    pairs = [(query, passage) for query, passages in given for passage in passages]
+    scorer = load_scorer(model)
+    scorer.score(pairs[:CANDIDATES])
+    reranker, alone, batch = Reranker(scorer, top_n=None), 0.0, 0.0
+    for number in range(rounds):
+        output = folder / str(number)
+        alone += seconds(lambda: scorer.score(pairs))
+        batch += seconds(lambda to=output: run_batch(reranker, folder / "rows.jsonl", to))
+    both = [rounds * len(pairs) / spent for spent in (alone, batch)]
+    console.print(f"scorer: {both[0]:.1f} pairs/s; batch: {both[1]:.1f} pairs/s")
+    console.print(f"share: {alone / batch:.1%}")
+
+
+def measure_memory(model: str, given: list[Row], folder: Path, console: Console) -> None:
+    """Run a batch, and print the memory in use after each pass, in MiB."""
+    write(folder / "rows.jsonl", given)
+    process, started, used = psutil.Process(), time.perf_counter(), list[float]()
 
     def tell(progress: BatchProgress) -> None:
-        seconds = time.perf_counter() - started
-        sys.stdout.write(json.dumps([seconds, progress.pairs, process.memory_info().rss]) + "\n")
+        mebibytes = process.memory_info().rss / 2**20
+        spent = time.perf_counter() - started
+        console.print(f"{spent:.0f} s, {progress.pairs:,} pairs, {mebibytes:.0f} MiB")
+        if spent >= LATE:
+            used.append(mebibytes)
 
-    run_batch(Reranker(model, top_n=None), source, output, progress=tell)
-
-
-def measure(model: str, seconds: float) -> None:
-    """Measure, and print the figures."""
-    before = rate_alone(model)
-    with TemporaryDirectory() as folder:
-        source = Path(folder, "rows.jsonl")
-        with source.open("w") as file:
-            for id_, (query, passages) in enumerate(rows(int(before * seconds / CANDIDATES))):
-                row = {"id": id_, "query": query, "candidates": passages}
-                file.write(json.dumps(row) + "\n")
-        arguments = ["--model", model, "--batch", str(source), str(Path(folder, "out"))]
-        done = subprocess.run(  # noqa: S603
-            [sys.executable, __file__, *arguments], check=True, capture_output=True, text=True
-        )
-    (first, _, _), *told = [json.loads(line) for line in done.stdout.splitlines()]
-    last, pairs, _ = told[-1]
-    rate, after = pairs / (last - first), rate_alone(model)
-    alone = (before + after) / 2
-    late = min(first + 60, (first + last) / 2)
-    memory = [used / 2**20 for when, _, used in told if when >= late]
-    console = Console()
-    console.print(f"scorer alone: {before:.1f} and {after:.1f} pairs/s")
-    console.print(
-        f"batch: {pairs:,} pairs, {rate:.1f} pairs/s, {rate / alone:.1%} of the scorer alone"
-    )
-    console.print(f"memory from the second minute on: {min(memory):,.0f} to {max(memory):,.0f} MiB")
+    run_batch(Reranker(model, top_n=None), folder / "rows.jsonl", folder / "out", progress=tell)
+    console.print(f"from second {LATE:.0f} on: {min(used):.0f} to {max(used):.0f} MiB")
 
 
 def main() -> None:
-    """Measure, or run the batch that is measured."""
+    """Measure rate or memory."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", default="mini")
-    parser.add_argument("--seconds", type=float, default=150, help="the length of the batch")
-    parser.add_argument("--batch", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--pairs", type=int, default=4_000)
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--memory", action="store_true", help="measure memory instead of the rate")
     arguments = parser.parse_args()
-    if arguments.batch:
-        batch(arguments.model, *arguments.batch)
-    else:
-        measure(arguments.model, arguments.seconds)
+    given = rows(arguments.pairs // CANDIDATES)
+    with TemporaryDirectory() as folder:
+        if arguments.memory:
+            measure_memory(arguments.model, given, Path(folder), Console())
+        else:
+            measure_rate(arguments.model, given, Path(folder), arguments.rounds, Console())
 
 
 if __name__ == "__main__":

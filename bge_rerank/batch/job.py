@@ -60,7 +60,7 @@ class Job:
 
     @property
     def done(self) -> Counts:
-        """What became of the rows that are done."""
+        """The counts of the rows that are done."""
         return sum((part.counts for part in self.parts), Counts())
 
     @property
@@ -92,7 +92,7 @@ class Job:
             part: Its temporary path; `None` if none of its rows could be scored.
             file: The position of the input file, from 0.
             row: The number of its last row.
-            counts: What became of its rows.
+            counts: The counts of its rows.
         """
         with written(self.folder / ERRORS):
             self._errors.flush()

@@ -20,7 +20,7 @@ class Part:
     """A part of a job. Without `finish`, nothing of it counts.
 
     Attributes:
-        counts: What became of the rows so far.
+        counts: The counts of the rows so far.
     """
 
     def __init__(self, job: Job, place: int, file: InputFile, added: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of some rows.
+    """How many rows were written, and how many not.
 
     Attributes:
         rows: The rows written.
@@ -37,7 +37,7 @@ class PartRecord:
         size: The size of that file in bytes.
         file: The position of the input file, from 0.
         row: The number of its last row that is done, from 1.
-        counts: What became of the part's rows.
+        counts: The counts of the part's rows.
         errors_size: The size of the file of errors in bytes, after this part.
     """
 

@@ -48,7 +48,7 @@ class BatchProgress:
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What the output folder of a finished batch holds.
+    """The contents of the output folder of a finished batch.
 
     Attributes:
         rows: The rows written.

@@ -13,7 +13,7 @@ from bge_rerank import Reranker
 from bge_rerank.batch import BatchResult, run_batch
 
 FILE_EVENTS = {"open", "os.rename", "os.truncate", "os.remove", "os.mkdir"}
-"""What Python tells its audit hooks before it opens or changes files."""
+"""The events that Python tells its audit hooks before it opens or changes a file."""
 
 
 class Words:

@@ -20,7 +20,7 @@ from bge_rerank.ranking.options import RankOptions
 from bge_rerank.ranking.reranker import Reranker
 
 SECONDS_OF_RATE = 600.0
-"""The time left is estimated from so many seconds: a pass of a slow model takes minutes."""
+"""The time from which the time left is estimated. A pass of a slow model takes minutes."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=PART_PAIRS,
         metavar="N",
-        help="The pairs of an output file. After an interruption, at most so many are scored again "
+        help="The pairs of an output file. After an interruption, one output file is scored again "
         "(default: %(default)s)",
     )
     add_flags(parser, ModelOptions, RankOptions, without=("latency_budget_ms",), top_n=None)
