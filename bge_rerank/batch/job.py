@@ -108,11 +108,15 @@ class Job:
         self.parts.append(record)
 
     def close(self) -> None:
-        """Close the folder, without what is not finished."""
+        """Close the folder, without an unfinished part.
+
+        A part with its name stays: if the manifest could not be written, only the next run can say whether
+        the part counts.
+        """
         with suppress(OSError):  # on a full disk, the last errors do not fit
             self._errors.close()
-        with suppress(OSError):
-            self._remove_unfinished()
+        for path in self.folder.glob(f"part-*{UNFINISHED}"):
+            path.unlink(missing_ok=True)
         os.close(self._locked)
 
     def _lock(self) -> None:

@@ -44,13 +44,18 @@ class JsonlRows:
         return JsonlWriter(file)
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
-        size, read = self.path.stat().st_size, 0
-        with self.path.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                read += len(line)
-                self.share_read = read / size
-                if line.strip():
-                    yield number, line
+        try:
+            size, read = self.path.stat().st_size, 0
+            with self.path.open("rb") as lines:
+                for number, line in enumerate(lines, 1):
+                    read += len(line)
+                    self.share_read = read / max(size, read)
+                    if line.strip():
+                        yield number, line
+        except OSError as error:
+            raise InvalidInputError(
+                f"cannot read {str(self.path)!r} ({error.strerror}); check the path"
+            ) from error
 
 
 class JsonlWriter:

@@ -52,7 +52,7 @@ class ParquetRows:
     def ids(self, until: int | None) -> Iterator[object]:
         """Yield the id of each row up to a row's number; `None` is all."""
         for first, batch in self._batches(0, ["id"]):
-            ids = batch.column("id").to_pylist()
+            ids = _ids(batch.column("id"))
             yield from ids if until is None else ids[: max(until - first, 0)]
             if until is not None and first + len(ids) >= until:
                 return
@@ -104,15 +104,24 @@ class ParquetRows:
 
 
 def _fields(batch: Any) -> Iterator[tuple[dict[str, Any], str | None]]:
-    """Yield the fields of each row, or why it cannot be read."""
+    """Yield the fields of each row, or its id alone and why the row cannot be read."""
     wanted = batch.select(COLUMNS)
     try:
         yield from ((fields, None) for fields in wanted.to_pylist())
     except UnicodeDecodeError:
-        for index in range(batch.num_rows):
+        for index, id_ in enumerate(_ids(batch.column("id"))):
             try:
                 [fields] = wanted.slice(index, 1).to_pylist()
             except UnicodeDecodeError as error:
-                yield {}, f"not UTF-8 ({error.reason}); write the strings as UTF-8"
+                yield {"id": id_}, f"not UTF-8 ({error.reason}); write the strings as UTF-8"
             else:
                 yield fields, None
+
+
+def _ids(column: Any) -> list[object]:
+    """Return ids as Python values; `None` for those that are not UTF-8."""
+    try:
+        return list(column.to_pylist())
+    except UnicodeDecodeError:
+        size = len(column)
+        return [None] if size == 1 else [_ids(column.slice(n, 1))[0] for n in range(size)]

@@ -132,6 +132,7 @@ class _Run:
 
     def run(self) -> BatchResult:
         continued = self.job.done.rows
+        self.sizes = [file.path.stat().st_size for file in self.files]
         for place in range(len(self.files)):
             self._file(place)
         done = self.job.done
@@ -158,10 +159,9 @@ class _Run:
                 part.finish()
 
     def _tell(self, place: int, unfinished: Counts) -> None:
-        sizes = [file.path.stat().st_size for file in self.files]
-        read = sum(sizes[:place]) + self.files[place].share_read * sizes[place]
+        read = sum(self.sizes[:place]) + self.files[place].share_read * self.sizes[place]
         done = self.job.done + unfinished
-        share = read / max(sum(sizes), 1)
+        share = read / max(sum(self.sizes), 1)
         self.progress(BatchProgress(share, done.rows, done.failures, done.pairs))
 
 

@@ -100,6 +100,10 @@ except ConfigurationError as error:
 """
 
 
+def fill_up(source: Path, output: Path, size: int) -> str:
+    return in_a_process(FULL.format(size=size, source=str(source), output=str(output)))
+
+
 @pytest.mark.light_processes
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
 @pytest.mark.parametrize("size", [100, 1_500])
@@ -107,10 +111,21 @@ def test_a_disk_without_room_is_named_and_the_batch_goes_on_later(
     tmp_path: Path, kind: str, size: int
 ) -> None:
     source, output = WRITE[kind](tmp_path / f"a.{kind}", given_rows()), tmp_path / "out"
-    said = in_a_process(FULL.format(size=size, source=str(source), output=str(output)))
+    said = fill_up(source, output, size)
     assert said.startswith(f"cannot write '{output}")
     assert "(File too large); make room or allow writing, and run the same batch again" in said
     check_whole(output, source)
+
+
+@pytest.mark.long
+@pytest.mark.light_processes
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_a_disk_may_fill_up_at_any_byte(tmp_path: Path, kind: str) -> None:
+    source = WRITE[kind](tmp_path / f"a.{kind}", given_rows())
+    for size in range(400, 4_000, 90):
+        output = tmp_path / f"out{size}"
+        fill_up(source, output, size)
+        check_whole(output, source)
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:

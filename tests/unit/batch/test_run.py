@@ -24,7 +24,7 @@ from bge_rerank import (
     ServerError,
 )
 from bge_rerank.batch import BatchProgress, run_batch
-from bge_rerank.batch.jsonl_rows import JsonlWriter
+from bge_rerank.batch.jsonl_rows import JsonlRows, JsonlWriter
 from bge_rerank.batch.rows import Row
 from bge_rerank.ranking.result import Ranking
 from calibrations import calibration
@@ -238,9 +238,41 @@ def test_parquet_rows_that_cannot_be_scored_are_named_by_their_position(tmp_path
     result = run_batch(Reranker(Words()), tmp_path / "a.parquet", tmp_path / "out")
     assert [row["id"] for row in output_rows(result)] == [1]
     assert errors_of(tmp_path / "out") == [
-        (2, None, "not UTF-8 (invalid start byte); write the strings as UTF-8"),
+        (2, "2", "not UTF-8 (invalid start byte); write the strings as UTF-8"),
         (3, "3", "'candidates' is None; give a list"),
     ]
+
+
+def test_after_an_interruption_the_same_ids_count_as_seen(tmp_path: Path) -> None:
+    ids = pa.array([b"a", b"b", b"\xff", b"a", b"b"], pa.binary()).view(pa.string())
+    texts = pa.array([b"q", b"\xff", b"q", b"q", b"q"], pa.binary()).view(pa.string())
+    table = pa.table({"id": ids, "query": texts, "candidates": [["a"]] * 5})
+    pq.write_table(table, tmp_path / "a.parquet")
+
+    def interrupt(progress: BatchProgress) -> None:
+        if progress.failures == 2:
+            raise KeyboardInterrupt
+
+    whole = run_batch(Reranker(Words()), tmp_path / "a.parquet", tmp_path / "whole", part_pairs=1)
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(
+            Reranker(Words()),
+            tmp_path / "a.parquet",
+            tmp_path / "out",
+            part_pairs=1,
+            progress=interrupt,
+        )
+    again = run_batch(Reranker(Words()), tmp_path / "a.parquet", tmp_path / "out", part_pairs=1)
+    assert (again.rows, again.failures) == (whole.rows, whole.failures) == (1, 4)
+    assert errors_of(tmp_path / "out") == errors_of(tmp_path / "whole")
+
+
+def test_a_jsonl_file_that_goes_away_is_named(tmp_path: Path) -> None:
+    source = write_jsonl(tmp_path / "a.jsonl", rows(2))
+    rows_of_file = JsonlRows(source)
+    source.unlink()
+    with pytest.raises(InvalidInputError, match=r"cannot read '.*a.jsonl' \(No such file"):
+        list(rows_of_file.read(0))
 
 
 def test_an_id_counts_once_within_a_file_and_across_files(tmp_path: Path) -> None:
