@@ -128,6 +128,18 @@ def test_a_disk_may_fill_up_at_any_byte(tmp_path: Path, kind: str) -> None:
         check_whole(output, source)
 
 
+def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
+    source, output = write_jsonl(tmp_path / "a.jsonl", given_rows()), tmp_path / "out"
+    run_batch(Reranker(Words(), top_n=2), source, output, part_pairs=12)
+    manifest = output / "manifest.jsonl"
+    lines = manifest.read_bytes().splitlines(keepends=True)
+    manifest.write_bytes(b"".join(lines[:4]) + lines[4][:20])
+    for name in ("part-000003.jsonl.tmp", "part-000099.jsonl", "manifest.jsonl.tmp"):
+        (output / name).write_text("left")
+    check_whole(output, source)
+    assert manifest.read_bytes() == b"".join(lines)
+
+
 def snapshot(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
