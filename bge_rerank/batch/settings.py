@@ -8,9 +8,9 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from bge_rerank.batch.inputs import InputFile
-from bge_rerank.evaluation.describe import describe_reranker
 from bge_rerank.models.files import model_folder
 from bge_rerank.models.registry import asks_server
+from bge_rerank.ranking.describe import describe_reranker
 from bge_rerank.ranking.reranker import Reranker
 from bge_rerank.scoring.cache import fingerprint
 from bge_rerank.scoring.identity import config_of, scored_by

@@ -127,12 +127,12 @@ nodes: list[NodeWithScore] = postprocessor.postprocess_nodes([], query_str="q")
 telling = BGERerankerPostprocessor(on_ranking=lambda ranking: print(*ranking.tiers, sep=" → "))
 
 
-def told(progress: BatchProgress) -> None:
+def show(progress: BatchProgress) -> None:
     print(progress.share, progress.pairs)
 
 
 def batches() -> None:
-    result: BatchResult = run_batch(reranker, "a.jsonl", Path("out"), progress=told)
+    result: BatchResult = run_batch(reranker, "a.jsonl", Path("out"), progress=show)
     again = run_batch(reranker, [Path("a.parquet"), "b/*.jsonl"], "out", part_pairs=100)
     print(result.rows, again.parts)
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable, Sequence
@@ -30,6 +31,7 @@ from bge_rerank.ranking.result import Ranking
 from calibrations import calibration
 from counted_scorer import Counted, Pairs
 
+ROOT = Path(__file__).parents[3]
 FORMATS = pytest.mark.parametrize("kind", ["jsonl", "parquet"])
 
 
@@ -512,3 +514,21 @@ def test_a_parquet_file_without_the_columns_is_named(tmp_path: Path, names: list
     pq.write_table(pa.table([pa.array(["a"])] * len(names), names), tmp_path / "a.parquet")
     with pytest.raises(InvalidInputError, match=r"a.parquet' has \d columns '(candidates|query)'"):
         run_batch(Reranker(Words()), tmp_path / "a.parquet", tmp_path / "out")
+
+
+@pytest.mark.light_processes
+def test_jsonl_needs_no_pyarrow_and_parquet_says_what_to_install(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "a.jsonl", rows(2))
+    write_parquet(tmp_path / "a.parquet", rows(2))
+    code = (
+        "sys.modules['pyarrow'] = None\n"
+        f"folder = {str(tmp_path)!r}\n"
+        "for kind in ('jsonl', 'parquet'):\n"
+        "    print(run_batch(Reranker(Words()), f'{folder}/a.{kind}', f'{folder}/{kind}').rows)\n"
+    )
+    paths = [str(ROOT), str(ROOT / "tests" / "support")]
+    code = f"import sys\nsys.path[:0] = {paths}\nfrom batches import *\n{code}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "2\n"
+    assert "reading Parquet needs pyarrow" in done.stderr
+    assert "pip install 'bge-rerank[batch]'" in done.stderr
