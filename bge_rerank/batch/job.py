@@ -10,7 +10,6 @@ its rows again. Part and errors are on the disk before the manifest names the pa
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 from collections.abc import Mapping
@@ -46,9 +45,8 @@ class Job:
         self.folder = folder
         with written(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            self._locked = os.open(folder, os.O_RDONLY)
+        self._locked = _locked(folder)
         try:
-            self._lock()
             self._manifest = Manifest(folder, settings)
             self.parts = self._manifest.open()
             with written(folder):
@@ -119,15 +117,6 @@ class Job:
             path.unlink(missing_ok=True)
         os.close(self._locked)
 
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ConfigurationError(
-                f"another process writes a batch into {str(self.folder)!r}; wait for it, or choose another "
-                "output"
-            ) from error
-
     def _opened_errors(self) -> IO[bytes]:
         """Open the file of errors without those after the last part."""
         path = self.folder / ERRORS
@@ -144,3 +133,23 @@ class Job:
         for path in self.folder.iterdir():
             if _OURS.fullmatch(path.name) and path.name not in counted:
                 path.unlink()
+
+
+def _locked(folder: Path) -> int:
+    """Return an open folder that no other process can lock until it is closed or this process ends."""
+    try:
+        import fcntl
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            "a batch cannot lock its output folder on this system; run it on Linux or macOS"
+        ) from error
+    with written(folder):
+        opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(opened)
+        raise ConfigurationError(
+            f"another process writes a batch into {str(folder)!r}; wait for it, or choose another output"
+        ) from error
+    return opened

@@ -254,6 +254,12 @@ def test_a_folder_that_another_run_writes_is_refused(tmp_path: Path) -> None:
     Job(tmp_path / "out", {}).close()
 
 
+def test_a_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    with pytest.raises(ConfigurationError, match="cannot lock its output folder on this system"):
+        Job(tmp_path / "out", {})
+
+
 def test_an_output_that_is_a_file_is_refused(tmp_path: Path) -> None:
     source = write_jsonl(tmp_path / "a.jsonl", rows(2))
     with pytest.raises(ConfigurationError, match=r"cannot write '.*a.jsonl' \(File exists\)"):
