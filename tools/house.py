@@ -18,7 +18,7 @@ FLOORS = (
     ("cli",),
     ("cli.commands",),
     ("cli.bench", "cli.demo"),
-    ("server", "evaluation.report", "langchain_bge_rerank", "llamaindex_bge_rerank"),
+    ("server", "batch", "evaluation.report", "langchain_bge_rerank", "llamaindex_bge_rerank"),
     ("adapters", "evaluation", "bge_rerank"),
     ("ranking",),
     ("calibration",),

@@ -19,7 +19,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "options.md"
 HEAD = """# Options
 
 An option has the same name and meaning wherever you give it. It also has the same default, except that
-`bge-rerank rank` keeps all texts. `make options` writes this page from the declarations in the code.
+`bge-rerank rank` and `bge-rerank batch` keep all texts. `make options` writes this page from the declarations in the code.
 
 """
 SECTIONS: tuple[tuple[str, type, str], ...] = (
@@ -31,7 +31,7 @@ SECTIONS: tuple[tuple[str, type, str], ...] = (
     (
         "How texts are ranked",
         RankOptions,
-        "For `Reranker`, both adapters and `bge-rerank rank`.",
+        "For `Reranker`, both adapters, `bge-rerank rank` and `bge-rerank batch`.",
     ),
     (
         "How an adapter works",

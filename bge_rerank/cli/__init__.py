@@ -17,6 +17,7 @@ from bge_rerank.errors import RerankError
 
 COMMANDS = {
     "rank": "Rank the lines of a file, or JSONL, by relevance to a query.",
+    "batch": "Rerank files of any size, JSONL or Parquet, and continue after an interruption.",
     "evaluate": "Measure on your labelled queries whether reranking helps.",
     "calibrate": "Fit probabilities and thresholds for a wanted precision to labelled pairs.",
     "drift": "Check that a model still gives the scores that it gave before.",

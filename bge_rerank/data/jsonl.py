@@ -64,7 +64,31 @@ def parse_objects(lines: Iterable[str], name: object) -> Iterator[tuple[str, dic
     """
     for number, line in enumerate(lines, 1):
         if line.strip():
-            yield f"{name}:{number}", _object(line, f"{name}:{number}")
+            yield f"{name}:{number}", parse_object(line, f"{name}:{number}")
+
+
+def parse_object(line: str, place: str) -> dict[str, Any]:
+    """Return the object of a line; `place` is its file and line, for the error.
+
+    Raises:
+        InvalidInputError: The line is not a JSON object.
+    """
+    try:
+        fields = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise InvalidInputError(
+            f"{place}: not valid JSON at column {error.colno} ({error.msg}); write one JSON object per "
+            "line"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise InvalidInputError(
+            f"{place}: not valid JSON ({error}); write one JSON object per line"
+        ) from error
+    if not isinstance(fields, dict):
+        raise InvalidInputError(
+            f"{place}: {line.strip():.80} is not a JSON object; write one per line"
+        )
+    return fields
 
 
 def read_jsonl(path: Path | str, *, allow_missed: bool = False) -> Iterator[LabelledQuery]:
@@ -126,25 +150,6 @@ def parse_labelled(fields: Mapping[str, Any], place: str) -> LabelledQuery:
         record.relevant,
     )
     return check_labelled(labelled, place)
-
-
-def _object(line: str, place: str) -> dict[str, Any]:
-    try:
-        fields = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise InvalidInputError(
-            f"{place}: not valid JSON at column {error.colno} ({error.msg}); write one JSON object per "
-            "line"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise InvalidInputError(
-            f"{place}: not valid JSON ({error}); write one JSON object per line"
-        ) from error
-    if not isinstance(fields, dict):
-        raise InvalidInputError(
-            f"{place}: {line.strip():.80} is not a JSON object; write one per line"
-        )
-    return fields
 
 
 def _check_known(relevant: Mapping[str, int], candidates: Sequence[Candidate], place: str) -> None:

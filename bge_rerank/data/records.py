@@ -114,6 +114,12 @@ class CandidatesRecord(Record):
     candidates: Annotated[list[CandidateRecord], BeforeValidator(_with_positions)]
 
 
+class RowRecord(CandidatesRecord):
+    """A row of a batch: a query and its candidates, with an id."""
+
+    id: Annotated[str, Field(min_length=1), BeforeValidator(_written)]
+
+
 class QueryRecord(Record):
     """A query, its candidates, and the grades of its passages."""
 

@@ -12,7 +12,6 @@ from typing import Any
 from bge_rerank.data.labelled import LabelledQuery, Retriever, check_labelled
 from bge_rerank.errors import ConfigurationError, InvalidInputError
 from bge_rerank.evaluation.depths import plan_depths
-from bge_rerank.evaluation.describe import describe_reranker
 from bge_rerank.evaluation.measures import measure_names
 from bge_rerank.evaluation.measuring import Measuring
 from bge_rerank.evaluation.records import RecordFile
@@ -22,6 +21,7 @@ from bge_rerank.evaluation.summary import build_evaluation
 from bge_rerank.evaluation.tally import Tally
 from bge_rerank.evaluation.verdict import Demands
 from bge_rerank.extras import needs_extra
+from bge_rerank.ranking.describe import describe_reranker
 from bge_rerank.ranking.reranker import Reranker
 from bge_rerank.types import Scorer
 

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from bge_rerank.errors import ConfigurationError, InvalidInputError
 from bge_rerank.evaluation.result import Agreement, Loss, Run
+from bge_rerank.models.json_lines import differing, json_line, whole_lines
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -82,7 +83,7 @@ class RecordFile:
             raise InvalidInputError(
                 f"cannot write {str(path)!r} ({error.strerror}); choose another output"
             ) from error
-        whole = _whole_lines(path)
+        whole = whole_lines(path)
         if not whole:
             self._check_empty()
         elif not self._is_ours():
@@ -112,7 +113,7 @@ class RecordFile:
         self._file.close()
 
     def _write(self, fields: Mapping[str, Any]) -> None:
-        self._file.write(_line(fields))
+        self._file.write(json_line(fields))
         self._file.flush()
 
     def _is_ours(self) -> bool:
@@ -132,12 +133,8 @@ class RecordFile:
 
     def _check_empty(self) -> None:
         """Refuse a file without a whole line, unless it is empty or holds the start of our header."""
-        if not _line(self._header).startswith(self.path.read_bytes()):
+        if not json_line(self._header).startswith(self.path.read_bytes()):
             raise _no_evaluation(self.path)
-
-
-def _line(fields: Mapping[str, Any]) -> bytes:
-    return json.dumps(fields).encode() + b"\n"
 
 
 def _no_evaluation(path: Path) -> InvalidInputError:
@@ -145,45 +142,6 @@ def _no_evaluation(path: Path) -> InvalidInputError:
         f"this version of evaluate did not write {str(path)!r}; choose another output, or pass "
         "fresh=True to replace the file"
     )
-
-
-def differing(there: Mapping[str, Any], here: Mapping[str, Any], of: str = "") -> list[str]:
-    """Say which settings differ; a nested setting has the names around it in front.
-
-    >>> differing({"depth": 50, "data": {"split": "dev"}}, {"depth": 20, "data": {"split": "test"}})
-    ['data.split was "dev" and is "test"', 'depth was 50 and is 20']
-    >>> differing({"models": {"mini": {"top_n": 3}}}, {"models": {"base": {"top_n": 3}}})
-    ['models.base is new', 'models.mini is missing']
-    """
-    changed = []
-    for name in sorted({*there, *here}):
-        was, is_ = there.get(name), here.get(name)
-        if isinstance(was, dict) and isinstance(is_, dict):
-            changed += differing(was, is_, f"{of}{name}.")
-        elif was != is_:
-            changed.append(f"{of}{name} {_change(was, is_)}")
-    return changed
-
-
-def _change(was: Any, is_: Any) -> str:
-    """Say how a setting changed. A group of settings would be too long to show."""
-    if isinstance(was, dict):
-        return "is missing"
-    if isinstance(is_, dict):
-        return "is new"
-    shown = ["not set" if value is None else json.dumps(value) for value in (was, is_)]
-    return f"was {shown[0]} and is {shown[1]}"
-
-
-def _whole_lines(path: Path) -> int:
-    """Return the byte at which the last whole line of a file ends."""
-    end = 0
-    with path.open("rb") as lines:
-        for line in lines:
-            if not line.endswith(b"\n"):
-                break
-            end += len(line)
-    return end
 
 
 def _fields(line: bytes, place: str) -> dict[str, Any]:

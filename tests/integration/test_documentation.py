@@ -189,6 +189,7 @@ PUBLIC = {
     "bge_rerank.evaluation",
     "bge_rerank.calibration",
     "bge_rerank.scoring",
+    "bge_rerank.batch",
     "bge_rerank.server",
     "langchain_bge_rerank",
     "llamaindex_bge_rerank",

@@ -22,6 +22,7 @@ from bge_rerank import (
     Tier,
     load_scorer,
 )
+from bge_rerank.batch import BatchProgress, BatchResult, run_batch
 from bge_rerank.evaluation import Evaluation, LabelledQuery, evaluate, read_jsonl
 from bge_rerank.scoring import GatheringScorer
 from langchain_bge_rerank import (
@@ -124,6 +125,16 @@ postprocessor = BGERerankerPostprocessor(
 base_postprocessor: BaseNodePostprocessor = postprocessor
 nodes: list[NodeWithScore] = postprocessor.postprocess_nodes([], query_str="q")
 telling = BGERerankerPostprocessor(on_ranking=lambda ranking: print(*ranking.tiers, sep=" → "))
+
+
+def show(progress: BatchProgress) -> None:
+    print(progress.share, progress.pairs)
+
+
+def batches() -> None:
+    result: BatchResult = run_batch(reranker, "a.jsonl", Path("out"), progress=show)
+    again = run_batch(reranker, [Path("a.parquet"), "b/*.jsonl"], "out", part_pairs=100)
+    print(result.rows, again.parts)
 
 
 def retrievers(of_langchain: BaseRetriever, of_llamaindex: LlamaIndexRetriever) -> None:

@@ -1,7 +1,7 @@
 """The settings beside the numbers name the scorer, not its wrappers."""
 
 from bge_rerank import Reranker, load_scorer
-from bge_rerank.evaluation.describe import describe_reranker
+from bge_rerank.ranking.describe import describe_reranker
 from counted_scorer import Counted
 from wrapped import every_order
 

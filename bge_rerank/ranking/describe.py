@@ -1,6 +1,6 @@
 """The settings that decide a model's ranking, as plain values.
 
-They are written next to the numbers. A later run may add to the numbers only with equal settings.
+Evaluations and batches write them next to their results. A later run continues only with equal settings.
 """
 
 from __future__ import annotations
