@@ -1,10 +1,10 @@
 # syntax=docker/dockerfile:1
 # docs/containers.md says how to build and run the image.
 
-# The Python version of constraints.txt.
-ARG PYTHON=3.11
+# The Python version of constraints.txt. The digest is that of the index for amd64 and arm64, and dependabot renews it.
+FROM python:3.11-slim-bookworm@sha256:b18992999dbe963a45a8a4da40ac2b1975be1a776d939d098c647482bcad5cba AS base
 
-FROM python:${PYTHON}-slim AS source
+FROM base AS source
 # PyTorch's index for CPUs. On x86, PyPI's torch would bring gigabytes of CUDA packages.
 ARG TORCH_BACKEND=cpu
 ENV UV_COMPILE_BYTECODE=1 \
@@ -40,7 +40,7 @@ RUN --mount=type=cache,target=/root/.cache/uv \
         && .venv/bin/bge-rerank export "${MODEL}" /model --precision "${PRECISION}"; \
     fi
 
-FROM python:${PYTHON}-slim
+FROM base
 LABEL org.opencontainers.image.title="bge-rerank" \
       org.opencontainers.image.description="BGE cross-encoder rerankers behind HTTP" \
       org.opencontainers.image.licenses="Apache-2.0"

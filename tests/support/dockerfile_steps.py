@@ -149,7 +149,8 @@ class _Stages:
                 recorded=dict(parent.recorded),
             )
         else:
-            assert re.fullmatch(r"python:[\d.]+-slim", base), f"nothing stands for {base}"
+            pinned = r"python:[\d.]+-slim-bookworm@sha256:[0-9a-f]{64}"
+            assert re.fullmatch(pinned, base), f"nothing stands for {base}"
             self._root.mkdir()
             self.image = Image(self._root, {"PATH": self._base_path})
 
