@@ -205,6 +205,7 @@ def test_results_by_depth_of_mini_equal_ranking_at_each_depth(beir: Path) -> Non
     assert [point.after for point in mini.depths] == pytest.approx(anew, abs=1e-9)
 
 
+@pytest.mark.usefixtures("mini")
 def test_the_command_reads_jsonl_and_compares_backends(
     bge_rerank: Callable[..., Done], tmp_path: Path
 ) -> None:
