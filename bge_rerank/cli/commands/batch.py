@@ -102,13 +102,12 @@ def batch_progress() -> Iterator[Callable[[BatchProgress], None]]:
         TextColumn("{task.description}"),
         TimeRemainingColumn(),
     )
-    shown = console.is_terminal
+    if not console.is_terminal:
+        # The bar would leave an empty line; with rich before 14.3, even a disabled one.
+        yield lambda _: None
+        return
     with Progress(
-        *columns,
-        console=console,
-        transient=True,
-        disable=not shown,
-        speed_estimate_period=SECONDS_OF_RATE,
+        *columns, console=console, transient=True, speed_estimate_period=SECONDS_OF_RATE
     ) as bar:
         task = bar.add_task("loading the model", total=1.0, start=False)
         started: list[tuple[float, int]] = []
