@@ -27,9 +27,10 @@ def choose_backend(config: ScorerConfig) -> str:
     """Choose a backend by the model, the installed packages and the device.
 
     Encoders that `bge-rerank export` exported run in `openvino`, or in `onnx` without OpenVINO, unless
-    `device` names another device than the CPU. Those that have an export in the cache run in `openvino`. Encoders that have only a graph of another tool run there too. If they
-    have weights, they run in `torch`, because nobody has compared the graph's scores with the model's. BAAI's
-    LLM-based rerankers run in `flag`, and all other models in `sentence-transformers`.
+    `device` names another device than the CPU. Those that have an export in the cache run in `openvino`.
+    Encoders that have only a graph of another tool run there too. If they have weights, they run in `torch`,
+    because nobody has compared the graph's scores with the model's. BAAI's LLM-based rerankers run in `flag`,
+    and all other models in `sentence-transformers`.
 
     Raises:
         ModelLoadError: The model could not be found.

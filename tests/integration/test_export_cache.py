@@ -317,7 +317,7 @@ def test_the_command_lists_and_clears_the_cache(
         assert main(["cache", "clear"]) == 0
     assert f"kept {entry}" in capsys.readouterr().out
     assert main(["cache", "clear"]) == 0
-    assert capsys.readouterr().out == "removed 1 exports, 0 MB\n"
+    assert capsys.readouterr().out == "exports removed: 1 (0 MB)\n"
     assert main(["cache", "list"]) == 0
     assert capsys.readouterr().out == f"no exports in {filled / 'exports'}\n"
     assert mine.is_dir()

@@ -58,6 +58,6 @@ def _clear(exports: list[CachedExport]) -> None:
     sizes = {export.entry: export.size for export in exports}
     busy = clear_cache()
     freed = sum(size for entry, size in sizes.items() if entry not in busy)
-    print(f"removed {len(sizes.keys() - set(busy))} exports, {freed / MEGABYTE:,.0f} MB")
+    print(f"exports removed: {len(sizes.keys() - set(busy))} ({freed / MEGABYTE:,.0f} MB)")
     for entry in busy:
         print(f"kept {entry}, because a process is exporting into it")
