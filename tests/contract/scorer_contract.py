@@ -103,7 +103,7 @@ class ScorerContract(ABC):
         assert math.isfinite(logit)
 
     def test_windows_find_a_passage_inside_a_long_text(self, scorer: Scorer) -> None:
-        around = f"{PASSAGES[3]} " * 75  # more tokens than the models read
+        around = f"{PASSAGES[3]} " * 100  # more tokens than the models read
         buried = f"{around}{PASSAGES[1]} {around}"
         texts = [around * 2, buried]
         first, second = Reranker(scorer, long_documents="window").rerank(QUERY, texts)
