@@ -14,14 +14,14 @@ PARTS = 100
 
 
 def main(model: str, backend: str, calls: int) -> None:
-    """Score calls of a question with one to four passages of random lengths."""
+    """Score calls of a question with one to three passages of 2 to 24 words."""
     collection = demo_collection()
     questions = list(collection.questions.values())
     words = " ".join(passage.text for passage in collection.passages).split()
     scorer, process, draw = load_scorer(model, backend), psutil.Process(), random.Random(7)
     for call in range(calls):
         question = draw.choice(questions)
-        lengths = [round(2 * 60 ** draw.random()) for _ in range(draw.randint(1, 4))]
+        lengths = [round(2 * 12 ** draw.random()) for _ in range(draw.randint(1, 3))]
         starts = [draw.randrange(len(words) - length) for length in lengths]
         passages = [
             " ".join(words[start : start + length])
