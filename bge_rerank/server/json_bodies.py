@@ -13,7 +13,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic_core import from_json
 
-from bge_rerank.server.refusals import RefusedError, form_of
+from bge_rerank.server.refusals import RefusedError, form_of, route_of
 from bge_rerank.server.schemas import FIELDS, LISTS
 
 SMALL_BYTES = 65_536
@@ -52,7 +52,7 @@ class JsonRequest(Request):
         """
         if not hasattr(self, "_json"):
             body = await self._parsed(await self.body())
-            self.state.form = form_of(self.url.path, body)
+            self.state.form = form_of(route_of(self.scope), body)
             _refuse_many(body, self.app.state.max_texts)
             self._json = _kept(body)
         return self._json
