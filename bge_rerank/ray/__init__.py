@@ -1,5 +1,5 @@
-"""Ray: the server as an application of Ray Serve.
+"""Work on Ray: the server as an application of Ray Serve.
 
-May import `server`, `batch` and every room below them.
+May import `server`, `batch`, `evaluation.report`, `langchain_bge_rerank`, `llamaindex_bge_rerank` and every room below them.
 Start reading in `serving.py`.
 """

@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from bge_rerank.errors import ConfigurationError
 from bge_rerank.extras import needs_extra
-from bge_rerank.inputs import nearest, shown_value
 from bge_rerank.models.config import LoadOptions, ModelOptions
-from bge_rerank.models.options import Option, declared, option, options
+from bge_rerank.models.options import declared
 from bge_rerank.models.registry import asks_server
+from bge_rerank.ray.serving_options import ServingOptions, serving_options
 from bge_rerank.scoring.loading import LazyScorer, load_scorer
 from bge_rerank.server.options import KEY_VARIABLE, Limits, PassOptions, ServerOptions
 
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
     from ray.serve import Application
 
 __all__ = ["app_builder"]
-
-logger = logging.getLogger(__name__)
 
 DEPLOYMENT = "rerank"
 """The deployment's name in a config of Ray Serve."""
@@ -38,16 +34,6 @@ SPARE_SECONDS = 10
 """A replica that stops has this time beyond that of a request."""
 PROBE = ("health", "health")
 """The pair that a health check scores."""
-
-
-@options
-class ServingOptions(Limits, PassOptions, LoadOptions, ModelOptions):
-    """The arguments of `app_builder`: the options of `bge-rerank serve`, under the same names."""
-
-    require_key: bool = option(
-        default=False,
-        doc=f"Whether a replica refuses to start without the API key, which {KEY_VARIABLE} holds in the environment of its Ray node.",
-    )
 
 
 def app_builder(args: Mapping[str, Any]) -> Application:
@@ -98,6 +84,7 @@ class Replica:
             RerankError: The key is missing, or the model could not be found or read.
         """
         _log_as_serve_does()
+        _server_options(given)  # refuses a missing key before the model is loaded
         # A cache would answer a health check without the model.
         uncached = replace(_in_replica(given), score_cache=None)
         self._scorer = _lazy_scorer(uncached)
@@ -113,52 +100,13 @@ class Replica:
             await asyncio.to_thread(self._scorer.score, [PROBE])
 
 
-def serving_options(args: Mapping[str, Any]) -> ServingOptions:
-    """Check the arguments of `app_builder`.
-
-    Raises:
-        ConfigurationError: An option does not exist, is a secret, or has a value that cannot work.
-
-    >>> serving_options({"threads": "4"})
-    Traceback (most recent call last):
-    bge_rerank.errors.ConfigurationError: threads is '4'; pass a whole number of 1 or more, or None for every core
-    >>> serving_options({"local_files_only": "no"})
-    Traceback (most recent call last):
-    bge_rerank.errors.ConfigurationError: local_files_only is 'no'; pass a valid boolean
-    """
-    known = {each.name: each for each in declared(ServingOptions)}
-    # The server shares passes by `PassOptions`, so the model must not wait for more calls.
-    del known["batch_wait_ms"]
-    for name, value in args.items():
-        if name not in known:
-            raise ConfigurationError(f"no option {name}{nearest(name, known)}")
-        if known[name].hidden:
-            raise ConfigurationError(
-                f"{name} would be shown by Ray's logs and by `serve config`; leave it out, and set "
-                f"the environment variable {KEY_VARIABLE} of each Ray node"
-            )
-        _check(known[name], value)
-    return ServingOptions(**args)
-
-
-def _check(declared_option: Option, value: Any) -> None:
-    declared_option.refuse(value)
-    try:
-        TypeAdapter(declared_option.type).validate_python(value, strict=True)
-    except ValidationError as error:
-        messages = (each["msg"].removeprefix("Input should be ") for each in error.errors())
-        wanted = " or ".join(dict.fromkeys(messages))
-        raise ConfigurationError(
-            f"{declared_option.name} is {shown_value(value)}; pass {wanted}"
-        ) from None
-
-
 def _create_app(given: ServingOptions) -> Any:
     with needs_extra("server", "the server"):
+        from bge_rerank.ray.serving_metrics import ReplicaMetrics
         from bge_rerank.server.app import create_app
     here = _in_replica(given)
     scorer = _lazy_scorer(here).loaded()
-    return create_app(scorer, _server_options(here), replica_metrics())
+    return create_app(scorer, _server_options(here), ReplicaMetrics())
 
 
 def _in_replica(given: ServingOptions) -> ServingOptions:
@@ -167,8 +115,8 @@ def _in_replica(given: ServingOptions) -> ServingOptions:
         return given
     from ray import get_runtime_context
 
-    cores = get_runtime_context().get_assigned_resources().get("CPU", 1)
-    return replace(given, threads=max(1, int(cores)))
+    context: Any = get_runtime_context()
+    return replace(given, threads=max(1, int(context.get_assigned_resources().get("CPU", 1))))
 
 
 def _lazy_scorer(given: ServingOptions) -> LazyScorer:
@@ -198,49 +146,4 @@ def _log_as_serve_does() -> None:
     """Write this package's log to the log of the replica."""
     ours = logging.getLogger("bge_rerank")
     ours.setLevel(logging.INFO)
-    ours.handlers = logging.getLogger("ray.serve").handlers
-
-
-def replica_metrics() -> Any:
-    """Return the metrics of a replica: for its own `/metrics`, and for the metrics port of its Ray node."""
-    from ray.serve import metrics as rays
-
-    from bge_rerank.server.metrics import Metrics
-
-    class ReplicaMetrics(Metrics):
-        def _counter(self, name: str, about: str, label: str) -> Any:
-            own = super()._counter(name, about, label)
-            return _Both(own, rays.Counter(name, about, (label,)))
-
-        def _histogram(self, name: str, about: str, buckets: Sequence[float]) -> Any:
-            own = super()._histogram(name, about, buckets)
-            return _Both(own, rays.Histogram(name, about, list(buckets)))
-
-        def _gauge(self, name: str, about: str) -> Any:
-            return _Both(super()._gauge(name, about), rays.Gauge(name, about))
-
-    return ReplicaMetrics()
-
-
-class _Both:
-    """A metric of prometheus_client, and the same metric of Ray."""
-
-    def __init__(self, own: Any, rays: Any, tags: dict[str, str] | None = None) -> None:
-        self._own = own
-        self._rays = rays
-        self._tags = tags
-
-    def labels(self, **tags: str) -> _Both:
-        return _Both(self._own.labels(**tags), self._rays, tags)
-
-    def inc(self) -> None:
-        self._own.inc()
-        self._rays.inc(tags=self._tags)
-
-    def observe(self, value: float) -> None:
-        self._own.observe(value)
-        self._rays.observe(value, tags=self._tags)
-
-    def set(self, value: float) -> None:
-        self._own.set(value)
-        self._rays.set(value, tags=self._tags)
+    ours.handlers = [*logging.getLogger("ray.serve").handlers]

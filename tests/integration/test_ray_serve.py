@@ -1,6 +1,8 @@
 """The server as an application of Ray Serve, in a real Ray with the config that users copy."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -16,8 +18,10 @@ import pytest
 import yaml
 
 from bge_rerank import load_scorer
+from bge_rerank.ray.serving import app_builder
 from conftest import PASSAGES, QUERY
 from environments import ROOT
+from pages import blocks
 from ray_served import RayServed, ray_served
 from served import free_port, serving
 
@@ -140,6 +144,27 @@ def test_the_metrics_of_a_replica_also_stand_at_the_metrics_port_of_ray(
     assert 'method="rerank"' in line
 
 
+def test_the_page_shows_the_config() -> None:
+    page = blocks((ROOT / "docs" / "ray-serve.md").read_text(encoding="utf-8"))
+    shown = next(block for block in page if block.language == "yaml")
+    assert yaml.safe_load(shown.text) == yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", [CONFIG, MANIFEST], ids=lambda path: path.name)
+def test_a_linter_finds_no_fault(path: Path) -> None:
+    rules = "{extends: relaxed, rules: {line-length: {max: 110}}}"
+    yamllint = Path(sys.executable).with_name("yamllint")
+    command = [yamllint, "--strict", "--config-data", rules, path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_grace_of_a_replica_follows_from_the_longest_request() -> None:
+    pytest.importorskip("ray", reason="needs the extra ray")
+    built = app_builder({"model_name": "mini", "max_seconds": 4.5})._bound_deployment
+    assert built._deployment_config.graceful_shutdown_timeout_s == 15
+
+
 def test_the_config_and_the_manifest_agree_and_ray_accepts_them() -> None:
     schema = pytest.importorskip("ray.serve.schema", reason="needs the extra ray")
     alone = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
@@ -157,6 +182,7 @@ def test_the_config_and_the_manifest_agree_and_ray_accepts_them() -> None:
     [container] = worker["template"]["spec"]["containers"]
     [head] = cluster["headGroupSpec"]["template"]["spec"]["containers"]
     [deployment] = inside["applications"][0]["deployments"]
+    assert cluster["authOptions"] == {"mode": "token"}
     # A replica for each node, and a node for the replica that an update starts first.
     assert (
         int(container["resources"]["limits"]["cpu"]) == deployment["ray_actor_options"]["num_cpus"]
@@ -269,8 +295,9 @@ def test_a_rolling_update_fails_no_request(ray: RayServed, exported_mini: Path) 
 @pytest.mark.long
 def test_waiting_requests_start_a_second_replica(ray: RayServed, exported_mini: Path) -> None:
     quick = {"upscale_delay_s": 1, "look_back_period_s": 2, "target_ongoing_requests": 2}
-    ray.deploy(config(exported_mini, scaling=replicas(1, 2) | quick))
+    ray.deploy(config(exported_mini, scaling=replicas(1, 1)))
     until(lambda: len(ray.replicas()) == 1)
+    ray.deploy(config(exported_mini, scaling=replicas(1, 2) | quick))
     with load(exported_mini) as asked:
         until(lambda: len(ray.replicas()) == 2)
     assert (asked.wrong, asked.failed) == (0, [])
