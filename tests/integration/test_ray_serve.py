@@ -150,6 +150,7 @@ def test_the_page_shows_the_config() -> None:
     assert yaml.safe_load(shown.text) == yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
 
 
+@pytest.mark.light_processes
 @pytest.mark.parametrize("path", [CONFIG, MANIFEST], ids=lambda path: path.name)
 def test_a_linter_finds_no_fault(path: Path) -> None:
     rules = "{extends: relaxed, rules: {line-length: {max: 110}}}"
@@ -301,6 +302,21 @@ def test_waiting_requests_start_a_second_replica(ray: RayServed, exported_mini: 
     with load(exported_mini) as asked:
         until(lambda: len(ray.replicas()) == 2)
     assert (asked.wrong, asked.failed) == (0, [])
+
+
+@pytest.mark.long
+def test_an_application_stands_below_its_prefix(ray: RayServed, exported_mini: Path) -> None:
+    prefixed = config(exported_mini, scaling=replicas(1, 1))
+    prefixed["applications"][0]["route_prefix"] = "/mini"
+    assert ray.deploy(prefixed)["status"] == "RUNNING"
+    until(lambda: httpx.get(URL + "/mini/health").status_code == 200)
+    body = {"query": QUERY, "documents": PASSAGES}
+    refused = httpx.post(URL + "/mini/v2/rerank", json=body)
+    answer = httpx.post(URL + "/mini/v2/rerank", json=body, headers=SENT, timeout=20)
+    assert (refused.status_code, set(refused.json())) == (401, {"message", "detail"})
+    assert answer.json()["meta"] == {"api_version": {"version": "2"}}
+    assert httpx.get(URL + "/mini/static-offline-docs/swagger-ui.css").status_code == 200
+    assert "<!doctype html>" in httpx.get(URL + "/mini/").text
 
 
 @pytest.mark.long
