@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +50,8 @@ class RayServed:
 
     def replicas(self) -> list[psutil.Process]:
         """Return the processes of the replicas."""
-        return [
-            each
-            for each in psutil.Process(self._process.pid).children(recursive=True)
-            if each.name().startswith("ray::ServeRepl")
-        ]
+        running = psutil.Process(self._process.pid).children(recursive=True)
+        return [each for each in running if _name(each).startswith("ray::ServeRepl")]
 
     def exported_metrics(self, name: str) -> str:
         """Return the metrics of the node, when they hold a name. Ray exports them every second here."""
@@ -74,14 +71,20 @@ class RayServed:
         return "\n".join(path.read_text("utf-8", errors="replace") for path in files)
 
 
+def _name(process: psutil.Process) -> str:
+    with suppress(psutil.NoSuchProcess):
+        return process.name()
+    return ""
+
+
 @contextmanager
 def ray_served(**environment: str) -> Iterator[RayServed]:
     """Start Ray during the block. Afterwards none of its processes runs, and its files are gone."""
     from served import free_port  # here, because the process of Ray reads this file too
 
+    metrics_port = free_port()
     # The paths of its sockets may not be longer than 107 bytes, as those of pytest can be.
     folder = Path(tempfile.mkdtemp(prefix="ray-"))
-    metrics_port = free_port()
     with (folder / "driver.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, __file__, str(folder), str(metrics_port)],
@@ -97,13 +100,14 @@ def ray_served(**environment: str) -> Iterator[RayServed]:
         assert served.status() == {"status": "STARTED"}
         yield served
     finally:
-        family = psutil.Process(process.pid).children(recursive=True)
+        with suppress(psutil.NoSuchProcess):
+            family = psutil.Process(process.pid).children(recursive=True)
         process.communicate()
         _, left = psutil.wait_procs(family, timeout=10)
         for each in left:
             each.kill()
         shutil.rmtree(folder, ignore_errors=True)
-        assert [each.name() for each in left] == []
+        assert left == []
 
 
 def main(folder: str, metrics_port: str) -> None:
