@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shlex
 import subprocess
 import sys
 import time
@@ -55,12 +56,13 @@ async def measure(texts: int, clients: int, seconds: float) -> tuple[float, floa
 def main() -> None:
     """Start the server, measure it, and print a table."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--model", default="mini", help="model of the server")
+    ours = "--model mini --backend torch"
+    parser.add_argument("--ours", default=ours, help="arguments of bge-rerank serve")
     parser.add_argument("--seconds", type=float, default=2.5, help="seconds of a measurement")
     arguments = parser.parse_args()
     console = Console()
     serve = "from bge_rerank.cli import main; main()"
-    flags = ["serve", "--model", arguments.model, "--port", "8094"]
+    flags = ["serve", "--port", "8094", *shlex.split(arguments.ours)]
     with subprocess.Popen([sys.executable, "-c", serve, *flags]) as server:  # noqa: S603
         try:
             while not is_ready():

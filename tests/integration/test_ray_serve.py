@@ -305,6 +305,23 @@ def test_waiting_requests_start_a_second_replica(ray: RayServed, exported_mini: 
 
 
 @pytest.mark.long
+async def test_a_full_queue_is_answered_as_by_the_server(
+    ray: RayServed, exported_mini: Path
+) -> None:
+    narrow = config(exported_mini, scaling=replicas(1, 1))
+    [deployment] = narrow["applications"][0]["deployments"]
+    deployment |= {"max_ongoing_requests": 1, "max_queued_requests": 1}
+    ray.deploy(narrow)
+    body = {"query": QUERY, "texts": PASSAGES * 10}
+    async with httpx.AsyncClient(headers=SENT, timeout=60) as client:
+        asked = (client.post(URL + "/rerank", json=body) for _ in range(8))
+        answers = await asyncio.gather(*asked)
+    assert {answer.status_code for answer in answers} == {200, 429}
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert refused.headers["retry-after"] == "1"
+
+
+@pytest.mark.long
 def test_an_application_stands_below_its_prefix(ray: RayServed, exported_mini: Path) -> None:
     prefixed = config(exported_mini, scaling=replicas(1, 1))
     prefixed["applications"][0]["route_prefix"] = "/mini"
