@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from os import PathLike, fspath
@@ -106,10 +105,8 @@ def write_reranked(
         batch_size=min(batch_size, rows_per_file),
     )
     reranked(dataset)  # refuses wrong options before anything is read or written
-    folder = _Folder.opened(fspath(output), ranking_settings(given))
-    with _named(dataset):
-        ids = _ids(dataset)
-    before = folder.contents()
+    folder = OutputFolder.opened(fspath(output), ranking_settings(given))
+    ids, before = unique_ids(_id_columns(dataset)), folder.contents()
     folder.check_known(before, ids)
     if before.rows < len(ids):
         left = dataset
@@ -128,7 +125,7 @@ def write_reranked(
 
 
 @dataclass
-class _Contents:
+class Contents:
     """The rows of the whole files of a folder."""
 
     ids: SeenIds = field(default_factory=SeenIds)
@@ -137,7 +134,7 @@ class _Contents:
 
 
 @dataclass(frozen=True)
-class _Folder:
+class OutputFolder:
     """The output folder of a job, on any file system of Arrow."""
 
     name: str
@@ -145,7 +142,7 @@ class _Folder:
     path: str
 
     @classmethod
-    def opened(cls, name: str, settings: dict[str, Any]) -> _Folder:
+    def opened(cls, name: str, settings: dict[str, Any]) -> OutputFolder:
         """Open a folder, or make it. Nothing is changed if it belongs to something else."""
         from pyarrow.fs import FileSystem
 
@@ -199,16 +196,16 @@ class _Folder:
             "new or empty"
         )
 
-    def contents(self) -> _Contents:
+    def contents(self) -> Contents:
         """Read the ids and errors of the whole files, and remove the others."""
-        found = _Contents()
+        found = Contents()
         with written(Path(self.name)):
             for file in self.files():
                 if file.base_name.endswith(".parquet"):
                     self._add(found, file.path)
         return found
 
-    def _add(self, found: _Contents, path: str) -> None:
+    def _add(self, found: Contents, path: str) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -225,7 +222,7 @@ class _Folder:
                 found.rows += batch.num_rows
                 found.failures += batch.num_rows - batch.column(ERROR).null_count
 
-    def check_known(self, contents: _Contents, ids: SeenIds) -> None:
+    def check_known(self, contents: Contents, ids: SeenIds) -> None:
         """Refuse a folder with rows that the dataset does not have."""
         import numpy as np
 
@@ -238,18 +235,23 @@ class _Folder:
             )
 
 
-def _ids(dataset: Dataset) -> SeenIds:
-    """Read the ids of a dataset.
+def _id_columns(dataset: Dataset) -> Iterator[Any]:
+    """Read the ids of a dataset, a block at a time."""
+    only_ids = dataset.select_columns(["id"])
+    for table in only_ids.iter_batches(batch_size=None, batch_format="pyarrow"):
+        yield table.column("id")
+
+
+def unique_ids(columns: Iterable[Any]) -> SeenIds:
+    """Return the ids of columns of Arrow.
 
     Raises:
         InvalidInputError: An id cannot be used, or occurs twice.
     """
     ids = SeenIds()
     rows, repeated = 0, []
-    for table in dataset.select_columns(["id"]).iter_batches(
-        batch_size=None, batch_format="pyarrow"
-    ):
-        for id_ in _usable(table.column("id")):
+    for column in columns:
+        for id_ in _usable(column):
             rows += 1
             if id_ is None:
                 raise InvalidInputError(
@@ -264,26 +266,6 @@ def _ids(dataset: Dataset) -> SeenIds:
             f"{', '.join(map(shown_value, repeated[:SHOWN_IDS]))}; give each row an id of its own, or use rerank"
         )
     return ids
-
-
-@contextmanager
-def _named(dataset: Dataset) -> Iterator[None]:
-    """Name the damaged file if a dataset of Parquet files cannot be read. Ray names none."""
-    try:
-        yield
-    except Exception as error:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        for path in dataset.input_files():
-            try:
-                pq.ParquetFile(path).close()
-            except pa.ArrowInvalid as fault:
-                raise InvalidInputError(
-                    f"cannot read {path!r} ({' '.join(str(fault).split()):.200}); the file is not Parquet, or "
-                    "damaged: write it again"
-                ) from error
-        raise
 
 
 def _usable(column: Any) -> Iterator[str | None]:

@@ -38,7 +38,11 @@ def test_rows_and_reasons_are_those_of_a_batch(tmp_path: Path, options: dict[str
 
 def test_all_rows_of_a_table_share_a_call_of_bounded_size() -> None:
     scorer = Counted()
-    reranked_rows(Reranker(scorer), rows(CALL_PAIRS // 4 + 1, candidates=4))
+    given = [
+        {"id": n, "query": f"q{n}", "candidates": ["a", "b", "c", "d"]}
+        for n in range(CALL_PAIRS // 4 + 1)
+    ]
+    reranked_rows(Reranker(scorer), given)
     assert [len(pairs) for pairs in scorer.passes] == [CALL_PAIRS, 4]
 
 
