@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -107,7 +107,7 @@ def _holds_records_or_strings(type_: Any) -> bool:
     return any(test(type_.value_type) for test in tests)
 
 
-def _own(candidates: Any, indices: Sequence[int]) -> Mapping[str, Any]:
+def _own(candidates: Any, indices: Sequence[int]) -> dict[str, Any]:
     """Return the columns of candidates, without those of an earlier ranking."""
     if not pa.types.is_struct(candidates.type):
         ids = pa.array([str(index) for index in indices], pa.string())

@@ -129,6 +129,6 @@ def _too_small(nodes: Sequence[Node], actors: Actors, cpus: float) -> Configurat
             "smaller num_gpus, or add nodes"
         )
     return ConfigurationError(
-        f"{there}, too few for {actors.most} actors with {cpus:g} CPUs each and a CPU to read and write rows, so "
-        "Ray would wait without an end; pass fewer actors or a smaller num_cpus, or start Ray with more CPUs"
+        f"{there}, too few for {actors.most} actors with {cpus:g} CPUs each and a CPU to read and write rows; pass "
+        "fewer actors or a smaller num_cpus, or start Ray with more CPUs"
     )

@@ -13,7 +13,6 @@ from bge_rerank.errors import ConfigurationError, InvalidInputError
 from bge_rerank.extras import needs_extra
 from bge_rerank.inputs import shown_value
 from bge_rerank.models.options import whole_from
-from bge_rerank.models.registry import asks_server
 from bge_rerank.ranking.reranker import Reranker
 from bge_rerank.ray.cluster import actor_cpus, checked_actors, nodes_of
 from bge_rerank.scoring.loading import LazyScorer
@@ -66,7 +65,10 @@ def rerank(
     check_scores_all(given)
     whole_from(1).refuse("batch_size", batch_size)
     pool = checked_actors(actors, num_cpus, num_gpus)
-    cpus = (num_cpus or 1.0) if _can_grow() else actor_cpus(nodes_of(ray.nodes()), pool)
+    if _can_grow():
+        cpus = 1.0 if num_cpus is None else num_cpus
+    else:
+        cpus = actor_cpus(nodes_of(ray.nodes()), pool)
     _check_columns(dataset)
     return dataset.map_batches(
         _Actor,
@@ -74,7 +76,8 @@ def rerank(
         batch_format="pyarrow",
         batch_size=batch_size,
         compute=ActorPoolStrategy(min_size=pool.least, max_size=pool.most),
-        num_cpus=None if num_gpus and num_cpus is None else cpus,  # Ray warns if both are given
+        # Ray reserves a CPU for an actor with a GPU, and warns if both numbers are given.
+        num_cpus=None if num_gpus and cpus == 1 else cpus,
         num_gpus=num_gpus or None,
         udf_modifying_row_count=False,
     )
@@ -98,13 +101,10 @@ def _on_threads(reranker: Reranker, cpus: float) -> Reranker:
     Without a number, some backends take all cores of the node, in each actor.
     """
     scorer = reranker.scorer
-    if not isinstance(scorer, LazyScorer) or asks_server(scorer.config.backend):
-        return reranker
-    if scorer.config.threads is not None:
-        return reranker
-    threaded = copy(reranker)
-    threaded.scorer = LazyScorer(replace(scorer.config, threads=max(1, int(cpus))))
-    return threaded
+    if isinstance(scorer, LazyScorer) and scorer.config.threads is None:
+        reranker = copy(reranker)
+        reranker.scorer = LazyScorer(replace(scorer.config, threads=max(1, int(cpus))))
+    return reranker
 
 
 def _can_grow() -> bool:

@@ -22,8 +22,10 @@ SUPPORT = Path(__file__).parents[1] / "support"
 
 
 @pytest.fixture(scope="module")
-def ray() -> Iterator[Any]:
+def ray(pytestconfig: pytest.Config) -> Iterator[Any]:
     """Yield Ray, which has two CPUs. No process of it is there afterwards."""
+    if pytestconfig.getoption("quick"):
+        pytest.skip("not quick: starts a cluster")
     import ray
 
     before = {process.pid for process in psutil.Process().children(recursive=True)}

@@ -34,7 +34,7 @@ def test_an_actor_reserves_a_share_that_leaves_a_cpu(
         ([Node(2)], Actors(2, 2, cpus=1), "2 CPUs and 0 GPUs on 1 nodes, too few for 2 actors with 1 CPUs"),
         ([Node(2)], Actors(1, 2, cpus=1), "too few for 2 actors with 1 CPUs"),
         ([Node(4)], Actors(1, 1, cpus=4), "pass fewer actors or a smaller num_cpus, or start Ray with more"),
-        ([Node(2), Node(2)], Actors(2, 2, cpus=1.5), "so Ray would wait without an end"),
+        ([Node(2), Node(2)], Actors(2, 2, cpus=1.5), "and a CPU to read and write rows; pass"),
         ([Node(0.5)], Actors(1, 1), "too few for 1 actors with 0 CPUs each and a CPU"),
         ([Node(8)], Actors(1, 1, gpus=1), "too few for 1 actors with 1 GPUs each; pass fewer actors"),
         ([Node(8, gpus=1)], Actors(2, 2, gpus=0.6), "too few for 2 actors with 0.6 GPUs each"),
