@@ -31,7 +31,6 @@ from bge_rerank.ranking.reranker import Reranker
 from bge_rerank.ray.dataset import BATCH_SIZE, rerank
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from ray import ObjectRef
     from ray.data import Dataset
 
@@ -237,8 +236,10 @@ class OutputFolder:
 
 def _id_columns(dataset: Dataset) -> Iterator[Any]:
     """Read the ids of a dataset, a block at a time."""
-    only_ids = dataset.select_columns(["id"])
-    for table in only_ids.iter_batches(batch_size=None, batch_format="pyarrow"):
+    tables: Iterable[Any] = dataset.select_columns(["id"]).iter_batches(
+        batch_size=None, batch_format="pyarrow"
+    )
+    for table in tables:
         yield table.column("id")
 
 
@@ -280,7 +281,7 @@ def _sorted_hashes(ids: SeenIds) -> Any:
     return np.sort(np.array(ids.hashes(), np.uint64))
 
 
-def _not_done(table: pa.Table, done: ObjectRef[Any]) -> pa.Table:
+def _not_done(table: Any, done: ObjectRef[Any]) -> Any:
     """Return the rows whose ids are not done. `done` refers to a sorted array of hashes."""
     import numpy as np
     import ray
