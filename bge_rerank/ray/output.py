@@ -110,8 +110,9 @@ def write_reranked(
     if before.rows < len(ids):
         left = dataset
         if before.rows:
-            done = ray.put(_sorted_hashes(before.ids))
-            left = dataset.map_batches(_not_done, fn_kwargs={"done": done}, batch_format="pyarrow")
+            known = {"done": ray.put(_sorted_hashes(before.ids))}
+            not_done: Any = _not_done  # Ray's types allow one argument only
+            left = dataset.map_batches(not_done, fn_kwargs=known, batch_format="pyarrow")
         left = left.repartition(target_num_rows_per_block=rows_per_file)
         reranked(left).write_parquet(folder.path, filesystem=folder.filesystem)
     after = folder.contents()
