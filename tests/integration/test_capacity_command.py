@@ -79,9 +79,8 @@ def test_passages_of_a_file_are_measured(tmp_path: Path, tiny_reranker: Path, ca
 
 @pytest.mark.long
 def test_a_real_server_is_as_slow_and_as_busy_as_its_simulation() -> None:
-    from capacity import mini_rates, real_run, simulated_runs
-
     from bge_rerank.cli.capacity.plan import breaks_at
+    from capacity import mini_rates, real_run, simulated_runs
 
     rates, requests = mini_rates(depth=10), 120
     rate = 0.5 * breaks_at(rates)
