@@ -1,8 +1,16 @@
 """Plan machines for four scales of load, and hold the simulation against a running server.
 
-    python benchmarks/capacity.py measure      # write benchmarks/capacity.json: times of passes on this CPU
-    python benchmarks/capacity.py plan         # print the plan from that file, and draw docs/capacity.svg
-    python benchmarks/capacity.py compare      # one load on a real server, and the same load simulated
+    python benchmarks/capacity.py measure
+
+writes `benchmarks/capacity.json`, the times of passes on this CPU.
+
+    python benchmarks/capacity.py plan
+
+prints the plan from that file, and draws `docs/capacity.svg`.
+
+    python benchmarks/capacity.py compare
+
+sends a load to a real server, and simulates the same load.
 
 Run from the root, with the extras capacity, server, http, export, bm25 and display.
 """
@@ -44,8 +52,8 @@ DAY, PEAK, LIMIT_MS = 86_400, 2.0, 500.0
 SCALES = (1e3, 1e5, 1e7, 1e9)
 """Queries a day."""
 GPU_SECONDS = {1: (0.018, 0.0206), 2: (0.028, 0.030)}
-"""An H100 with a model of v2-m3's size, from docs/benchmarks.md: 100 pairs take 28 to 30 ms; 50 pairs lie on the line
-from there to 20 pairs, which take 12 to 15 ms."""
+"""An H100 with a model of v2-m3's size, from docs/benchmarks.md. There 20 pairs take 12 to 15 ms, and 100 pairs 28 to
+30 ms. One request, 50 pairs, is on the line between the two."""
 MEASURED = {
     "bfloat16": [],
     "bfloat16, BM25 keeps 20": ["--prefilter", "bm25", "--keep", "20"],
@@ -69,7 +77,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Run:
-    """What a run of the server or of the simulation showed: milliseconds, and the busy share of time."""
+    """The figures of a run of the server or of the simulation: milliseconds, and the busy share of time."""
 
     p50_ms: float
     p99_ms: float

@@ -68,7 +68,7 @@ def measure_rates(
     *,
     model: str,
     machine: str,
-    prefilter: Prefilter | None = None,
+    first: Prefilter | None = None,
 ) -> Rates:
     """Time requests as `bge-rerank serve` would pass them to a scorer.
 
@@ -80,17 +80,17 @@ def measure_rates(
         passes: The options of the server.
         model: The model, backend and precision, to show.
         machine: The machine, to show.
-        prefilter: Chooses the passages that are scored.
+        first: The prefilter that chooses the passages to score.
 
     Raises:
         InvalidInputError: There are fewer passages than `depth`.
         ScoringError: The scorer failed.
     """
     before = 0.0
-    if prefilter is not None and prefilter.keep < depth:
+    if first is not None and first.keep < depth:
         requests = Requests(queries, passages, depth)
-        before = median(_times(lambda: requests.pairs(1), lambda pairs: prefilter.kept([pairs])))
-        depth = prefilter.keep
+        before = median(_times(lambda: requests.pairs(1), lambda pairs: first.kept([pairs])))
+        depth = first.keep
     requests = Requests(queries, passages, depth)
     share, turns, at_once = _division(scorer, requests, depth, passes)
     return Rates(

@@ -92,7 +92,7 @@ def footnote(rates: Rates, options: PlanOptions, lone: Estimate) -> str:
 def _remedies(rates: Rates, options: PlanOptions) -> list[str]:
     milliseconds = 1e3 * max(rates.seconds[1])
     fit = int(rates.depth * FITS * options.p99_ms / milliseconds)
-    lines = ["A request alone is slower than the limit, so more machines do not help. What does:"]
+    lines = ["A request alone is slower than the limit, so more machines do not help. Instead:"]
     if fit:
         lines += [
             f"- rerank fewer passages: about {fit} fit (--depth {fit})",

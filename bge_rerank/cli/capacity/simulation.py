@@ -29,7 +29,7 @@ Steps = Generator[simpy.Event, Any, None]
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What arrives, and where.
+    """The requests that arrive, and the machines for them.
 
     Attributes:
         rate: The requests a second, of all machines together.

@@ -119,7 +119,7 @@ def _measured(arguments: argparse.Namespace, options: PlanOptions) -> Rates:
         passes,
         model=f"{config.model_name} ({config.backend} {getattr(scorer, 'precision', None) or ''})",
         machine=_machine(config),
-        prefilter=chosen or None,
+        first=chosen or None,
     )
 
 

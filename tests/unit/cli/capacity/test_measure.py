@@ -38,7 +38,7 @@ def measured(scorer: Slow, depth: int, prefilter: Prefilter | None = None, **pas
     options = PassOptions(**passes)
     queries = [f"query {number}" for number in range(40)]
     labels = {"model": "slow", "machine": "machine"}
-    return measure_rates(scorer, queries, PASSAGES, depth, options, **labels, prefilter=prefilter)
+    return measure_rates(scorer, queries, PASSAGES, depth, options, **labels, first=prefilter)
 
 
 def test_small_requests_share_passes_up_to_the_server_s_limit() -> None:
@@ -84,7 +84,7 @@ def test_times_between_measured_numbers_of_requests_are_interpolated() -> None:
     rates = Rates("m", "machine", 10, {1: (0.1, 0.2), 3: (0.3, 0.4)})
     drawn = [rates.draw(2, Random(seed)) for seed in range(300)]
     assert min(drawn) >= 0.2
-    assert max(drawn) <= pytest.approx(0.3)
+    assert max(drawn) < 0.301
     assert sum(drawn) / 300 == pytest.approx(0.25, rel=0.05)
 
 
