@@ -54,7 +54,7 @@ class Point:
 def measure(rates: Rates, load: Load, requests: int = REQUESTS) -> Point:
     """Simulate a load with `SEEDS` seeds.
 
-    Above `SIMULATED` machines, so many are simulated, with the same load each. With the balancer
+    Of more than `SIMULATED` machines only that number is simulated, with the same load each. With the balancer
     `"random"` each machine is a queue of its own, so one is simulated.
     """
     simulated = 1 if load.balancer == "random" else min(load.machines, SIMULATED)
