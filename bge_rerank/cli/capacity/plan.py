@@ -19,6 +19,8 @@ safe side: the more machines, the rarer all of them are busy."""
 MOST_LOAD = 0.9
 """The most load of a plan, as a share of the load at which the queue breaks. Nearer to it a queue takes longer to
 settle than a simulation lasts, so its p99 would look too low."""
+LEAST_LOAD = 0.001
+"""Machines with less than this share of the load at which their queue breaks hardly wait. More of them do not help."""
 PRECISION = 0.01
 """The search stops if the number of machines is known to this share."""
 
@@ -124,6 +126,8 @@ def fewest_machines(
         point = measure(rates, replace(load, machines=many), requests)
         if point.p99_ms.high <= p99_ms:
             kept = point
+        elif load.rate / many < LEAST_LOAD * breaks_at(rates, load.hits):
+            return None
         else:
             few, step = many, max(2 * step, ceil(many / 8))
     return kept
