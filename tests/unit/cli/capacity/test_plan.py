@@ -50,6 +50,8 @@ def test_shared_passes_and_a_cache_move_the_load_at_which_a_queue_breaks() -> No
 def test_the_search_ends_where_a_lone_request_is_just_about_fast_enough() -> None:
     times = tuple(0.1 + step / 1e5 for step in range(200))
     rates = replace(RATES, seconds={1: times})
-    answers = [fewest_machines(rates, Load(5.0), limit / 10, 300) for limit in range(1_010, 1_031, 4)]
+    answers = [
+        fewest_machines(rates, Load(5.0), limit / 10, 300) for limit in range(1_010, 1_031, 4)
+    ]
     assert answers[0] is None
     assert answers[-1] is not None
