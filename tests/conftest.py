@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # The time of an example depends on the other work of the machine.
 settings.register_profile("any machine", deadline=None)
-settings.load_profile("any machine")
+settings.register_profile("quick", deadline=None, max_examples=20)
 
 QUERY = "what causes tides"
 PASSAGES = [
@@ -57,6 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from quick import Quick
 
         config.pluginmanager.register(Quick())
+    settings.load_profile("quick" if config.getoption("quick") else "any machine")
     config.pluginmanager.register(WithExamples())
 
 
