@@ -29,7 +29,7 @@ def wheel_names(built: Path, distribution: str) -> list[str]:
 @pytest.mark.long
 def test_the_main_wheel_is_small_and_holds_only_the_typed_packages(built: Path) -> None:
     [wheel] = built.glob("bge_rerank-[0-9]*.whl")
-    assert wheel.stat().st_size < 400_000
+    assert wheel.stat().st_size < 600_000
     with zipfile.ZipFile(wheel) as contents:
         assert max(file.compress_size for file in contents.infolist()) < 50_000
     names = wheel_names(built, "bge_rerank")

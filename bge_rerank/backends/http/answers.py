@@ -149,6 +149,8 @@ def message_of(content: bytes, mask: Mask = str) -> str:
 
     >>> message_of(b'{"error": {"message": "model not found", "code": 404}}')
     'model not found'
+    >>> message_of(b'{"detail": [{"msg": "the text is too long", "input": "tides tid')
+    'the text is too long'
     >>> message_of(b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>")
     '502 Bad Gateway nginx'
     """
@@ -156,8 +158,17 @@ def message_of(content: bytes, mask: Mask = str) -> str:
         answer = parsed(content)
         text = _told(answer) or json.dumps(answer, ensure_ascii=False)
     except ValueError:
-        text = _visible(mask(content.decode("utf-8", "replace"))[:READ_LENGTH])
+        page = mask(content.decode("utf-8", "replace"))[:READ_LENGTH]
+        text = _told(_beginning(content)) or _visible(page)
     return in_a_line(text, mask)
+
+
+def _beginning(content: bytes) -> Any:
+    """Return what can be read of JSON that was cut off, such as an error that repeats a long text."""
+    if content.lstrip().startswith((b"{", b"[")):
+        with suppress(ValueError):
+            return from_json(content, allow_partial=True)
+    return None
 
 
 def in_a_line(text: str, mask: Mask) -> str:

@@ -5,6 +5,7 @@ import gc
 import json
 import threading
 import time
+import tracemalloc
 from types import SimpleNamespace
 from typing import Any
 
@@ -33,14 +34,14 @@ class Parsing:
         self._parsed = json_bodies.parsed_json
         monkeypatch.setattr(json_bodies, "parsed_json", self.parse)
 
-    def parse(self, body: bytes) -> Any:
+    def parse(self, body: bytes, max_texts: int) -> Any:
         self.threads.append(threading.get_ident())
         self.running += 1
         self.most = max(self.most, self.running)
         if len(body) > SMALL_BYTES:
             time.sleep(0.05)  # lets another parse begin, if it can
         try:
-            return self._parsed(body)
+            return self._parsed(body, max_texts)
         finally:
             self.running -= 1
 
@@ -138,13 +139,31 @@ async def test_unknown_fields_are_dropped() -> None:
     assert await request.json() == {"query": "q", "documents": [{"text": "a"}, "b", {}]}
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"query": "q", "texts": ["a"]%s}' % b"".join(b', "%05d": 1' % n for n in range(50_000)),
+        b'{"query": "q", "documents": [{"text": "a"%s}]}'
+        % b"".join(b', "%05d": 1' % n for n in range(50_000)),
+    ],
+    ids=["of the body", "of a document"],
+)
+def test_unknown_fields_make_no_objects(body: bytes) -> None:
+    json_bodies.parsed_json(b"{}", 3)
+    tracemalloc.start()
+    json_bodies.parsed_json(body, 3)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 20_000
+
+
 @pytest.mark.parametrize("collects", [True, False])
 def test_garbage_collection_is_as_before_after_a_parse(collects: bool) -> None:
     (gc.enable if collects else gc.disable)()
     try:
-        json_bodies.parsed_json(b"[]")
+        json_bodies.parsed_json(b"[]", 3)
         with pytest.raises(RefusedError):
-            json_bodies.parsed_json(b"[")
+            json_bodies.parsed_json(b"[", 3)
         assert gc.isenabled() == collects
     finally:
         gc.enable()
