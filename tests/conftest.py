@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 # The time of an example depends on the other work of the machine.
-settings.register_profile("any machine", deadline=None)
+settings.register_profile("all", deadline=None)
+settings.register_profile("test", deadline=None, max_examples=50)
 settings.register_profile("quick", deadline=None, max_examples=20)
 
 QUERY = "what causes tides"
@@ -57,7 +58,8 @@ def pytest_configure(config: pytest.Config) -> None:
         from quick import Quick
 
         config.pluginmanager.register(Quick())
-    settings.load_profile("quick" if config.getoption("quick") else "any machine")
+    normal = "test" if config.getoption("markexpr") else "all"  # `make test-all` chooses no marks
+    settings.load_profile("quick" if config.getoption("quick") else normal)
     config.pluginmanager.register(WithExamples())
 
 
