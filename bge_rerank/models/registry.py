@@ -20,8 +20,8 @@ class Backend:
     library: str
     extra: str
     is_server: bool = False
-    reads_prompts: bool = False
-    """Whether its models read an instruction before each pair."""
+    reads: tuple[str, ...] = ()
+    """The options that it reads and most backends do not."""
 
 
 _SERVER = Backend(
@@ -34,13 +34,19 @@ BACKENDS = {
         "bge_rerank.backends.exported.openvino", "OpenVinoScorer", "openvino", extra="openvino"
     ),
     "onnx": Backend("bge_rerank.backends.exported.onnx", "OnnxScorer", "onnxruntime", extra="onnx"),
-    "flag": Backend("bge_rerank.backends.flag.scorer", "FlagScorer", "FlagEmbedding", extra="flag"),
+    "flag": Backend(
+        "bge_rerank.backends.flag.scorer",
+        "FlagScorer",
+        "FlagEmbedding",
+        extra="flag",
+        reads=("cutoff_layers",),
+    ),
     "sentence-transformers": Backend(
         "bge_rerank.backends.sentence_transformers.scorer",
         "SentenceTransformersScorer",
         "sentence_transformers",
         extra="sentence-transformers",
-        reads_prompts=True,
+        reads=("prompt",),
     ),
     "m3-sparse": Backend(
         "bge_rerank.backends.flag.m3_sparse", "M3SparseScorer", "FlagEmbedding", extra="flag"
@@ -51,6 +57,15 @@ BACKENDS = {
 
 RUNTIMES = ("openvino", "onnx")
 """The backends that run an exported graph, fastest first."""
+
+
+def readers(option: str) -> list[str]:
+    """Return the names of the backends that read an option; none if all of them do.
+
+    >>> readers("prompt"), readers("dtype")
+    (['sentence-transformers'], [])
+    """
+    return [name for name, backend in BACKENDS.items() if option in backend.reads]
 
 
 def is_installed(name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from bge_rerank.backends.encoder.pool import ForwardPool
@@ -16,7 +16,7 @@ from bge_rerank.models.auto_backend import choose_backend
 from bge_rerank.models.config import ScorerConfig
 from bge_rerank.models.export_cache import lacks_export
 from bge_rerank.models.options import takes
-from bge_rerank.models.registry import BACKENDS, RUNTIMES, asks_server, scorer_class
+from bge_rerank.models.registry import RUNTIMES, asks_server, readers, scorer_class
 from bge_rerank.scoring.asking import ascore_with
 from bge_rerank.scoring.cache import with_cache
 from bge_rerank.scoring.gathering import GatheringScorer
@@ -176,18 +176,24 @@ def _load(config: ScorerConfig) -> None:
     if config in _loaded:
         return
     backend = config.backend if config.backend != "auto" else choose_backend(config)
-    if config.prompt is not None and not BACKENDS[backend].reads_prompts:
-        reading = " or ".join(repr(name) for name, each in BACKENDS.items() if each.reads_prompts)
-        raise ConfigurationError(
-            f"prompt has no effect in backend {backend!r}; leave it out, or use backend={reading}"
-        )
     decided = replace(config, backend=backend)
+    _refuse_unread_options(decided)
     weights = replace(decided, batch_wait_ms=0.0, score_cache=None)
     if weights not in _loaded:
         if backend in RUNTIMES and lacks_export(weights):
             _export(weights)
         _loaded[weights] = scorer_class(backend)(weights)
     _loaded[config] = with_cache(_loaded[weights], decided)
+
+
+def _refuse_unread_options(config: ScorerConfig) -> None:
+    for each in fields(config):
+        reading = readers(each.name)
+        if reading and config.backend not in reading and getattr(config, each.name) is not None:
+            raise ConfigurationError(
+                f"{each.name} has no effect in backend {config.backend!r}; leave it out, or use "
+                f"backend={' or '.join(map(repr, reading))}"
+            )
 
 
 def _export(config: ScorerConfig) -> None:

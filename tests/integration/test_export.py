@@ -270,7 +270,7 @@ def test_the_error_for_a_folder_without_graph_and_weights_says_how_to_export(
         ("onnx", {"threads": 0}, "threads is 0"),
         ("onnx", {"dtype": "bfloat16"}, "runs this export only in float32"),
         ("openvino", {"dtype": "float16"}, "dtype is 'float16'"),
-        ("onnx", {"cutoff_layers": [4]}, "cutoff_layers works only with layerwise"),
+        ("onnx", {"cutoff_layers": [4]}, "cutoff_layers has no effect in backend 'onnx'"),
         ("openvino", {"max_length": 513}, "allows 512 tokens at most"),
         ("openvino", {"max_batch_tokens": 0}, "max_batch_tokens is 0"),
     ],

@@ -118,12 +118,6 @@ def test_a_models_own_prompt_is_the_default(made: Made, tmp_path: Path) -> None:
     assert scorer.score(PAIRS) == pytest.approx(expected, abs=1e-4)
 
 
-@pytest.mark.parametrize("backend", ["torch", "flag"])
-def test_a_prompt_is_refused_where_no_model_reads_one(backend: str) -> None:
-    with pytest.raises(ConfigurationError, match="prompt"):
-        load_scorer("mini", backend, prompt="Find passages").score(PAIRS)
-
-
 @pytest.mark.parametrize("name", ["ModernBERT", "Qwen3"])
 def test_windows_read_all_of_a_long_text(name: str, made: Made) -> None:
     scorer = load_scorer(str(made(name)), dtype="float32")

@@ -173,7 +173,3 @@ def check_options(config: ScorerConfig) -> None:
             f"device is {config.device!r}, but backend {config.backend!r} runs only on the CPU; leave device out, or "
             "use backend='torch'"
         )
-    if config.cutoff_layers is not None:
-        raise ConfigurationError(
-            "cutoff_layers works only with layerwise models; leave it out, or use backend='flag'"
-        )

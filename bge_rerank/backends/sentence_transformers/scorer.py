@@ -31,7 +31,7 @@ from bge_rerank.backends.encoder.scorer import EncoderScorer
 from bge_rerank.backends.quiet import without_loading_bars
 from bge_rerank.backends.sentence_transformers.checks import check_model
 from bge_rerank.backends.sentence_transformers.encoder import CrossEncoderPairs
-from bge_rerank.errors import ConfigurationError, ModelLoadError
+from bge_rerank.errors import ModelLoadError
 from bge_rerank.models.config import ScorerConfig
 from bge_rerank.models.files import (
     MODULE_FILES,
@@ -56,10 +56,6 @@ class SentenceTransformersScorer(EncoderScorer):
             UnsupportedModelError: The model has no trained head, several labels, or no template for pairs.
             ConfigurationError: An option does not fit the model or the machine.
         """
-        if config.cutoff_layers is not None:
-            raise ConfigurationError(
-                "cutoff_layers is for layerwise models; leave it out, or use backend='flag'"
-            )
         device = single_device(config)
         dtype = choose_dtype(config.dtype, device)
         folder = _folder(config)

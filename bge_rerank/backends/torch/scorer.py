@@ -26,7 +26,6 @@ from bge_rerank.backends.quiet import without_loading_bars
 from bge_rerank.backends.torch.blocked import can_block
 from bge_rerank.backends.torch.encoder import FirstTokenClassifier
 from bge_rerank.errors import (
-    ConfigurationError,
     UnsupportedModelError,
 )
 from bge_rerank.models.config import DEFAULT_MODEL, ScorerConfig
@@ -62,10 +61,6 @@ class TorchScorer(EncoderScorer):
             UnsupportedModelError: The model has no trained classification head with one output.
             ConfigurationError: An option does not fit the model or the machine.
         """
-        if config.cutoff_layers is not None:
-            raise ConfigurationError(
-                "cutoff_layers works only with layerwise models; leave it out, or use backend='flag'"
-            )
         devices = choose_devices(config.device)
         dtype = choose_dtype(config.dtype, devices[0])
         description = read_config(config)

@@ -14,7 +14,7 @@ from bge_rerank import (
     load_scorer,
 )
 from bge_rerank.models.config import ScorerConfig
-from bge_rerank.models.registry import scorer_class
+from bge_rerank.models.registry import BACKENDS, asks_server, scorer_class
 from bge_rerank.scoring import loading as loading_module
 
 
@@ -160,3 +160,34 @@ def test_a_missing_mini_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(__import__("sys").modules, "bge_rerank_mini", None)
     with pytest.raises(MissingDependencyError, match="pip install bge-rerank-mini"):
         load_scorer("mini", max_length=200).score(PAIRS)
+
+
+@pytest.mark.parametrize(
+    ("options", "readers"),
+    [
+        ({"prompt": "Find passages"}, {"sentence-transformers"}),
+        ({"cutoff_layers": [28]}, {"flag"}),
+    ],
+    ids=["prompt", "cutoff_layers"],
+)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_option_is_refused_by_each_backend_that_does_not_read_it(
+    made: list[ScorerConfig],
+    monkeypatch: pytest.MonkeyPatch,
+    backend: str,
+    options: dict[str, Any],
+    readers: set[str],
+) -> None:
+    monkeypatch.setattr(loading_module, "scorer_class", lambda _: CountedScorer)
+    monkeypatch.setattr(loading_module, "lacks_export", lambda _: False)
+    url = {"base_url": "http://server"} if asks_server(backend) else {}
+    scorer = load_scorer("mini", backend, **options, **url)
+    if backend in readers:
+        assert scorer.score([("q", "a")]) == [0.0]
+    else:
+        [name] = options
+        with pytest.raises(
+            ConfigurationError, match=f"{name} has no effect in backend '{backend}'"
+        ):
+            scorer.score([("q", "a")])
+        assert made == []

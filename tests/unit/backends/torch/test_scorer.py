@@ -345,7 +345,6 @@ def test_a_missing_device_is_refused(device: str) -> None:
         ({"max_length": 10}, "no room for a passage"),
         ({"max_batch_tokens": 0}, "max_batch_tokens is 0"),
         ({"threads": 0}, "threads is 0"),
-        ({"cutoff_layers": (4,)}, "cutoff_layers works only with layerwise models"),
     ],
 )
 def test_options_that_do_not_fit_the_model_are_refused(
