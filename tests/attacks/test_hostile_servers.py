@@ -131,7 +131,7 @@ def test_an_answer_of_a_byte_now_and_then_ends_by_the_timeout(tei: FakeServer) -
     assert ask(tei, timeout=0.5).score(PAIRS)  # the second request is answered
     tei.always = trickles
     assert (
-        "no answer within timeout=0.2 seconds" in error_of(ask(tei, timeout=0.2, deadline=1)).reason
+        "no answer within timeout=0.2 seconds" in error_of(ask(tei, timeout=0.2, deadline=5)).reason
     )
 
 
