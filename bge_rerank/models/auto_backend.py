@@ -59,7 +59,7 @@ def _of_encoder(config: ScorerConfig, names: Collection[str]) -> tuple[str, str]
     graph = _graph(names)
     if not _on_cpu(config):
         return "torch", f"because device is {config.device}"
-    if graph is None and config.dtype != "int8":
+    if graph is None and config.dtype != "int8" and not _needs_int8(names):
         return _with_cache(config)
     if graph is None or graph.is_ours or config.dtype == "int8" or not is_installed("torch"):
         return _runtime(config, names)
@@ -80,6 +80,11 @@ def _with_cache(config: ScorerConfig) -> tuple[str, str]:
         config.model_name,
     )
     return "torch", "because it has no exported graph"
+
+
+def _needs_int8(names: Collection[str]) -> bool:
+    """Say whether only an int8 graph can run, because torch is not installed."""
+    return not is_installed("torch") and any(graphs_in(names, runtime) for runtime in RUNTIMES)
 
 
 def _sees_accelerator(config: ScorerConfig) -> bool:

@@ -67,7 +67,8 @@ def find_graph(
     Args:
         names: The paths of the model's files.
         backend: `"onnx"` reads ONNX graphs. `"openvino"` reads these too, and prefers its own.
-        dtype: The wanted precision; `"auto"` takes any.
+        dtype: The wanted precision. `"auto"` takes any, but int8 only if the model has no weights: with weights,
+            the model can be exported in a precision that changes its scores less.
 
     >>> names = ["config.json", "model.onnx", "onnx/model_int8.onnx"]
     >>> find_graph(names, "onnx").path, find_graph(names, "onnx", "int8").path
@@ -75,15 +76,13 @@ def find_graph(
     """
     if {MANIFEST, OWN_GRAPH} <= set(names):
         return Graph(OWN_GRAPH, "float32", is_ours=True)
-    stored = "float32" if dtype == "bfloat16" else dtype  # the runtime rounds while it computes
-    return next(
-        (
-            graph
-            for graph in graphs_in(names, backend)
-            if dtype == "auto" or graph.precision == stored
-        ),
-        None,
-    )
+    if dtype == "auto":
+        wanted = [each for each in PRECISIONS if each != "int8" or not has_weights(names)]
+    else:
+        wanted = [
+            "float32" if dtype == "bfloat16" else dtype
+        ]  # the runtime rounds while it computes
+    return next((each for each in graphs_in(names, backend) if each.precision in wanted), None)
 
 
 def graphs_in(names: Collection[str], backend: str) -> list[Graph]:

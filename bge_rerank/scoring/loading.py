@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -16,11 +17,19 @@ from bge_rerank.models.auto_backend import choose_backend
 from bge_rerank.models.config import ScorerConfig
 from bge_rerank.models.export_cache import lacks_export
 from bge_rerank.models.options import takes
-from bge_rerank.models.registry import RUNTIMES, asks_server, readers, scorer_class
+from bge_rerank.models.registry import (
+    RUNTIMES,
+    asks_server,
+    is_installed,
+    readers,
+    scorer_class,
+)
 from bge_rerank.scoring.asking import ascore_with
 from bge_rerank.scoring.cache import with_cache
 from bge_rerank.scoring.gathering import GatheringScorer
 from bge_rerank.types import Pair, Scorer, Span
+
+logger = logging.getLogger(__name__)
 
 _loaded: dict[ScorerConfig, Scorer] = {}
 _gathering: dict[ScorerConfig, GatheringScorer] = {}
@@ -178,6 +187,8 @@ def _load(config: ScorerConfig) -> None:
     backend = config.backend if config.backend != "auto" else choose_backend(config)
     decided = replace(config, backend=backend)
     _refuse_unread_options(decided)
+    if backend in RUNTIMES and _has_only_int8(decided):
+        decided = replace(decided, dtype="int8")
     weights = replace(decided, batch_wait_ms=0.0, score_cache=None)
     if weights not in _loaded:
         if backend in RUNTIMES and lacks_export(weights):
@@ -194,6 +205,19 @@ def _refuse_unread_options(config: ScorerConfig) -> None:
                 f"{each.name} has no effect in backend {config.backend!r}; leave it out, or use "
                 f"backend={' or '.join(map(repr, reading))}"
             )
+
+
+def _has_only_int8(config: ScorerConfig) -> bool:
+    """Say whether a model has an int8 graph, and the packages to export it in its own precision are missing."""
+    if config.dtype != "auto" or is_installed("torch") or not lacks_export(config):
+        return False
+    found = not lacks_export(replace(config, dtype="int8"))
+    if found:
+        logger.info(
+            "%s runs in int8: it has no other graph, and torch is not installed to export one",
+            config.model_name,
+        )
+    return found
 
 
 def _export(config: ScorerConfig) -> None:

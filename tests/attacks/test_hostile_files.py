@@ -308,6 +308,19 @@ def test_a_truncated_file_of_a_model_raises_a_rerank_error(
     assert raw_exceptions(damaged, name, backend, torn) == []
 
 
+@pytest.mark.parametrize("backend", ["openvino", "onnx"])
+@pytest.mark.parametrize("text", [b"LayerNormalization", b"Shape"])
+def test_text_of_a_graph_that_is_not_utf_8_raises_a_rerank_error_or_scores(
+    tiny_export: Path, tmp_path: Path, backend: str, text: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = shutil.copytree(tiny_export, tmp_path / "damaged")
+    (folder / "onnx/bge_rerank.json").unlink()
+    graph = (folder / "onnx/model.onnx").read_bytes()
+    damages = [("", graph.replace(text, b"\xdf" * len(text), count)) for count in (1, -1)]
+    assert raw_exceptions(folder, "onnx/model.onnx", backend, damages) == []
+    assert capfd.readouterr().out == ""
+
+
 @pytest.mark.long
 @of_each_file
 def test_a_changed_file_of_a_model_raises_a_rerank_error_or_scores(

@@ -56,9 +56,9 @@ def test_the_sdist_holds_what_the_tests_read(built: Path) -> None:
 
 
 @pytest.mark.long
-def test_minis_wheel_holds_weights_and_card(built: Path) -> None:
+def test_minis_wheel_holds_weights_graph_and_card(built: Path) -> None:
     names = set(wheel_names(built, "bge_rerank_mini"))
-    files = ("config.json", "model.safetensors", "tokenizer.json", "README.md")
+    files = ("config.json", "model.safetensors", "model_int8.onnx", "tokenizer.json", "README.md")
     assert {f"bge_rerank_mini/model/{file}" for file in files} <= names
     assert "bge_rerank_mini/py.typed" in names
 
@@ -105,10 +105,13 @@ def test_the_base_install_is_light_and_names_the_missing_packages(
 
 
 @pytest.mark.long
-def test_the_wheels_work_outside_the_checkout(built: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("extra", ["torch", "openvino", "onnx"])
+def test_the_wheels_work_outside_the_checkout(built: Path, tmp_path: Path, extra: str) -> None:
     [wheel] = built.glob("bge_rerank-[0-9]*.whl")
     [mini] = built.glob("bge_rerank_mini-[0-9]*.whl")
-    python = environment(tmp_path / "full", *CONSTRAINTS, f"{wheel}[torch,langchain]", mini)
+    python = environment(tmp_path / "full", *CONSTRAINTS, f"{wheel}[{extra},langchain]", mini)
+    installed = run(sys.executable, "-m", "uv", "pip", "list", "--python", python, cwd=tmp_path)
+    assert ("torch" in installed) == (extra == "torch")
     code = (
         "from langchain_bge_rerank import BGERerankerCompressor\n"
         "from langchain_core.documents import Document\n"

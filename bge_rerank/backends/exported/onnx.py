@@ -31,6 +31,7 @@ _ORT_ERRORS = (
     ort_errors.InvalidGraph,
     ort_errors.InvalidProtobuf,
     ort_errors.NoSuchFile,
+    UnicodeDecodeError,  # an error that repeats damaged text of the graph
     ort_errors.NotImplemented,
     ort_errors.RuntimeException,
 )
@@ -75,7 +76,10 @@ class OnnxRunner:
         options.intra_op_num_threads = 1
         try:
             self._session = ort.InferenceSession(
-                exported.graph, options, providers=["CPUExecutionProvider"]
+                exported.graph,
+                options,
+                providers=["CPUExecutionProvider"],
+                enable_fallback=0,  # it prints, and there is no other provider
             )
         except _ORT_ERRORS as error:
             raise ModelLoadError(

@@ -103,7 +103,7 @@ class OpenVinoRunner:
             outputs = self._request.infer(
                 {name: arrays[name] for name in self._inputs}, share_inputs=True
             )
-        except RuntimeError as error:
+        except (RuntimeError, UnicodeDecodeError) as error:
             raise ScoringError(
                 f"the forward pass failed in OpenVINO: {_last_line(error)}"
             ) from error
@@ -152,7 +152,11 @@ def _compile(config: ScorerConfig, exported: ExportedModel, precision: str) -> o
             graph = core.read_model(path)
             _keep_keys_in_rows(graph)
             return core.compile_model(graph, "CPU", options)
-    except (OSError, RuntimeError) as error:
+    except (
+        OSError,
+        RuntimeError,
+        UnicodeDecodeError,
+    ) as error:  # the last for damaged text of the graph
         raise ModelLoadError(
             f"OpenVINO cannot read {str(exported.graph)!r}: {_last_line(error)}; export or download the model again"
         ) from error

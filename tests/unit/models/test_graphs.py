@@ -35,6 +35,13 @@ def test_no_graph_is_found_in_another_format_place_or_precision() -> None:
     assert find_graph(["model.onnx"], "onnx", "int8") is None
 
 
+def test_an_int8_graph_beside_weights_is_found_only_on_demand() -> None:
+    names = ["model_int8.onnx", "model.safetensors"]
+    assert find_graph(names, "onnx") is None
+    assert find_graph(names, "onnx", "int8") == Graph("model_int8.onnx", "int8")
+    assert find_graph(names[:1], "onnx") == Graph("model_int8.onnx", "int8")
+
+
 def test_a_manifest_without_its_graph_is_not_an_export_of_ours() -> None:
     assert find_graph([OURS[1], "model.onnx"], "onnx") == Graph("model.onnx", "float32")
 
