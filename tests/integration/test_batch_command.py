@@ -17,6 +17,7 @@ from bge_rerank.cli import main
 from bge_rerank.cli.commands.batch import batch_progress
 from bge_rerank.scoring import CachedScorer
 from conftest import PASSAGES, QUERY
+from preloaded import Command
 
 PART_PAIRS = 30
 
@@ -40,15 +41,17 @@ def check_scores(output: Path, source: Path, reranker: Reranker, tolerance: floa
 
 
 def test_a_killed_batch_continues_with_the_scores_of_reranker(
-    tmp_path: Path, tiny_reranker: Path
+    tmp_path: Path, tiny_reranker: Path, preloaded_python: Path
 ) -> None:
     source, output = write_parquet(tmp_path / "a.parquet", rows(400)), tmp_path / "out"
     options = ["--model", str(tiny_reranker), "--backend", "torch", "--dtype", "float32"]
-    process = started(str(source), str(output), *options, "--part-pairs", str(PART_PAIRS))
-    while process.poll() is None and len(list(output.glob("part-*.parquet"))) < 2:
+    options += ["--part-pairs", str(PART_PAIRS)]
+    process = Command(preloaded_python, "batch", str(source), str(output), *options)
+    deadline = time.monotonic() + 120
+    while len(list(output.glob("part-*.parquet"))) < 2:
+        assert time.monotonic() < deadline
         time.sleep(0.002)
-    process.kill()
-    process.wait()
+    process.end()
     parts = list(output.glob("part-*.parquet"))
     assert 2 <= len(parts) < 400 * 3 / PART_PAIRS
     before = {part.name: part.read_bytes() for part in parts}
