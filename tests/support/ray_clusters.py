@@ -89,5 +89,7 @@ def job(source: str, output: str) -> Any:
 
 
 if __name__ == "__main__":
-    with cluster():
-        job(*sys.argv[1:])
+    import ray_clusters  # the settings of a job hold the name of its scorer's module
+
+    with ray_clusters.cluster():
+        ray_clusters.job(*sys.argv[1:])
