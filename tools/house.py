@@ -18,6 +18,7 @@ FLOORS = (
     ("cli",),
     ("cli.commands",),
     ("cli.bench", "cli.capacity", "cli.demo"),
+    ("ray",),
     ("server", "batch", "evaluation.report", "langchain_bge_rerank", "llamaindex_bge_rerank"),
     ("adapters", "evaluation", "bge_rerank"),
     ("ranking",),

@@ -22,6 +22,7 @@ An option has the same name and meaning wherever you give it. It also has the sa
 `bge-rerank rank` and `bge-rerank batch` keep all texts. `make options` writes this page from the declarations in the code.
 
 """
+SERVERS = "For `bge-rerank serve`, `ServerOptions` and [Ray Serve](ray-serve.md#settings)."
 SECTIONS: tuple[tuple[str, type, str], ...] = (
     (
         "Which model",
@@ -49,8 +50,8 @@ SECTIONS: tuple[tuple[str, type, str], ...] = (
         AskOptions,
         "For `load_scorer`. To use them with an adapter or a `Reranker`, pass the scorer, as above.",
     ),
-    ("Passes of `bge-rerank serve`", PassOptions, "For `bge-rerank serve` and `ServerOptions`."),
-    ("Limits of `bge-rerank serve`", Limits, "For `bge-rerank serve` and `ServerOptions`."),
+    ("Passes of `bge-rerank serve`", PassOptions, SERVERS),
+    ("Limits of `bge-rerank serve`", Limits, SERVERS),
 )
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from bge_rerank.batch.rows import Raw
+from bge_rerank.batch.rows import COLUMNS, Raw
 from bge_rerank.errors import InvalidInputError
 from bge_rerank.extras import needs_extra
 
@@ -15,11 +15,8 @@ with needs_extra("batch", "reading Parquet"):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from bge_rerank.batch.arrow_rows import ROWS_A_BATCH, ids_of, raw_rows
     from bge_rerank.batch.parquet_writer import ParquetWriter
-
-COLUMNS = ("id", "query", "candidates")
-ROWS_A_BATCH = 64
-"""Rows that are read at once. A row may have a thousand passages."""
 
 
 class ParquetRows:
@@ -52,7 +49,7 @@ class ParquetRows:
     def ids(self, until: int | None) -> Iterator[object]:
         """Yield the id of each row up to a row's number; `None` is all."""
         for first, batch in self._batches(0, ["id"]):
-            ids = _ids(batch.column("id"))
+            ids = ids_of(batch.column("id"))
             yield from ids if until is None else ids[: max(until - first, 0)]
             if until is not None and first + len(ids) >= until:
                 return
@@ -64,9 +61,7 @@ class ParquetRows:
             InvalidInputError: The file is damaged. The message names the row.
         """
         for first, batch in self._batches(after, None):
-            for index, (fields, fault) in enumerate(_fields(batch)):
-                if first + index >= after:
-                    yield Raw(first + index + 1, fields, fault, source=(batch, index))
+            yield from (raw for raw in raw_rows(batch, first) if raw.number > after)
 
     def writer(self, file: IO[bytes], added: Sequence[str]) -> ParquetWriter:
         """Return a writer of these rows into an open file, whose candidates have `added` fields."""
@@ -101,27 +96,3 @@ class ParquetRows:
                 f"cannot read {str(self.path)!r} after row {rows()} ({reason:.200}); the file is not "
                 "Parquet, or damaged: write it again, and start a new batch"
             ) from error
-
-
-def _fields(batch: Any) -> Iterator[tuple[dict[str, Any], str | None]]:
-    """Yield the fields of each row, or its id alone and why the row cannot be read."""
-    wanted = batch.select(COLUMNS)
-    try:
-        yield from ((fields, None) for fields in wanted.to_pylist())
-    except UnicodeDecodeError:
-        for index, id_ in enumerate(_ids(batch.column("id"))):
-            try:
-                [fields] = wanted.slice(index, 1).to_pylist()
-            except UnicodeDecodeError as error:
-                yield {"id": id_}, f"not UTF-8 ({error.reason}); write the strings as UTF-8"
-            else:
-                yield fields, None
-
-
-def _ids(column: Any) -> list[object]:
-    """Return ids as Python values; `None` for those that are not UTF-8."""
-    try:
-        return list(column.to_pylist())
-    except UnicodeDecodeError:
-        size = len(column)
-        return [None] if size == 1 else [_ids(column.slice(n, 1))[0] for n in range(size)]

@@ -9,20 +9,9 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bge_rerank.adapters.metadata import RERANK_KEYS
-from bge_rerank.batch.rows import Failure, Row, with_scores
+from bge_rerank.batch.arrow_rows import ranked_candidates
+from bge_rerank.batch.rows import Failure, Row
 from bge_rerank.ranking.result import Ranking
-
-TYPES = {
-    "rank": pa.int32(),
-    "index": pa.int32(),
-    "logit": pa.float64(),
-    "rerank_score": pa.float64(),
-    "rerank_probability": pa.float64(),
-    "rerank_fused": pa.float64(),
-    "rerank_span": pa.list_(pa.int32()),
-}
-"""The types of the fields that a candidate receives."""
 
 
 class ParquetWriter:
@@ -59,36 +48,7 @@ class ParquetWriter:
         """Return rows of one batch with the candidates of their rankings, best first."""
         batch = ranked[0][0].source[0]
         rows = batch.take(pa.array([row.source[1] for row, _ in ranked]))
+        candidates = ranked_candidates(batch, ranked, self._added)
         place = rows.schema.get_field_index("candidates")
-        candidates = self._candidates(rows.column(place).flatten(), ranked)
         field = rows.schema.field(place).with_type(candidates.type)
         return rows.set_column(place, field, candidates)
-
-    def _candidates(self, given: Any, ranked: Sequence[tuple[Row, Ranking]]) -> Any:
-        kept: list[int] = []
-        ends = [0]
-        scores: list[dict[str, Any]] = []
-        start = 0
-        for row, ranking in ranked:
-            for rank, each in enumerate(ranking, 1):
-                kept.append(start + each.index)
-                scores.append(with_scores({}, rank, each, row.passages[each.index]))
-            start += len(row.passages)
-            ends.append(len(kept))
-        indices = [score["index"] for score in scores]
-        own = _own(given.take(pa.array(kept, pa.int64())), indices)
-        added = {
-            name: pa.array([each.get(name) for each in scores], TYPES[name]) for name in self._added
-        }
-        fields = own | added
-        records = pa.StructArray.from_arrays(list(fields.values()), list(fields))
-        return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), records)
-
-
-def _own(candidates: Any, indices: Sequence[int]) -> dict[str, Any]:
-    """Return the columns of candidates, without those of an earlier ranking."""
-    if not pa.types.is_struct(candidates.type):
-        return {"id": pa.array([str(index) for index in indices]), "passage": candidates}
-    names = [field.name for field in candidates.type]
-    columns = dict(zip(names, candidates.flatten(), strict=True))
-    return {name: column for name, column in columns.items() if name not in RERANK_KEYS}

@@ -11,6 +11,9 @@ from bge_rerank.batch.seen_ids import SeenIds
 from bge_rerank.errors import InvalidInputError
 from bge_rerank.types import Ranked
 
+COLUMNS = ("id", "query", "candidates")
+"""The fields of a row, as columns."""
+
 
 @dataclass(frozen=True, slots=True)
 class Raw:
@@ -69,10 +72,13 @@ def usable_id(given: object) -> str | None:
     return given if isinstance(given, str) and given else None
 
 
-def checked(raw: Raw, seen: SeenIds) -> Row | Failure:
-    """Return a row, or why it cannot be scored. Its id counts as seen in both cases."""
+def checked(raw: Raw, seen: SeenIds | None = None) -> Row | Failure:
+    """Return a row, or why it cannot be scored. Its id counts as seen in both cases.
+
+    Without `seen`, ids may repeat.
+    """
     id_ = usable_id(raw.fields.get("id"))
-    is_new = id_ is None or seen.add(id_)
+    is_new = id_ is None or seen is None or seen.add(id_)
     try:
         return _row(raw, is_new=is_new)
     except InvalidInputError as error:

@@ -8,25 +8,19 @@ from itertools import chain
 from os import PathLike
 from pathlib import Path
 
-from bge_rerank.batch.chunks import chunks
 from bge_rerank.batch.inputs import InputFile, open_inputs
 from bge_rerank.batch.job import Job
 from bge_rerank.batch.parts import Part
 from bge_rerank.batch.records import Counts
-from bge_rerank.batch.rows import Row, checked, usable_id
+from bge_rerank.batch.rows import checked, usable_id
+from bge_rerank.batch.scoring import CALL_PAIRS, check_scores_all, rankings, scored_together
 from bge_rerank.batch.seen_ids import SeenIds
 from bge_rerank.batch.settings import added_fields, settings_of
-from bge_rerank.errors import ConfigurationError, NonFiniteScoreError, OutOfMemoryError
 from bge_rerank.models.options import whole_from
 from bge_rerank.ranking.reranker import Reranker
-from bge_rerank.ranking.result import Ranking
 
 PART_PAIRS = 20_000
 """The pairs of a part. A killed run scores at most one part again."""
-CALL_PAIRS = 2_048
-"""The most pairs of a call: as many as an encoder orders by length together."""
-CALL_CHARACTERS = 8_000_000
-"""The most characters of a call, which limits memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +100,7 @@ def run_batch(
     'The Moon.'
     """
     whole_from(1).refuse("part_pairs", part_pairs)
-    if reranker.options.latency_budget_ms is not None:
-        raise ConfigurationError(
-            f"latency_budget_ms is {reranker.options.latency_budget_ms}, but a batch scores all "
-            "candidates; leave it out"
-        )
+    check_scores_all(reranker)
     files = open_inputs([inputs] if isinstance(inputs, str | PathLike) else inputs)
     job = Job(Path(output), settings_of(reranker, files, part_pairs))
     try:
@@ -147,7 +137,7 @@ class _Run:
         if after is None:
             return
         rows = (checked(raw, self.seen) for raw in file.read(after))
-        gathered = chunks(rows, min(CALL_PAIRS, self.part_pairs), CALL_CHARACTERS)
+        gathered = scored_together(rows, min(CALL_PAIRS, self.part_pairs))
         self._tell(place, Counts())
         for first in gathered:
             with Part(self.job, place, file, added_fields(self.reranker)) as part:
@@ -163,18 +153,3 @@ class _Run:
         done = self.job.done + unfinished
         share = read / max(sum(self.sizes), 1)
         self.progress(BatchProgress(share, done.rows, done.failures, done.pairs))
-
-
-def rankings(reranker: Reranker, rows: Sequence[Row]) -> list[Ranking | str]:
-    """Return the ranking of each row, or why the row cannot be scored. All rows share a pass.
-
-    Only faults of single rows are found, by halves. Any other error ends the run, because it would
-    come back for each row: a server that is away, for example.
-    """
-    try:
-        return list(reranker.rerank_many((row.query, row.passages) for row in rows))
-    except (NonFiniteScoreError, OutOfMemoryError) as error:
-        if len(rows) == 1:
-            return [str(error)]
-    half = len(rows) // 2
-    return [*rankings(reranker, rows[:half]), *rankings(reranker, rows[half:])]

@@ -6,6 +6,12 @@ from array import array
 from hashlib import blake2b
 
 
+def hash_of(id_: str) -> int:
+    """Return the hash of an id: a whole number of 64 bits, never 0."""
+    digest = blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little") or 1
+
+
 class SeenIds:
     """A set of strings that keeps a hash of 64 bits of each.
 
@@ -29,12 +35,15 @@ class SeenIds:
         """The memory that the hashes take, in bytes."""
         return self._slots.itemsize * len(self._slots)
 
+    def hashes(self) -> array[int]:
+        """Return the hashes of the ids, in no order."""
+        return array("Q", filter(None, self._slots))
+
     def add(self, id_: str) -> bool:
         """Add an id, and say whether it is new."""
-        digest = blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=8).digest()
         if 2 * self._count >= len(self._slots):
             self._grow()
-        is_new = self._put(int.from_bytes(digest, "little") or 1)
+        is_new = self._put(hash_of(id_))
         self._count += is_new
         return is_new
 

@@ -30,9 +30,14 @@ def settings_of(reranker: Reranker, files: Sequence[InputFile], part_pairs: int)
         "inputs": {str(file.path): _input(place, file) for place, file in enumerate(files)},
         "part_pairs": part_pairs,
         "model": asdict(scored_by(reranker.scorer)) | _run_by(reranker.scorer),
-        "calibration": reranker.calibration and _short(asdict(reranker.calibration)),
-        **describe_reranker(reranker),
+        **ranking_settings(reranker),
     }
+
+
+def ranking_settings(reranker: Reranker) -> dict[str, Any]:
+    """Return the settings of a reranker that decide what it writes. This loads nothing."""
+    calibration = reranker.calibration and _short(asdict(reranker.calibration))
+    return {"calibration": calibration, **describe_reranker(reranker)}
 
 
 def added_fields(reranker: Reranker) -> list[str]:

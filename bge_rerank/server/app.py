@@ -19,6 +19,7 @@ from bge_rerank import __version__
 from bge_rerank.models.config import revealed
 from bge_rerank.server.guard import Guard
 from bge_rerank.server.json_bodies import JsonRoute
+from bge_rerank.server.metrics import Metrics
 from bge_rerank.server.options import ServerOptions
 from bge_rerank.server.page import page, page_headers
 from bge_rerank.server.ranking_service import RankingService
@@ -32,6 +33,7 @@ from bge_rerank.server.refusals import (
     error_body,
     error_responses,
     form_of,
+    route_of,
 )
 from bge_rerank.server.schemas import (
     AnsweredDocument,
@@ -72,10 +74,16 @@ AnyRequest = Annotated[
 ]
 
 
-def create_app(scorer: Scorer, options: ServerOptions) -> Any:
-    """Return the ASGI application that ranks with a scorer. The scorer's weights must be loaded."""
+def create_app(scorer: Scorer, options: ServerOptions, metrics: Metrics | None = None) -> Any:
+    """Return the ASGI application that ranks with a scorer. The scorer's weights must be loaded.
+
+    Args:
+        scorer: The scorer.
+        options: The options of the server.
+        metrics: Counts requests and passes. By default, the application has metrics of its own.
+    """
     limits = options.limits
-    service = RankingService(scorer, limits, options.pass_pairs, options.wait_ms)
+    service = RankingService(scorer, limits, options.pass_pairs, options.wait_ms, metrics)
     app = FastAPIOffline(
         title="bge-rerank",
         version=__version__,
@@ -138,7 +146,9 @@ def _add_rankings(app: FastAPI, service: RankingService, options: ServerOptions)
             id=_new_id(),
             model=options.model_name,
             results=[_cohere_rank(asked, texts, ranked) for ranked in _first(ranking, asked.top_n)],
-            meta={"api_version": {"version": request.url.path.split("/")[1].removeprefix("v")}},
+            meta={
+                "api_version": {"version": route_of(request.scope).split("/")[1].removeprefix("v")}
+            },
         )
 
 
@@ -198,7 +208,7 @@ async def _gone(request: Request) -> None:
 
 async def _refused(service: RankingService, request: Request, refusal: Any) -> JSONResponse:
     service.metrics.failed(refusal.kind)
-    form = getattr(request.state, "form", form_of(request.url.path, None))
+    form = getattr(request.state, "form", form_of(route_of(request.scope), None))
     return JSONResponse(error_body(form, refusal), refusal.status, refusal.headers)
 
 

@@ -9,7 +9,7 @@ from math import inf
 
 from bge_rerank.server.bodies import Bodies, Message, Receive
 from bge_rerank.server.options import Limits
-from bge_rerank.server.refusals import RefusedError, error_body, form_of
+from bge_rerank.server.refusals import RefusedError, error_body, form_of, route_of
 
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
@@ -34,7 +34,7 @@ class Guard:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer with a refusal, or let the application answer."""
-        if scope["type"] != "http" or _is_open(scope["path"]):
+        if scope["type"] != "http" or _is_open(route_of(scope)):
             await self._app(scope, receive, send)
             return
         try:
@@ -80,7 +80,7 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 async def _refuse(scope: Message, send: Send, refusal: RefusedError) -> None:
-    content = json.dumps(error_body(form_of(scope["path"], None), refusal)).encode()
+    content = json.dumps(error_body(form_of(route_of(scope), None), refusal)).encode()
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(content)).encode()),

@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 from pydantic_core import SchemaValidator, ValidationError, core_schema
 from pydantic_core.core_schema import CoreSchema
 
-from bge_rerank.server.refusals import RefusedError, form_of
+from bge_rerank.server.refusals import RefusedError, form_of, route_of
 from bge_rerank.server.schemas import FIELDS, LISTS
 
 SMALL_BYTES = 65_536
@@ -54,7 +54,7 @@ class JsonRequest(Request):
         """
         if not hasattr(self, "_json"):
             body, too_many = await self._parsed(await self.body())
-            self.state.form = form_of(self.url.path, body)
+            self.state.form = form_of(route_of(self.scope), body)
             if too_many is not None:
                 raise too_many
             self._json = body

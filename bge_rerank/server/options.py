@@ -15,6 +15,9 @@ from bge_rerank.models.options import (
     whole_from,
 )
 
+KEY_VARIABLE = "BGE_RERANK_API_KEY"
+"""The environment variable that holds the API key: arguments are shown in lists of processes and of settings."""
+
 
 @options
 class Limits(Checked):

@@ -35,7 +35,14 @@ class RankingService:
     no request waits longer than one pass for another.
     """
 
-    def __init__(self, scorer: Scorer, limits: Limits, pass_pairs: int, wait_ms: float) -> None:
+    def __init__(
+        self,
+        scorer: Scorer,
+        limits: Limits,
+        pass_pairs: int,
+        wait_ms: float,
+        metrics: Metrics | None = None,
+    ) -> None:
         """Put a scorer behind a queue.
 
         Args:
@@ -43,9 +50,10 @@ class RankingService:
             limits: The limits of requests.
             pass_pairs: The maximum number of pairs in a shared pass.
             wait_ms: The milliseconds that the first request of a pass waits for others.
+            metrics: Counts requests and passes; `None` makes some.
         """
         self.limits = limits
-        self.metrics = Metrics()
+        self.metrics = metrics or Metrics()
         gathering = GatheringScorer(scorer, wait_ms, pass_pairs, self.metrics.passed)
         # If the scorer cannot alternate between calls batch by batch, large calls are cut into pieces here.
         takes_turns = getattr(scorer, "takes_turns", False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -84,6 +85,16 @@ class CohereError(BaseModel):
 
     message: str
     detail: str
+
+
+def route_of(scope: Mapping[str, Any]) -> str:
+    """Return the path of an ASGI request below the path where the application stands.
+
+    >>> route_of({"path": "/mini/v1/rerank", "root_path": "/mini"}), route_of({"path": "/health"})
+    ('/v1/rerank', '/health')
+    """
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
 
 
 def form_of(path: str, body: object) -> Form:

@@ -191,6 +191,8 @@ PUBLIC = {
     "bge_rerank.scoring",
     "bge_rerank.batch",
     "bge_rerank.server",
+    "bge_rerank.ray",
+    "bge_rerank.ray.serving",
     "langchain_bge_rerank",
     "llamaindex_bge_rerank",
 }

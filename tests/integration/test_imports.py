@@ -54,9 +54,9 @@ def test_importing_the_evaluation_loads_no_heavy_package() -> None:
 
 
 @pytest.mark.light_processes
-@pytest.mark.parametrize("room", ["calibration", "scoring", "server"])
+@pytest.mark.parametrize("room", ["calibration", "scoring", "server", "ray"])
 def test_importing_a_public_room_loads_no_heavy_package(room: str) -> None:
-    heavy = HEAVY | FRAMEWORKS | EVALUATING | {"fastapi", "httpx", "cachetools"}
+    heavy = HEAVY | FRAMEWORKS | EVALUATING | {"fastapi", "httpx", "cachetools", "pyarrow"}
     assert not modules_after(f"import bge_rerank.{room}") & heavy
 
 

@@ -22,8 +22,10 @@ PORT = re.compile(r"--port[ =](\d+)")
 DEFAULT_PORT = "8080"
 SECONDS = 600
 """For a block; one that takes longer hangs."""
-STRICT = "import warnings; warnings.simplefilter('error')"
-"""No block of a page may warn."""
+STRICT = (
+    "import warnings as w; w.simplefilter('error'); w.filterwarnings('ignore', module=r'ray\\.')"
+)
+"""No block of a page may warn. Ray warns of options of its own that it sets itself."""
 START = """
 set -e -o pipefail
 if [ -f ../exported ]; then . ../exported; fi

@@ -11,6 +11,7 @@ from langchain_core.vectorstores import InMemoryVectorStore
 from llama_index.core.base.base_retriever import BaseRetriever as LlamaIndexRetriever
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import MetadataMode, NodeWithScore
+from ray.data import Dataset
 
 from bge_rerank import (
     AsyncScorer,
@@ -24,6 +25,7 @@ from bge_rerank import (
 )
 from bge_rerank.batch import BatchProgress, BatchResult, run_batch
 from bge_rerank.evaluation import Evaluation, LabelledQuery, evaluate, read_jsonl
+from bge_rerank.ray import WriteResult, rerank, write_reranked
 from bge_rerank.scoring import GatheringScorer
 from langchain_bge_rerank import (
     BGECrossEncoder,
@@ -135,6 +137,12 @@ def batches() -> None:
     result: BatchResult = run_batch(reranker, "a.jsonl", Path("out"), progress=show)
     again = run_batch(reranker, [Path("a.parquet"), "b/*.jsonl"], "out", part_pairs=100)
     print(result.rows, again.parts)
+
+
+def datasets(dataset: Dataset) -> None:
+    reranked: Dataset = rerank(dataset, reranker, actors=(1, 4), num_gpus=0.5)
+    done: WriteResult = write_reranked(reranked, "mini", Path("out"), actors=2, num_cpus=4)
+    print(done.rows, done.failures, done.continued)
 
 
 def retrievers(of_langchain: BaseRetriever, of_llamaindex: LlamaIndexRetriever) -> None:

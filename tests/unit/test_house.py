@@ -27,7 +27,7 @@ from house import (
 
 ROOT = Path(__file__).parents[2]
 FEWEST_FILES, MOST_FILES = 3, 20
-PUBLIC = ("evaluation", "calibration", "scoring", "batch", "server")
+PUBLIC = ("evaluation", "calibration", "scoring", "batch", "server", "ray")
 
 
 def loose_files(sources: Sequence[Source]) -> list[str]:

@@ -13,12 +13,10 @@ from bge_rerank.models.config import LoadOptions, ModelOptions, ScorerConfig
 from bge_rerank.models.registry import RUNTIMES, asks_server
 from bge_rerank.scoring.identity import config_of
 from bge_rerank.scoring.loading import load_scorer
-from bge_rerank.server.options import Limits, PassOptions, ServerOptions
+from bge_rerank.server.options import KEY_VARIABLE, Limits, PassOptions, ServerOptions
 from bge_rerank.types import Scorer
 
 logger = logging.getLogger(__name__)
-
-KEY_VARIABLE = "BGE_RERANK_API_KEY"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
