@@ -75,7 +75,7 @@ TORCH := $(shell grep '^torch==' constraints.txt)
 # Tests of packages that are not installed there are skipped.
 QUICK = PYTHONPATH=tests/support $(OTHER)/bin/python -m pytest -p installed --quick -m "not long" \
 	--numprocesses 2 --dist load --maxschedchunk 4
-WITHOUT_TORCH := openvino,onnx,http,server,langchain,llamaindex,cache,bm25,display,evaluate,calibrate,batch
+WITHOUT_TORCH := openvino,onnx,http,server,langchain,llamaindex,cache,bm25,display,evaluate,calibrate,batch,capacity
 
 define other-environment
 $(PYTHON) -m venv --clear $(OTHER)

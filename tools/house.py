@@ -17,7 +17,7 @@ from statistics import median, quantiles
 FLOORS = (
     ("cli",),
     ("cli.commands",),
-    ("cli.bench", "cli.demo"),
+    ("cli.bench", "cli.capacity", "cli.demo"),
     ("ray",),
     ("server", "batch", "evaluation.report", "langchain_bge_rerank", "llamaindex_bge_rerank"),
     ("adapters", "evaluation", "bge_rerank"),

@@ -24,6 +24,7 @@ COMMANDS = {
     "export": "Export a model to a folder that runs without torch.",
     "cache": "List or remove the exports that were made on first use.",
     "serve": "Rerank over HTTP for clients of TEI, Infinity, Cohere and Jina.",
+    "capacity": "Plan how many machines like this one carry a load within a latency.",
     "bench": "Compare speed and memory with other packages on this machine.",
     "demo": "Retrieve, rerank and measure on a small collection.",
 }

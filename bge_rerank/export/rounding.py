@@ -35,19 +35,20 @@ def rounded(weight: torch.Tensor, covariance: torch.Tensor) -> torch.Tensor:
     steps = weight.abs().amax(1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny) / LARGEST
     # The most active channels come first, because the others can then cancel their errors.
     order = covariance.diag().argsort(descending=True, stable=True)
-    left = (weight / steps)[:, order]
+    # A channel's weights lie side by side in memory, because the loop reads and changes them together.
+    left = (weight / steps).T[order].contiguous()
     feedback = _feedback(covariance.double()[order][:, order])
     whole = torch.empty_like(left)
-    for start in range(0, left.shape[1], BLOCK):
-        stop = min(start + BLOCK, left.shape[1])
-        errors = torch.empty_like(left[:, start:stop])
+    for start in range(0, len(left), BLOCK):
+        stop = min(start + BLOCK, len(left))
+        errors = torch.empty_like(left[start:stop])
         for channel in range(start, stop):
-            whole[:, channel] = left[:, channel].round().clamp(-LARGEST, LARGEST)
-            error = (left[:, channel] - whole[:, channel]) / feedback[channel, channel]
-            errors[:, channel - start] = error
-            left[:, channel + 1 : stop] -= torch.outer(error, feedback[channel, channel + 1 : stop])
-        left[:, stop:] -= errors @ feedback[start:stop, stop:]
-    integers = whole[:, order.argsort()]
+            whole[channel] = left[channel].round().clamp(-LARGEST, LARGEST)
+            error = (left[channel] - whole[channel]) / feedback[channel, channel]
+            errors[channel - start] = error
+            left[channel + 1 : stop] -= torch.outer(feedback[channel, channel + 1 : stop], error)
+        left[stop:] -= feedback[start:stop, stop:].T @ errors
+    integers = whole[order.argsort()].T.contiguous()
     # NNCF computes the step of a row from its largest weight, so that weight must stay the largest.
     largest = weight.abs().argmax(1, keepdim=True)
     integers.scatter_(1, largest, LARGEST * weight.gather(1, largest).sign())

@@ -78,6 +78,10 @@ class CachedScorer(Wrapper):
 
     Cached logits are exactly those that the scorer returned. NaN and infinities are not cached.
 
+    Attributes:
+        hits: The pairs that the cache had, since this object was made. A pair twice in a call counts once.
+        misses: The pairs that the cache lacked.
+
     >>> class Lengths:
     ...     def score(self, pairs, /):
     ...         print(f"{len(pairs)} pairs")
@@ -89,6 +93,8 @@ class CachedScorer(Wrapper):
     >>> scorer.score([("q", "a"), ("q", "bb"), ("q", "ccc")])
     2 pairs
     [1.0, 2.0, 3.0]
+    >>> scorer.hits, scorer.misses
+    (1, 3)
     """
 
     keeps_scores = True
@@ -105,6 +111,8 @@ class CachedScorer(Wrapper):
         super().__init__(scorer)
         self._cache = cache
         self._key_prefix = list(key_prefix)
+        self.hits = self.misses = 0
+        self._counting = ForkableLock()
 
     def score(self, pairs: Sequence[Pair], /) -> list[float]:
         """Return the logit of each pair, in input order, from the cache or from the scorer.
@@ -130,6 +138,9 @@ class CachedScorer(Wrapper):
     def _look_up(self, pairs: Sequence[Pair]) -> dict[Pair, float]:
         keys = {pair: score_key(self._key_prefix, pair) for pair in pairs}
         logits = self._cache.get(list(keys.values()))
+        with self._counting:
+            self.hits += len(logits)
+            self.misses += len(keys) - len(logits)
         return {pair: logits[key] for pair, key in keys.items() if key in logits}
 
     def _keep(self, pairs: Sequence[Pair], logits: Sequence[float]) -> dict[Pair, float]:

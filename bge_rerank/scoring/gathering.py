@@ -114,14 +114,18 @@ class GatheringScorer(Wrapper):
         loop = asyncio.get_running_loop()
         if loop not in self._passes:
             self._passes[loop] = Passes(one_pass, self.wait_ms / 1_000, self.max_pairs)
-        return await self._passes[loop].ascore(pairs, self._max_characters())
+        return await self._passes[loop].ascore(pairs, max_characters(self.scorer))
 
-    def _max_characters(self) -> float:
-        """Return the most characters of a pass. Larger calls run beside the passes."""
-        if not getattr(self.scorer, "takes_turns", False):
-            return inf
-        tokens = getattr(self.scorer, "max_batch_tokens", None) or UNKNOWN_BATCH_TOKENS
-        return float(BATCHES_A_PASS * CHARACTERS_A_TOKEN * tokens)
+
+def max_characters(scorer: Scorer) -> float:
+    """Return the most characters of a pass over a scorer. Larger calls run beside the passes.
+
+    Scorers whose calls do not take turns have no limit.
+    """
+    if not getattr(scorer, "takes_turns", False):
+        return inf
+    tokens = getattr(scorer, "max_batch_tokens", None) or UNKNOWN_BATCH_TOKENS
+    return float(BATCHES_A_PASS * CHARACTERS_A_TOKEN * tokens)
 
 
 async def _pass(

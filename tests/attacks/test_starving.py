@@ -123,5 +123,5 @@ async def test_the_first_call_of_a_process_does_not_hold_up_others(lazy: Any) ->
 
 def test_awaited_scores_equal_those_of_a_blocking_call_to_the_last_bit() -> None:
     scorer = load_scorer("mini", "torch", dtype="float32")
-    pairs = [("what causes tides", f"{n} " + SENTENCE * (n % 9)) for n in range(128)]
+    pairs = [("what causes tides", f"{n} " + SENTENCE * (n % 9)) for n in range(64)]
     assert asyncio.run(scorer.ascore(pairs)) == scorer.score(pairs)

@@ -69,7 +69,7 @@ class ScorerContract(ABC):
 
     def test_a_score_does_not_depend_on_batch_order_or_thread(self, scorer: Scorer) -> None:
         draw = random.Random(3)
-        pairs = [(QUERY, draw.choice(PASSAGES) * draw.randint(1, 12)) for _ in range(12)]
+        pairs = [(QUERY, draw.choice(PASSAGES) * draw.randint(1, 12)) for _ in range(8)]
         alone = {pair: scorer.score([pair])[0] for pair in pairs}
         orders = [draw.sample(pairs, len(pairs)) for _ in range(3)]
         with ThreadPoolExecutor(len(orders)) as threads:
@@ -105,7 +105,7 @@ class ScorerContract(ABC):
     def test_windows_find_a_passage_inside_a_long_text(self, scorer: Scorer) -> None:
         around = f"{PASSAGES[3]} " * 100  # more tokens than the models read
         buried = f"{around}{PASSAGES[1]} {around}"
-        texts = [around * 2, buried]
+        texts = [around, buried]
         first, second = Reranker(scorer, long_documents="window").rerank(QUERY, texts)
         assert first.index == 1
         assert first.span is not None

@@ -1,4 +1,4 @@
-"""The backends without torch keep the contract of scorers, with exports of each precision."""
+"""The backends without torch keep the contract of scorers, with graphs of each precision."""
 
 from pathlib import Path
 
@@ -26,8 +26,8 @@ class TestOpenVinoInInt8(ScorerContract):
     batch_tolerance = 0.06
 
     @pytest.fixture(scope="class")
-    def scorer(self, exported_mini_int8: Path) -> Scorer:
-        return load_scorer(str(exported_mini_int8), "openvino")
+    def scorer(self) -> Scorer:
+        return load_scorer("mini", "openvino", dtype="int8")
 
 
 class TestOnnx(ScorerContract):
@@ -38,5 +38,5 @@ class TestOnnx(ScorerContract):
 
 class TestOnnxInInt8(ScorerContract):
     @pytest.fixture(scope="class")
-    def scorer(self, exported_mini_int8: Path) -> Scorer:
-        return load_scorer(str(exported_mini_int8), "onnx")
+    def scorer(self) -> Scorer:
+        return load_scorer("mini", "onnx", dtype="int8")

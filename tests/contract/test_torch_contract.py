@@ -1,6 +1,7 @@
 import pytest
 
 from bge_rerank import Scorer, load_scorer
+from conftest import PASSAGES, QUERY
 from scorer_contract import ScorerContract
 
 
@@ -24,9 +25,6 @@ class TestTorchInBfloat16(ScorerContract):
         return load_scorer("mini", "torch", dtype="bfloat16")
 
 
-class TestTorchChosenByAuto(ScorerContract):
-    batch_tolerance = 0.06
-
-    @pytest.fixture(scope="class")
-    def scorer(self) -> Scorer:
-        return load_scorer("mini")
+def test_auto_scores_as_torch_does() -> None:
+    pairs = [(QUERY, passage) for passage in PASSAGES]
+    assert load_scorer("mini").score(pairs) == load_scorer("mini", "torch").score(pairs)

@@ -1,5 +1,6 @@
 """`bge-rerank batch` with real models: killed processes, what it prints, and its progress bar."""
 
+import json
 import random
 import re
 import subprocess
@@ -14,7 +15,9 @@ from bge_rerank import Reranker, load_scorer
 from bge_rerank.batch import BatchProgress, run_batch
 from bge_rerank.cli import main
 from bge_rerank.cli.commands.batch import batch_progress
+from bge_rerank.scoring import CachedScorer
 from conftest import PASSAGES, QUERY
+from preloaded import Command
 
 PART_PAIRS = 30
 
@@ -38,15 +41,17 @@ def check_scores(output: Path, source: Path, reranker: Reranker, tolerance: floa
 
 
 def test_a_killed_batch_continues_with_the_scores_of_reranker(
-    tmp_path: Path, tiny_reranker: Path
+    tmp_path: Path, tiny_reranker: Path, preloaded_python: Path
 ) -> None:
     source, output = write_parquet(tmp_path / "a.parquet", rows(400)), tmp_path / "out"
     options = ["--model", str(tiny_reranker), "--backend", "torch", "--dtype", "float32"]
-    process = started(str(source), str(output), *options, "--part-pairs", str(PART_PAIRS))
-    while process.poll() is None and len(list(output.glob("part-*.parquet"))) < 2:
+    options += ["--part-pairs", str(PART_PAIRS)]
+    process = Command(preloaded_python, "batch", str(source), str(output), *options)
+    deadline = time.monotonic() + 120
+    while len(list(output.glob("part-*.parquet"))) < 2:
+        assert time.monotonic() < deadline
         time.sleep(0.002)
-    process.kill()
-    process.wait()
+    process.end()
     parts = list(output.glob("part-*.parquet"))
     assert 2 <= len(parts) < 400 * 3 / PART_PAIRS
     before = {part.name: part.read_bytes() for part in parts}
@@ -55,6 +60,29 @@ def test_a_killed_batch_continues_with_the_scores_of_reranker(
     counted = (output / "manifest.jsonl").read_text()
     assert all((output / name).read_bytes() == was for name, was in list(before.items())[:-1])
     assert all(name in counted for name in before)
+
+
+def test_a_batch_warms_the_cache_of_a_later_reranker(tmp_path: Path, tiny_reranker: Path) -> None:
+    given = rows(4)
+    source, output = write_jsonl(tmp_path / "log.jsonl", given), tmp_path / "out"
+    scores = str(tmp_path / "scores")
+    model = ["--model", str(tiny_reranker), "--backend", "torch", "--dtype", "float32"]
+    assert main(["batch", str(source), str(output), *model, "--score-cache", scores]) == 0
+    online = Reranker(
+        load_scorer(str(tiny_reranker), "torch", dtype="float32", score_cache=scores, threads=1),
+        top_n=None,
+    )
+    cache = online.scorer.loaded()
+    assert isinstance(cache, CachedScorer)
+    kept = [json.loads(line) for line in (output / "part-000000.jsonl").read_text().splitlines()]
+    for row, ranked in zip(given, kept, strict=True):
+        texts = [each["passage"] for each in row["candidates"]]
+        found = [row["candidates"][each.index]["id"] for each in online.rerank(row["query"], texts)]
+        assert found == [each["id"] for each in ranked["candidates"]]
+    pairs = sum(len({each["passage"] for each in row["candidates"]}) for row in given)
+    assert (cache.hits, cache.misses) == (pairs, 0)
+    online.rerank(given[0]["query"], ["a new passage", given[0]["candidates"][0]["passage"]])
+    assert (cache.hits, cache.misses) == (pairs + 1, 1)
 
 
 @pytest.mark.long

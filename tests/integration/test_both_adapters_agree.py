@@ -65,8 +65,8 @@ def test_both_adapters_return_the_same_texts_metadata_and_order(
 
 @pytest.fixture(scope="module")
 def stores() -> tuple[LangChainRetriever, LlamaIndexRetriever]:
-    """Each framework's store in memory, with the same 40 passages and embeddings; 20 are found."""
-    passages, model = COLLECTION.passages[:40], str(get_model_path())
+    """Each framework's store in memory, with the same 24 passages and embeddings; 20 are found."""
+    passages, model = COLLECTION.passages[:24], str(get_model_path())
     # Both take seconds to import, and the quick run does not need them.
     from langchain_huggingface import HuggingFaceEmbeddings
     from llama_index.embeddings.huggingface import HuggingFaceEmbedding

@@ -259,8 +259,9 @@ def test_the_help_of_a_command_is_plain(
     assert all("  " in line.strip() or below.startswith(" " * 8) for line, below in flags)
 
 
-def test_a_reader_that_stops_early_does_not_cause_an_error() -> None:
-    command = f"{sys.executable} -m bge_rerank.cli rank '{QUERY}' --model mini | head -n 1"
+def test_a_reader_that_stops_early_does_not_cause_an_error(tiny_reranker: Path) -> None:
+    model = f"--model {tiny_reranker} --backend torch"
+    command = f"{sys.executable} -m bge_rerank.cli rank '{QUERY}' {model} | head -n 1"
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],
         input=LINES * 100,

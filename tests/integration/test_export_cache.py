@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +33,18 @@ from bge_rerank.models.export_cache import cached_export, cached_exports, entrie
 from bge_rerank.scoring import loading, scored_by
 from conftest import PASSAGES, QUERY, REVISION, Once
 from hub_shape import add_to_hub_cache
-from preloaded import ran
+from preloaded import Command, ran
+from tiny_encoders import make_tiny_reranker
 
 PAIRS = [(QUERY, passage) for passage in PASSAGES]
+
+
+@pytest.fixture(scope="module")
+def tiny_reranker(made_once: Once) -> Path:
+    """Return a model of one layer, which is exported soonest. The tests of exports use two layers."""
+    return made_once("tiny-reranker-of-one-layer", partial(make_tiny_reranker, layers=1))
+
+
 EXPORT = """
 import sys
 from bge_rerank import load_scorer
@@ -82,10 +93,27 @@ def exports(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return counted
 
 
-def test_a_model_without_a_graph_is_exported_on_first_use_and_found_again(
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that receives the steps of each export."""
+    shown: list[str] = []
+    export_model = cached_module.export_model
+
+    def noting(*arguments: Any, on_step: Callable[[str], None], **options: Any) -> None:
+        def note(step: str) -> None:
+            shown.append(step)
+            on_step(step)
+
+        export_model(*arguments, on_step=note, **options)
+
+    monkeypatch.setattr(cached_module, "export_model", noting)
+    return shown
+
+
+def test_a_model_without_a_graph_is_exported_on_first_use_step_by_step_and_found_again(
     tiny_reranker: Path,
     cache: Path,
-    exports: list[str],
+    steps: list[str],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -95,7 +123,7 @@ def test_a_model_without_a_graph_is_exported_on_first_use_and_found_again(
     monkeypatch.setattr(loading, "_loaded", {})
     again = load_scorer(str(tiny_reranker), "openvino", dtype="float32").score(PAIRS)
     in_onnx = load_scorer(str(tiny_reranker), "onnx").score(PAIRS)
-    assert exports == ["fp32"]
+    assert steps == steps_of("fp32")  # of one export
     assert first == again == pytest.approx(expected, abs=1e-4)
     assert in_onnx == pytest.approx(expected, abs=1e-4)
     [entry] = entries()
@@ -135,13 +163,13 @@ def test_other_weights_have_another_export(
 
 
 def test_weights_that_change_during_the_export_leave_no_export(
-    tiny_reranker: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_reranker: Path, tmp_path: Path, made: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = Path(shutil.copytree(tiny_reranker, tmp_path / "model"))
-    export_model = cached_module.export_model
+    [finished] = made.glob("exports/*/model")
 
-    def changing(*arguments: Any, **options: Any) -> None:
-        export_model(*arguments, **options)
+    def changing(model: str, folder: Path, *_arguments: Any, **_options: Any) -> None:
+        shutil.copytree(finished, folder)
         (copy / "config.json").write_text((copy / "config.json").read_text() + "\n")
 
     monkeypatch.setattr(cached_module, "export_model", changing)
@@ -167,17 +195,17 @@ def test_a_repository_of_the_hub_is_known_by_its_commit(
 
 
 def test_a_process_that_is_killed_leaves_no_export_and_the_next_one_cleans_up(
-    tiny_reranker: Path, cache: Path
+    tiny_reranker: Path, cache: Path, preloaded_python: Path, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-c", EXPORT, str(tiny_reranker), "onnx"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 120
-        while not list(cache.glob("exports/*/.export-*/model/onnx")) and process.poll() is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    (tmp_path / "passages.txt").write_text("The Moon.")
+    model = ("--model", str(tiny_reranker), "--backend", "onnx")
+    process = Command(preloaded_python, "rank", QUERY, str(tmp_path / "passages.txt"), *model)
+    deadline = time.monotonic() + 120
+    while not list(cache.glob("exports/*/.export-*/model/onnx")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.end()
+    assert process.wait() == -signal.SIGKILL
     [entry] = entries()
     of_another_model = entry.with_name(f"another-fp32-{'0' * 16}")
     shutil.copytree(entry, of_another_model)
@@ -189,28 +217,37 @@ def test_a_process_that_is_killed_leaves_no_export_and_the_next_one_cleans_up(
     assert list(cache.glob("exports/*/.export-*")) == []
 
 
-def test_two_processes_export_once(tiny_reranker: Path, cache: Path) -> None:
-    code = "import logging; logging.basicConfig(level=logging.INFO)" + EXPORT
-    command = [sys.executable, "-c", code, str(tiny_reranker), "onnx"]
-    config = ScorerConfig(str(tiny_reranker), "onnx")
-    entry = entry_of(config)
+TOGETHER = """
+import logging, os
+os.environ["BGE_RERANK_CACHE"] = {cache!r}
+logging.basicConfig(level=logging.INFO)
+from bge_rerank import load_scorer
+print(load_scorer({model!r}, "onnx").score([("what causes tides", "The Moon.")]))
+"""
+
+
+def test_two_processes_export_once(
+    tiny_reranker: Path, cache: Path, preloaded_python: Path, tmp_path: Path
+) -> None:
+    code = TOGETHER.format(cache=str(cache), model=str(tiny_reranker))
+    folders = [tmp_path / "one", tmp_path / "other"]
+    entry = entry_of(ScorerConfig(str(tiny_reranker), "onnx"))
     entry.parent.mkdir(parents=True)
-    # The lock holds both back until both have found no export.
-    with FileLock(entry.with_name(f".{entry.name}.lock")):
-        both = [
-            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            for _ in range(2)
-        ]
-        for one in both:
-            assert any(
-                "waiting for another process" in line for line in iter(one.stderr.readline, "")
-            )
-    outputs = [one.communicate() for one in both]
-    assert [one.returncode for one in both] == [0, 0], outputs
-    assert outputs[0][0] == outputs[1][0]
-    assert (
-        sum(errors.count("INFO:bge_rerank.export.cached:exporting") for _, errors in outputs) == 1
-    )
+    deadline = time.monotonic() + 120
+    with ThreadPoolExecutor(2) as threads:
+        # The lock holds both back until both have found no export.
+        with FileLock(entry.with_name(f".{entry.name}.lock")):
+            for folder in folders:
+                folder.mkdir()
+                (folder / "err").touch()
+            both = [threads.submit(ran, preloaded_python, code, folder) for folder in folders]
+            while not all("waiting for" in (one / "err").read_text() for one in folders):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        done = [one.result() for one in both]
+    assert [one.returncode for one in done] == [0, 0], done
+    assert done[0].stdout == done[1].stdout
+    assert sum(one.stderr.count("INFO:bge_rerank.export.cached:exporting") for one in done) == 1
     assert len(list(cached_exports())) == 1
 
 
@@ -224,7 +261,8 @@ def test_without_a_folder_to_write_the_error_names_the_variable(
 
 
 LIMITED = """
-import resource
+import os, resource
+os.environ["BGE_RERANK_CACHE"] = {cache!r}
 from bge_rerank import ConfigurationError, load_scorer
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 try:
@@ -238,9 +276,12 @@ def test_a_disk_without_space_is_named_and_nothing_stays(
     tiny_reranker: Path, cache: Path, preloaded_python: Path, tmp_path: Path
 ) -> None:
     """A limit on the size of files has the same effect as a full disk."""
-    done = ran(preloaded_python, LIMITED.format(model=str(tiny_reranker)), tmp_path)
+    done = ran(
+        preloaded_python, LIMITED.format(cache=str(cache), model=str(tiny_reranker)), tmp_path
+    )
     assert "cannot write the export" in done.stdout, done.stderr
     assert "set BGE_RERANK_CACHE to a folder with free space" in done.stdout
+    assert str(cache) in done.stdout
     assert [path for path in cache.rglob("*") if path.suffix in (".onnx", ".json")] == []
 
 
@@ -321,24 +362,6 @@ def test_the_command_lists_and_clears_the_cache(
     assert main(["cache", "list"]) == 0
     assert capsys.readouterr().out == f"no exports in {filled / 'exports'}\n"
     assert mine.is_dir()
-
-
-def test_the_steps_are_shown_in_order(
-    tiny_reranker: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    steps: list[str] = []
-    export_model = cached_module.export_model
-
-    def noting(*arguments: Any, on_step: Callable[[str], None], **options: Any) -> None:
-        def note(step: str) -> None:
-            steps.append(step)
-            on_step(step)
-
-        export_model(*arguments, on_step=note, **options)
-
-    monkeypatch.setattr(cached_module, "export_model", noting)
-    export_into_cache(ScorerConfig(str(tiny_reranker), "onnx"))
-    assert steps == steps_of("fp32")
 
 
 @pytest.mark.long

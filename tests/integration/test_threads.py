@@ -7,7 +7,7 @@ from langchain_core.documents import Document
 from bge_rerank.data.demo import demo_collection
 from langchain_bge_rerank import BGERerankerCompressor
 
-THREADS, CALLS = 8, 80
+THREADS, CALLS = 8, 48
 
 
 def test_eight_threads_that_share_a_compressor_get_exactly_the_results_of_one_thread() -> None:

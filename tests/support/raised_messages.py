@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,7 +33,8 @@ class Message(NamedTuple):
     text: str
 
 
-def messages(root: Path = ROOT) -> list[Message]:
+@cache
+def messages(root: Path = ROOT) -> Sequence[Message]:
     """Return the messages of all packages below a folder."""
     return [
         message

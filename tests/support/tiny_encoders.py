@@ -44,10 +44,12 @@ SENTENCES = {
 """One sentence for each language, written for these tests."""
 
 
-def make_tiny_reranker(folder: Path, *, positions: int = 128, labels: int = 1) -> Path:
+def make_tiny_reranker(
+    folder: Path, *, positions: int = 128, labels: int = 1, layers: int = 2
+) -> Path:
     """Make an XLM-RoBERTa reranker for sequences of up to `positions` tokens."""
     torch.manual_seed(7)
-    model = XLMRobertaForSequenceClassification(_config(positions, labels))
+    model = XLMRobertaForSequenceClassification(_config(positions, labels, layers))
     return save(model, folder)
 
 
@@ -70,11 +72,11 @@ def make_tiny_m3(folder: Path, texts: Sequence[str]) -> Path:
     return folder
 
 
-def _config(positions: int, labels: int) -> XLMRobertaConfig:
+def _config(positions: int, labels: int, layers: int = 2) -> XLMRobertaConfig:
     return XLMRobertaConfig(
         vocab_size=len(tokenizer().get_vocab()),
         hidden_size=32,
-        num_hidden_layers=2,
+        num_hidden_layers=layers,
         num_attention_heads=4,
         intermediate_size=64,
         max_position_embeddings=positions + 2,

@@ -68,12 +68,17 @@ def test_a_batch_killed_ten_times_at_random_moments_has_each_row_once(
     source = WRITE[kind](tmp_path / f"a.{kind}", given_rows())
     seed = random.randrange(10**6)
     draw = random.Random(seed)
-    for number in range(3):
-        output = tmp_path / f"out{number}"
-        events = [draw.randrange(25) for _ in range(10)]
-        killed = in_a_process(f"kill_again_and_again({str(source)!r}, {str(output)!r}, {events})")
-        assert int(killed) >= 4, (seed, events)
-        check_whole(output, source)
+    events = {
+        str(tmp_path / f"out{number}"): [draw.randrange(25) for _ in range(10)]
+        for number in range(3)
+    }
+    killed = in_a_process(
+        f"for output, events in {events}.items():"
+        f" kill_again_and_again({str(source)!r}, output, events)"
+    )
+    assert all(int(times) >= 4 for times in killed.split()), (seed, events)
+    for output in events:
+        check_whole(Path(output), source)
 
 
 @pytest.mark.long

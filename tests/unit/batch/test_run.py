@@ -437,9 +437,9 @@ def test_only_the_rows_of_a_call_are_held(
 
 @FORMATS
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, kind: str) -> None:
-    given = [{"id": n, "query": "q", "candidates": ["a" * 1_000] * 4} for n in range(2_000)]
+    given = [{"id": n, "query": "q", "candidates": ["a" * 4_000] * 4} for n in range(500)]
     source = WRITE[kind](
-        tmp_path / f"a.{kind}", given, **({} if kind == "jsonl" else {"row_group_size": 100})
+        tmp_path / f"a.{kind}", given, **({} if kind == "jsonl" else {"row_group_size": 25})
     )
     most = 0
 
@@ -452,7 +452,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, kind: str) -> None:
     before = pa.total_allocated_bytes()
     tracemalloc.start()
     try:
-        run_batch(Reranker(Measured()), source, tmp_path / "out", part_pairs=100)
+        run_batch(Reranker(Measured()), source, tmp_path / "out", part_pairs=25)
     finally:
         tracemalloc.stop()
     assert most - before < 4_000_000  # all the texts take twice as much

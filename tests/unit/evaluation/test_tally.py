@@ -29,19 +29,19 @@ class CountedText(str):
         CountedText.held -= 1
 
 
-def test_memory_holds_the_texts_of_one_query_out_of_2_000(tmp_path: Path) -> None:
+def test_memory_holds_the_texts_of_one_query_out_of_500(tmp_path: Path) -> None:
     most = 0
 
     def queries() -> Iterator[LabelledQuery]:
         nonlocal most
-        for query in labelled_queries(2_000):
+        for query in labelled_queries(500):
             candidates = [(id_, CountedText(text)) for id_, text in query.candidates or ()]
             most = max(most, CountedText.held)
             yield replace(query, candidates=candidates)
 
     # The next test includes results by depth.
     evaluation = evaluate(queries(), {"same": Same()}, output=tmp_path, depths=[])
-    assert evaluation.queries == 2_000
+    assert evaluation.queries == 500
     assert most <= 3 * CANDIDATES  # of the query before, this one, and the next
 
 
@@ -49,8 +49,8 @@ def test_a_query_leaves_some_hundred_bytes_in_memory(tmp_path: Path) -> None:
     held: dict[int, int] = {}
 
     def queries() -> Iterator[LabelledQuery]:
-        for number, query in enumerate(labelled_queries(400, words_of_text=200)):
-            if number in (100, 399):
+        for number, query in enumerate(labelled_queries(200, words_of_text=200)):
+            if number in (50, 199):
                 held[number] = tracemalloc.get_traced_memory()[0]
             yield query
         # Tracing would slow the resampling that follows.
@@ -58,4 +58,4 @@ def test_a_query_leaves_some_hundred_bytes_in_memory(tmp_path: Path) -> None:
 
     tracemalloc.start()
     evaluate(queries(), {"same": Same()}, output=tmp_path)
-    assert (held[399] - held[100]) / 299 < 800  # a query's texts have 14,000
+    assert (held[199] - held[50]) / 149 < 800  # a query's texts have 14,000

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 from html.parser import HTMLParser
 from io import StringIO
 from xml.etree import ElementTree as ET
@@ -131,12 +132,18 @@ def test_markup_in_the_data_stays_text(queries: int) -> None:
 @given(st.text(st.characters(codec=None), min_size=1))
 @settings(max_examples=50, deadline=None)
 def test_no_text_changes_the_elements(text: str) -> None:
-    marked = as_html(with_texts(FEW, text))
-    assert [tag for tag, _ in Page(marked).elements] == FEW_ELEMENTS
+    assert elements_with(text) == elements_with("text")
 
 
-FEW = small_evaluation(queries=2)
-FEW_ELEMENTS = [tag for tag, _ in Page(as_html(with_texts(FEW, "text"))).elements]
+@cache
+def elements_with(text: str) -> list[str]:
+    """Return the elements of a page on few queries whose texts are all this one."""
+    return [tag for tag, _ in Page(as_html(with_texts(few_queries(), text))).elements]
+
+
+@cache
+def few_queries() -> Evaluation:
+    return small_evaluation(queries=2)
 
 
 def test_the_page_loads_nothing_and_runs_nothing(evaluation: Evaluation) -> None:
