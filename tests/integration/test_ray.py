@@ -78,6 +78,7 @@ def test_two_actors_give_the_rows_of_a_batch_although_one_is_killed(
     assert found[0].keys() == {*given_rows(6)[0], "rerank_error"}
 
 
+@pytest.mark.long
 def test_a_job_goes_on_where_it_was_stopped(ray: Any, tmp_path: Path) -> None:
     source, output = write_parquet(tmp_path / "a.parquet", given_rows(60)), tmp_path / "out"
     reranker = Reranker(Words(), top_n=2)
