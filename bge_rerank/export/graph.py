@@ -55,19 +55,29 @@ def export_graph(model: Any, path: Path, *, positions: int, takes_type_ids: bool
         1: torch.export.Dim("longest", min=2, max=positions),
     }
     with _quiet():
-        torch.onnx.export(
+        program = torch.onnx.export(
             classifier,
             (),
-            path,
             kwargs=inputs,
             input_names=list(inputs),
             output_names=["logits"],
             dynamic_shapes=dict.fromkeys(inputs, shape),
             opset_version=OPSET,
-            external_data=_bytes(model) > PROTOBUF_LIMIT,
             dynamo=True,
             verbose=False,
         )
+        assert program is not None  # it is only for the older exporter
+        _forget_sources(program.model)
+        program.save(path, external_data=_bytes(model) > PROTOBUF_LIMIT)
+
+
+def _forget_sources(model: Any) -> None:
+    """Take out the notes of the exporter. They name files of this machine, in half a megabyte of text."""
+    graph = model.graph
+    outputs = (value for node in graph for value in node.outputs)
+    for part in (model, graph, *graph, *outputs, *graph.inputs, *graph.initializers.values()):
+        part.metadata_props.clear()
+        part.doc_string = None
 
 
 class _ClassifierOfRows(FirstTokenClassifier):

@@ -104,6 +104,14 @@ def test_an_int8_export_has_its_words_in_float16_and_the_small_embeddings_in_flo
     }
 
 
+def test_no_graph_names_files_of_the_machine_that_exported_it(
+    exported_mini: Path, exported_mini_int8: Path, mini: Path
+) -> None:
+    exports = [folder / "onnx" / "model.onnx" for folder in (exported_mini, exported_mini_int8)]
+    for graph in (*exports, mini / "model_int8.onnx"):
+        assert b".py" not in graph.read_bytes()
+
+
 def test_bfloat16_in_openvino_is_near(exported_mini: Path) -> None:
     expected = logits("mini", "torch", dtype="float32")
     got = logits(exported_mini, "openvino", dtype="bfloat16")
