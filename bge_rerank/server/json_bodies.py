@@ -102,7 +102,7 @@ def parsed_json(body: bytes, max_texts: int) -> tuple[Any, RefusedError | None]:
                 rest = _WITHOUT_TEXTS.validate_json(body)
                 return {**rest, str(fault["loc"][0]): []}, RefusedError("Validation", message)
         # Something else stands where an object or a list is expected: the check of the request says what.
-        return _ANYTHING.validate_json(body), None
+        return _MISTYPED.validate_json(body), None
 
 
 @cache
@@ -121,7 +121,9 @@ def _object(fields: Mapping[str, CoreSchema]) -> CoreSchema:
 
 
 _ANY = core_schema.any_schema()
-_ANYTHING = SchemaValidator(_ANY)
+_MISTYPED = SchemaValidator(
+    core_schema.union_schema([_object(dict.fromkeys(FIELDS, _ANY)), _ANY], mode="left_to_right")
+)
 _WITHOUT_TEXTS = SchemaValidator(_object(dict.fromkeys(FIELDS.difference(LISTS), _ANY)))
 
 

@@ -145,8 +145,9 @@ async def test_unknown_fields_are_dropped() -> None:
         b'{"query": "q", "texts": ["a"]%s}' % b"".join(b', "%05d": 1' % n for n in range(50_000)),
         b'{"query": "q", "documents": [{"text": "a"%s}]}'
         % b"".join(b', "%05d": 1' % n for n in range(50_000)),
+        b'{"inputs": "a"%s}' % b"".join(b', "%05d": 1' % n for n in range(50_000)),
     ],
-    ids=["of the body", "of a document"],
+    ids=["of the body", "of a document", "beside one text"],
 )
 def test_unknown_fields_make_no_objects(body: bytes) -> None:
     json_bodies.parsed_json(b"{}", 3)
