@@ -208,7 +208,7 @@ def _refuse_unread_options(config: ScorerConfig) -> None:
 
 
 def _has_only_int8(config: ScorerConfig) -> bool:
-    """Say whether a model has an int8 graph, and the packages to export it in its own precision are missing."""
+    """Say whether a model has only an int8 graph, and torch, which exporting needs, is not installed."""
     if config.dtype != "auto" or is_installed("torch") or not lacks_export(config):
         return False
     found = not lacks_export(replace(config, dtype="int8"))
