@@ -5,6 +5,7 @@ scorer take turns on the same pairs; the scorer gets all of them in one call. Ru
 
     python benchmarks/batch.py --rounds 4
     python benchmarks/batch.py --memory --pairs 40000
+    python benchmarks/batch.py --memory --pairs 1000000 --late 600
 """
 
 from __future__ import annotations
@@ -25,9 +26,6 @@ from bge_rerank.batch import BatchProgress, run_batch
 from bge_rerank.data.demo import demo_collection
 
 CANDIDATES = 20
-LATE = 60.0
-"""Memory is measured from this second on."""
-
 Row = tuple[str, list[str]]
 
 
@@ -77,8 +75,10 @@ def measure_rate(model: str, given: list[Row], folder: Path, rounds: int, consol
     console.print(f"share: {alone / batch:.1%}")
 
 
-def measure_memory(model: str, given: list[Row], folder: Path, console: Console) -> None:
-    """Run a batch, and print the memory in use after each pass, in MiB."""
+def measure_memory(
+    model: str, given: list[Row], folder: Path, late: float, console: Console
+) -> None:
+    """Run a batch, and print the memory in use after each pass, and its range from second `late` on, in MiB."""
     write(folder / "rows.jsonl", given)
     process, started, used = psutil.Process(), time.perf_counter(), list[float]()
 
@@ -86,11 +86,16 @@ def measure_memory(model: str, given: list[Row], folder: Path, console: Console)
         mebibytes = process.memory_info().rss / 2**20
         spent = time.perf_counter() - started
         console.print(f"{spent:.0f} s, {progress.pairs:,} pairs, {mebibytes:.0f} MiB")
-        if spent >= LATE:
+        if spent >= late:
             used.append(mebibytes)
 
     run_batch(Reranker(model, top_n=None), folder / "rows.jsonl", folder / "out", progress=tell)
-    console.print(f"from second {LATE:.0f} on: {min(used):.0f} to {max(used):.0f} MiB")
+    if not used:
+        console.print(
+            f"The batch ended before second {late:.0f}: give more --pairs, or a lower --late."
+        )
+        return
+    console.print(f"from second {late:.0f} on: {min(used):.0f} to {max(used):.0f} MiB")
 
 
 def main() -> None:
@@ -100,11 +105,14 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=4_000)
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--memory", action="store_true", help="measure memory instead of the rate")
+    parser.add_argument(
+        "--late", type=float, default=60.0, help="the second from which memory is compared"
+    )
     arguments = parser.parse_args()
     given = rows(arguments.pairs // CANDIDATES)
     with TemporaryDirectory() as folder:
         if arguments.memory:
-            measure_memory(arguments.model, given, Path(folder), Console())
+            measure_memory(arguments.model, given, Path(folder), arguments.late, Console())
         else:
             measure_rate(arguments.model, given, Path(folder), arguments.rounds, Console())
 
