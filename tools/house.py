@@ -1,4 +1,4 @@
-"""Print measures of the package's structure: files, rooms, imports, functions, and the files that name an option.
+"""Print measures of the package's structure: files, rooms, imports, functions, and the files of an option.
 
 A room is a folder of the package. The rooms stand on floors, and a file may import only from its own room and
 from lower floors. Run from the root: `make house`. `tests/unit/test_house.py` fails if a rule is broken.
@@ -49,6 +49,16 @@ GROUND = ("__init__", "types", "errors", "extras", "inputs", "logits", "logs", "
 PACKAGES = ("bge_rerank", "langchain_bge_rerank", "llamaindex_bge_rerank")
 OPTION_FILES = ("config.py", "options.py", "settings.py")
 OPTION_CLASSES = ("Options", "Config", "Settings")
+
+OPTION_HOLDERS = (
+    "config",
+    "options",
+    "ModelOptions",
+    "LoadOptions",
+    "RankOptions",
+    "AdapterOptions",
+)
+"""The names of objects and classes that hold options."""
 
 Arrows = Mapping[str, set[str]]
 """For each file or room, the files or rooms that it imports."""
@@ -203,6 +213,28 @@ def option_files(sources: Sequence[Source]) -> dict[str, int]:
     return {option: sum(option in names for names in named) for option in _options(sources)}
 
 
+def option_readers(sources: Sequence[Source]) -> dict[str, int]:
+    """Return the number of source files that read each option, as in `config.NAME` or `self.options.NAME`.
+
+    The other files that name it mean something else by the word, such as the device of a tensor, or pass it on.
+    """
+    read = [
+        {
+            node.attr
+            for node in ast.walk(source.tree)
+            if isinstance(node, ast.Attribute) and _last_name(node.value) in OPTION_HOLDERS
+        }
+        for source in sources
+    ]
+    return {option: sum(option in names for names in read) for option in _options(sources)}
+
+
+def _last_name(node: ast.expr) -> str | None:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else None
+
+
 def _options(sources: Sequence[Source]) -> list[str]:
     """Return the fields of the classes that declare options."""
     fields = [
@@ -251,6 +283,7 @@ def main(root: Path) -> None:
     _print_list("files outside the rooms", loose)
     _print_table("number of files in each room", room_sizes(sources))
     _print_table("number of files that name each option", named)
+    _print_table("number of files that read each option", option_readers(sources))
 
 
 def _print_list(title: str, lines: list[str]) -> None:
