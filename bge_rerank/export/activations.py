@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -13,31 +14,15 @@ from bge_rerank.backends.encoder.pairs import EncodedPair
 from bge_rerank.backends.torch.encoder import FirstTokenClassifier
 
 
-class Extremes:
-    """The minimum and maximum of each input channel of a product, over all tokens of all samples.
+class Activations:
+    """The minimum and maximum of each input channel of a product, and the mean and covariance of the channels.
 
-    >>> seen = Extremes()
-    >>> seen.add(torch.tensor([[1.0, 0.0], [3.0, -1.0]]))
-    >>> seen.lowest.tolist(), seen.highest.tolist()
-    ([1.0, -1.0], [3.0, 0.0])
-    """
-
-    def __init__(self) -> None:
-        """Start without samples."""
-        self.lowest = torch.tensor(torch.inf)
-        self.highest = torch.tensor(-torch.inf)
-
-    def add(self, rows: torch.Tensor) -> None:
-        """Add the inputs of some tokens, of shape (tokens, channels)."""
-        self.lowest = torch.minimum(self.lowest, rows.amin(0))
-        self.highest = torch.maximum(self.highest, rows.amax(0))
-
-
-class Activations(Extremes):
-    """Extremes, and the mean and covariance of the channels. These take much more time and memory.
+    They are those of all tokens of all samples.
 
     >>> seen = Activations()
     >>> seen.add(torch.tensor([[1.0, 0.0], [3.0, -1.0]]))
+    >>> seen.lowest.tolist(), seen.highest.tolist()
+    ([1.0, -1.0], [3.0, 0.0])
     >>> seen.mean.tolist()
     [2.0, -0.5]
     >>> seen.covariance.tolist()
@@ -46,7 +31,8 @@ class Activations(Extremes):
 
     def __init__(self) -> None:
         """Start without samples."""
-        super().__init__()
+        self.lowest = torch.tensor(torch.inf)
+        self.highest = torch.tensor(-torch.inf)
         self._tokens = 0
         self._origin = torch.zeros(())
         self._sum = torch.zeros(())
@@ -54,7 +40,8 @@ class Activations(Extremes):
 
     def add(self, rows: torch.Tensor) -> None:
         """Add the inputs of some tokens, of shape (tokens, channels)."""
-        super().add(rows)
+        self.lowest = torch.minimum(self.lowest, rows.amin(0))
+        self.highest = torch.maximum(self.highest, rows.amax(0))
         if not self._tokens:
             self._origin = rows.mean(0)
             self._sum = torch.zeros_like(self._origin)
@@ -65,6 +52,26 @@ class Activations(Extremes):
         moved = rows - self._origin
         self._sum += moved.sum(0)
         self._products.addmm_(moved.T, moved)
+
+    def of(self, channels: torch.Tensor) -> Activations:
+        """Return the statistics of some channels.
+
+        >>> seen = Activations()
+        >>> seen.add(torch.tensor([[1.0, 0.0], [3.0, -1.0]]))
+        >>> seen.of(torch.tensor([1])).covariance.tolist()
+        [[0.25]]
+        """
+        some = Activations()
+        some.lowest, some.highest = self.lowest[channels], self.highest[channels]
+        some._tokens = self._tokens
+        some._origin, some._sum = self._origin[channels], self._sum[channels]
+        some._products = self._products[channels][:, channels]
+        return some
+
+    @property
+    def largest(self) -> torch.Tensor:
+        """The largest magnitude of each channel."""
+        return torch.maximum(self.highest, -self.lowest)
 
     @property
     def mean(self) -> torch.Tensor:
@@ -78,37 +85,61 @@ class Activations(Extremes):
         return self._products / self._tokens - torch.outer(mean, mean)
 
 
-Seen = TypeVar("Seen", bound=Extremes)
+@dataclass(frozen=True, slots=True)
+class LayerInputs:
+    """The inputs of a layer's products.
+
+    Attributes:
+        projections: The input of query, key and value.
+        attended: The input of attention's output.
+        first: The input of the feed-forward's first product.
+        second: The input of the feed-forward's second product.
+    """
+
+    projections: Activations
+    attended: Activations
+    first: Activations
+    second: Activations
 
 
-def observe(
-    kind: type[Seen],
-    model: Any,
-    products: Sequence[torch.nn.Module],
-    samples: Sequence[EncodedPair],
-) -> list[Seen]:
-    """Score samples with a float32 classifier, and return the statistics of each product's inputs."""
+def observe(model: Any, samples: Sequence[EncodedPair]) -> tuple[list[LayerInputs], Activations]:
+    """Score samples with a float32 classifier, and return the statistics of its products' inputs.
+
+    Returns:
+        The inputs of all layers except the last, and the input of the last layer's key and value. The other
+        products of the last layer see one token of a pair only, and are not quantised.
+    """
+    *layers, last = model.base_model.encoder.layer
+    inputs = [LayerInputs(*(Activations() for _ in range(4))) for _ in layers]
+    of_last = Activations()
+    watched = [(last.attention.self.key, of_last)]
+    for layer, seen in zip(layers, inputs, strict=True):
+        watched += [
+            (layer.attention.self.key, seen.projections),
+            (layer.attention.output.dense, seen.attended),
+            (layer.intermediate.dense, seen.first),
+            (layer.output.dense, seen.second),
+        ]
     classifier = FirstTokenClassifier(model, eager=True).eval()
     takes_type_ids = model.config.type_vocab_size > 1
-    seen = [kind() for _ in products]
-    with torch.inference_mode(), _watched(products, seen):
+    with torch.inference_mode(), _watched(watched):
         for sample in samples:
             arrays = padded([sample], pad_token_id=0)
             if not takes_type_ids:
                 del arrays["token_type_ids"]
             classifier(**{name: torch.from_numpy(array) for name, array in arrays.items()})
-    return seen
+    return inputs, of_last
 
 
 @contextmanager
-def _watched(products: Sequence[torch.nn.Module], seen: Sequence[Extremes]) -> Iterator[None]:
-    def watch(product: torch.nn.Module, statistics: Extremes) -> Any:
+def _watched(products: Sequence[tuple[torch.nn.Module, Activations]]) -> Iterator[None]:
+    def watch(product: torch.nn.Module, seen: Activations) -> Any:
         def note(_module: Any, inputs: tuple[torch.Tensor]) -> None:
-            statistics.add(inputs[0].flatten(0, -2))
+            seen.add(inputs[0].flatten(0, -2))
 
         return product.register_forward_pre_hook(note)
 
-    watching = [watch(*pair) for pair in zip(products, seen, strict=True)]
+    watching = [watch(*each) for each in products]
     try:
         yield
     finally:

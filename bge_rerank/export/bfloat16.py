@@ -13,11 +13,13 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import torch
+from torch.nn import Parameter
 from torch.nn.functional import layer_norm
+
+from bge_rerank.export.copies import copy_of
 
 
 def with_norms_folded(model: Any) -> Any:
@@ -26,7 +28,7 @@ def with_norms_folded(model: Any) -> Any:
     The bias of the values moves into attention's output, because a query's attention weights sum to 1.
     The bias of the keys is dropped, because it adds the same number to all products of a query.
     """
-    folded = copy.deepcopy(model)
+    folded = copy_of(model)
     with torch.no_grad():
         norm = folded.base_model.embeddings.LayerNorm
         folded.base_model.embeddings.LayerNorm = _PlainNorm(norm)
@@ -34,9 +36,9 @@ def with_norms_folded(model: Any) -> Any:
             projections, attended = layer.attention.self, layer.attention.output
             for projection in (projections.query, projections.key, projections.value):
                 _fold(norm, projection)
-            attended.dense.bias += attended.dense.weight @ projections.value.bias
+            _add_to_bias(attended.dense, attended.dense.weight @ projections.value.bias)
             for projection in (projections.key, projections.value):
-                projection.bias.zero_()
+                projection.bias = Parameter(torch.zeros_like(projection.bias))
             layer.attention.output = _Residual(attended, norm)
             norm = attended.LayerNorm
             _fold(norm, layer.intermediate.dense)
@@ -49,7 +51,7 @@ def with_norms_folded(model: Any) -> Any:
 
 def with_logit_as_sum(model: Any) -> Any:
     """Return a copy of a one-logit classifier that computes its last matrix product as a sum."""
-    rewritten = copy.deepcopy(model)
+    rewritten = copy_of(model)
     classifier = rewritten.classifier
     if isinstance(classifier, torch.nn.Linear):
         rewritten.classifier = _WeightedSum(classifier)
@@ -76,7 +78,7 @@ class _Residual(torch.nn.Module):
         """Take the product, its norm, and the gain and shift of the norm before the layer's input."""
         super().__init__()
         self.dense: torch.nn.Linear = whole.dense
-        self.dense.bias.add_(norm.bias)
+        _add_to_bias(self.dense, norm.bias)
         self._gain = norm.weight
         self._norm = _PlainNorm(whole.LayerNorm)
 
@@ -91,7 +93,7 @@ class _WeightedSum(torch.nn.Module):
 
     def __init__(self, dense: torch.nn.Linear) -> None:
         super().__init__()
-        self._weights = torch.nn.Parameter(dense.weight.detach()[0])
+        self._weights = Parameter(dense.weight.detach()[0])
         self._bias = dense.bias
 
     def forward(self, pooled: torch.Tensor) -> torch.Tensor:
@@ -100,8 +102,12 @@ class _WeightedSum(torch.nn.Module):
 
 def _fold(norm: torch.nn.LayerNorm, dense: torch.nn.Linear) -> None:
     """Let a product read the norm's result without gain and shift."""
-    dense.bias.add_(dense.weight @ norm.bias)
-    dense.weight.mul_(norm.weight)
+    _add_to_bias(dense, dense.weight @ norm.bias)
+    dense.weight = Parameter(dense.weight * norm.weight)
+
+
+def _add_to_bias(dense: torch.nn.Linear, more: torch.Tensor) -> None:
+    dense.bias = Parameter(dense.bias + more)
 
 
 def _first_of_head(model: Any) -> torch.nn.Linear:

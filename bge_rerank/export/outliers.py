@@ -11,30 +11,30 @@ which stays in float, and one of the others. This costs a few per cent more comp
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 
-from bge_rerank.backends.encoder.pairs import EncodedPair
-from bge_rerank.export.activations import Extremes, observe
+from bge_rerank.export.activations import LayerInputs
+from bge_rerank.export.copies import copy_of
 
 OUTLIERS = 64
 """The number of outliers in each layer. On mini, 32, 64 and 128 were equally good; 64 is the block of a kernel."""
 
 
-def with_outliers_apart(model: Any, samples: Sequence[EncodedPair]) -> Any:
+def with_outliers_apart(model: Any, seen: Sequence[LayerInputs]) -> Any:
     """Return a copy of a float32 classifier that computes each feed-forward except the last as two.
 
-    The samples should be pairs like those that the export will score.
+    Args:
+        model: The classifier.
+        seen: The inputs of its products, from `observe`. The samples should be pairs like those that the export
+            will score.
     """
-    divided = copy.deepcopy(model)
+    divided = copy_of(model)
     layers = divided.base_model.encoder.layer[:-1]
-    seen = observe(Extremes, divided, [layer.output.dense for layer in layers], samples)
-    for layer, activations in zip(layers, seen, strict=True):
-        largest = torch.maximum(activations.highest, -activations.lowest)
-        neurons = largest.argsort(descending=True)
+    for layer, inputs in zip(layers, seen, strict=True):
+        neurons = inputs.second.largest.argsort(descending=True)
         apart = min(OUTLIERS, len(neurons) // 2)
         outliers, others = (part.sort().values for part in neurons.tensor_split([apart]))
         layer.intermediate = _Intermediate(layer.intermediate, others, outliers)
@@ -62,6 +62,7 @@ class _SumOfParts(torch.nn.Module):
 
     def __init__(self, whole: Any, others: torch.Tensor, outliers: torch.Tensor) -> None:
         super().__init__()
+        self.places = others  # the channels of the whole product that the other neurons are
         self.others = _linear(whole.weight[:, others], whole.bias)
         self._outliers = _linear(whole.weight[:, outliers], None)
 

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from bge_rerank.backends.encoder.pairs import PairEncoder
 from bge_rerank.backends.encoder.scorer import EncoderScorer
@@ -29,6 +29,9 @@ from bge_rerank.models.manifest import (
 )
 from bge_rerank.models.registry import RUNTIMES, is_installed, scorer_class
 from bge_rerank.types import Pair
+
+if TYPE_CHECKING:
+    from bge_rerank.backends.torch.scorer import TorchScorer
 
 logger = logging.getLogger(__name__)
 
@@ -130,28 +133,39 @@ def _export(
     samples: Sequence[Pair] | None,
     on_step: Callable[[str], object],
 ) -> Agreement:
+    model = read_config(config)
+    quantised = list(samples or sample_pairs(SAMPLE_PAIRS)) if precision == "int8" else []
+    checked, expected = _write(config, model, staged, quantised, on_step)
+    _write_manifest(config, model, staged / GRAPH_FOLDER, "fp32")
+    if quantised:
+        on_step(QUANTISE)
+        _quantise(staged, quantised)
+    _write_manifest(config, model, staged / GRAPH_FOLDER, precision)
+    return _check(staged, checked, expected, precision, on_step)
+
+
+def _write(
+    config: ScorerConfig,
+    model: ModelConfig,
+    staged: Path,
+    quantised: Sequence[Pair],
+    on_step: Callable[[str], object],
+) -> tuple[Sequence[Pair], Sequence[float]]:
+    """Write the graph and the tokenizer, and return pairs for the check with the model's own logits.
+
+    The model's weights leave memory at the end.
+    """
     with needs_extra("export", "exporting a model"):
         import onnxscript  # noqa: F401 - torch's exporter needs it, but its own error is less clear
 
         from bge_rerank.backends.torch.scorer import TorchScorer
-        from bge_rerank.export.bfloat16 import with_logit_as_sum, with_norms_folded
         from bge_rerank.export.graph import check_architecture, export_graph
-        from bge_rerank.export.outliers import with_outliers_apart
-        from bge_rerank.export.scaling import with_products_scaled
     on_step(READ)
-    model = read_config(config)
     scorer = TorchScorer(config)
     check_architecture(scorer.model)
     on_step(WRITE)
-    pairs = list(samples or sample_pairs(SAMPLE_PAIRS)) if precision == "int8" else []
-    classifier = with_norms_folded(scorer.model)
-    if pairs:
-        encoder = PairEncoder(scorer.tokenizer.backend_tokenizer, scorer.max_length, "keep")
-        encoded = encoder.encode(pairs)
-        classifier = with_outliers_apart(classifier, encoded)
-        classifier = with_products_scaled(classifier, encoded)
-    else:
-        classifier = with_logit_as_sum(classifier)
+    checked = _within(scorer, sample_pairs(CHECKED_PAIRS))
+    expected = scorer.score(checked)
     graph = staged / GRAPH_FOLDER / GRAPH_FILE
     graph.parent.mkdir(parents=True)
     (staged / "config.json").write_text(json.dumps(model.contents, indent=2), encoding="utf-8")
@@ -160,13 +174,24 @@ def _export(
         if path.is_file():
             shutil.copyfile(path, staged / path.name)
     takes_type_ids = "token_type_ids" in scorer.tokenizer.model_input_names
+    classifier = _rewritten(scorer, quantised)
     export_graph(classifier, graph, positions=model.positions, takes_type_ids=takes_type_ids)
-    _write_manifest(config, model, graph.parent, "fp32")
-    if pairs:
-        on_step(QUANTISE)
-        _quantise(staged, pairs)
-    _write_manifest(config, model, graph.parent, precision)
-    return _check(staged, scorer, precision, on_step)
+    return checked, expected
+
+
+def _rewritten(scorer: TorchScorer, quantised: Sequence[Pair]) -> Any:
+    """Return the classifier in the form that is exported: prepared for 8 bits, if there are samples for them."""
+    from bge_rerank.export.activations import observe
+    from bge_rerank.export.bfloat16 import with_logit_as_sum, with_norms_folded
+    from bge_rerank.export.outliers import with_outliers_apart
+    from bge_rerank.export.scaling import with_products_scaled
+
+    classifier = with_norms_folded(scorer.model)
+    if not quantised:
+        return with_logit_as_sum(classifier)
+    encoder = PairEncoder(scorer.tokenizer.backend_tokenizer, scorer.max_length, "keep")
+    inputs, of_last = observe(classifier, encoder.encode(quantised))
+    return with_products_scaled(with_outliers_apart(classifier, inputs), inputs, of_last)
 
 
 def _quantise(staged: Path, pairs: Sequence[Pair]) -> None:
@@ -191,19 +216,22 @@ def _write_manifest(
 
 
 def _check(
-    staged: Path, scorer: EncoderScorer, precision: Precision, on_step: Callable[[str], object]
+    staged: Path,
+    pairs: Sequence[Pair],
+    expected: Sequence[float],
+    precision: Precision,
+    on_step: Callable[[str], object],
 ) -> Agreement:
     """Check the export in every installed runtime, and return the largest differences."""
     if not _runtimes():
         raise MissingDependencyError(
             "no runtime is installed to check the export; pip install 'bge-rerank[export]'"
         )
-    pairs = _within(scorer, sample_pairs(CHECKED_PAIRS))
     agreements = []
     for name in _runtimes():
         on_step(f"checking in {name}")
         config = ScorerConfig(str(staged), name, max_batch_tokens=CHECKED_BATCH_TOKENS)
-        agreements.append(check_export(scorer_class(name)(config), scorer, pairs, precision))
+        agreements.append(check_export(scorer_class(name)(config), expected, pairs, precision))
         logger.info("%s export in %s: %s", precision, name, agreements[-1])
     return Agreement(
         difference=max(agreement.difference for agreement in agreements),

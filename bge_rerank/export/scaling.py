@@ -11,14 +11,13 @@ Suppression+ (Wei et al. 2023, arXiv 2304.09145).
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 
-from bge_rerank.backends.encoder.pairs import EncodedPair
-from bge_rerank.export.activations import Activations, observe
+from bge_rerank.export.activations import Activations, LayerInputs
+from bge_rerank.export.copies import copy_of
 from bge_rerank.export.rounding import rounded
 
 SMOOTHING = 0.7
@@ -27,16 +26,16 @@ SMALLEST = 1e-6
 """The minimum half range of a channel, which avoids a division by 0."""
 
 
-def with_products_scaled(model: Any, samples: Sequence[EncodedPair]) -> Any:
+def with_products_scaled(model: Any, seen: Sequence[LayerInputs], of_last: Activations) -> Any:
     """Return a copy of a float32 classifier whose products are prepared for 8 bits.
 
-    The classifier must come from `with_outliers_apart`. The samples should be pairs like those that the
-    export will score.
+    Args:
+        model: The classifier, from `with_outliers_apart`.
+        seen: The inputs of its products, from `observe`.
+        of_last: The input of the last layer's key and value.
     """
-    scaled = copy.deepcopy(model)
-    groups = list(_groups(scaled))
-    seen = observe(Activations, scaled, [getattr(*group[0]) for group in groups], samples)
-    for group, activations in zip(groups, seen, strict=True):
+    scaled = copy_of(model)
+    for group, activations in _groups(scaled, seen, of_last):
         dense = [getattr(*place) for place in group]
         scaling = Scaling(activations, torch.cat([linear.weight.detach() for linear in dense]))
         for place, linear in zip(group, dense, strict=True):
@@ -44,17 +43,20 @@ def with_products_scaled(model: Any, samples: Sequence[EncodedPair]) -> Any:
     return scaled
 
 
-def _groups(model: Any) -> Iterator[list[tuple[Any, str]]]:
-    """Yield groups of products with the same input. Each product is a module and a name in it."""
+def _groups(
+    model: Any, seen: Sequence[LayerInputs], of_last: Activations
+) -> Iterator[tuple[list[tuple[Any, str]], Activations]]:
+    """Yield groups of products with the same input, and the input. Each product is a module and a name in it."""
     *layers, last = model.base_model.encoder.layer
-    for number, layer in enumerate(layers):
-        projections = layer.attention.self
-        yield [(projections, "query"), (projections, "key"), (projections, "value")]
-        yield [(layer.attention.output, "dense")]
+    for number, (layer, inputs) in enumerate(zip(layers, seen, strict=True)):
+        projections, second = layer.attention.self, layer.output.dense
+        names = ("query", "key", "value")
+        yield [(projections, name) for name in names], inputs.projections
+        yield [(layer.attention.output, "dense")], inputs.attended
         if number > 0:  # the first layer's product stays in float (`kept_in_float`)
-            yield [(layer.intermediate, "others")]
-        yield [(layer.output.dense, "others")]
-    yield [(last.attention.self, "key"), (last.attention.self, "value")]
+            yield [(layer.intermediate, "others")], inputs.first
+        yield [(second, "others")], inputs.second.of(second.places)
+    yield [(last.attention.self, "key"), (last.attention.self, "value")], of_last
 
 
 class Scaling:

@@ -1,23 +1,23 @@
 """Models that are prepared for 8 bits compute nearly the same logits, and the original model does not change."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from bge_rerank.backends.encoder.pairs import EncodedPair, PairEncoder
+from bge_rerank.backends.encoder.pairs import PairEncoder
 from bge_rerank.backends.torch.encoder import FirstTokenClassifier
 from bge_rerank.backends.torch.scorer import TorchScorer
 from bge_rerank.export import scaling as scaling_module
-from bge_rerank.export.activations import Activations, observe
+from bge_rerank.export.activations import Activations, LayerInputs, observe
 from bge_rerank.export.outliers import with_outliers_apart
 from bge_rerank.export.rounding import rounded
 from bge_rerank.export.samples import sample_pairs
 from bge_rerank.export.scaling import ScaledLinear, Scaling, with_products_scaled
 from bge_rerank.models.config import ScorerConfig
 
+Divided = tuple[Any, list[LayerInputs], Activations]
 PAIRS = sample_pairs(8)
 IDS = torch.randint(5, 45, (64, 20), generator=torch.Generator().manual_seed(3))
 
@@ -28,22 +28,23 @@ def logits(model: Any) -> list[float]:
 
 
 @pytest.fixture(scope="module", params=["BERT", "XLM-RoBERTa"])
-def divided(request: pytest.FixtureRequest, tiny_reranker: Path) -> tuple[Any, list[EncodedPair]]:
-    """Return a model of each family with separate outliers, and samples."""
+def divided(request: pytest.FixtureRequest, tiny_reranker: Path) -> Divided:
+    """Return a model of each family with separate outliers, and the inputs of its products."""
     name = "mini" if request.param == "BERT" else str(tiny_reranker)
     scorer = TorchScorer(ScorerConfig(name, "torch", device="cpu", dtype="float32"))
     samples = PairEncoder(scorer.tokenizer.backend_tokenizer, scorer.max_length).encode(PAIRS)
-    return with_outliers_apart(scorer.model, samples), samples
+    inputs, of_last = observe(scorer.model, samples)
+    return with_outliers_apart(scorer.model, inputs), inputs, of_last
 
 
 @pytest.fixture(scope="module")
-def before(divided: tuple[Any, list[EncodedPair]]) -> list[float]:
+def before(divided: Divided) -> list[float]:
     """Return the logits of the model before its products are scaled."""
     return logits(divided[0])
 
 
 @pytest.fixture(scope="module")
-def scaled(divided: tuple[Any, list[EncodedPair]], before: list[float]) -> Any:
+def scaled(divided: Divided, before: list[float]) -> Any:
     """Return the same model with scaled products."""
     return with_products_scaled(*divided)
 
@@ -53,17 +54,17 @@ def scaled_products(model: Any) -> list[ScaledLinear]:
 
 
 def test_without_the_rounding_a_scaled_model_computes_the_same(
-    divided: tuple[Any, Sequence[EncodedPair]], monkeypatch: pytest.MonkeyPatch
+    divided: Divided, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, samples = divided
+    model, *_ = divided
     monkeypatch.setattr(scaling_module, "rounded", lambda weight, _covariance: weight)
-    assert logits(with_products_scaled(model, samples)) == pytest.approx(logits(model), abs=1e-4)
+    assert logits(with_products_scaled(*divided)) == pytest.approx(logits(model), abs=1e-4)
 
 
 def test_the_rounding_changes_logits_little_and_the_original_model_not_at_all(
-    divided: tuple[Any, Sequence[EncodedPair]], before: list[float], scaled: Any
+    divided: Divided, before: list[float], scaled: Any
 ) -> None:
-    model, _ = divided
+    model, *_ = divided
     after = logits(scaled)
     assert after != before
     # The tiny model has large random weights, so a single logit can change by up to 1.
@@ -74,14 +75,14 @@ def test_the_rounding_changes_logits_little_and_the_original_model_not_at_all(
 
 @pytest.mark.parametrize("divided", ["BERT"], indirect=True)
 def test_the_rounding_changes_every_logit_of_a_trained_model_little(
-    divided: tuple[Any, Sequence[EncodedPair]], scaled: Any
+    divided: Divided, scaled: Any
 ) -> None:
-    model, _ = divided
+    model, *_ = divided
     assert logits(scaled) == pytest.approx(logits(model), abs=0.2)
 
 
 def test_all_products_are_scaled_except_those_that_stay_in_float(
-    divided: tuple[Any, Sequence[EncodedPair]], scaled: Any
+    divided: Divided, scaled: Any
 ) -> None:
     layers = len(divided[0].base_model.encoder.layer)
     assert len(scaled_products(scaled)) == 6 * (layers - 1) - 1 + 2
@@ -143,14 +144,23 @@ def test_the_variance_of_a_channel_far_from_zero_is_exact() -> None:
     assert torch.allclose(seen.covariance, rows.double().T.cov(correction=0).float(), rtol=1e-3)
 
 
-def test_observing_leaves_no_hooks_behind(
-    divided: tuple[Any, Sequence[EncodedPair]],
-) -> None:
-    model, samples = divided
-    key = model.base_model.encoder.layer[0].attention.self.key
-    [seen] = observe(Activations, model, [key], samples[:1])
-    assert seen.mean.shape == (key.in_features,)
-    assert not key._forward_pre_hooks
+def test_observing_leaves_no_hooks_behind(tiny_reranker: Path) -> None:
+    scorer = TorchScorer(ScorerConfig(str(tiny_reranker), "torch", device="cpu", dtype="float32"))
+    samples = PairEncoder(scorer.tokenizer.backend_tokenizer, scorer.max_length).encode(PAIRS)
+    key = scorer.model.base_model.encoder.layer[0].attention.self.key
+    [seen, *_], _ = observe(scorer.model, samples[:1])
+    assert seen.projections.mean.shape == (key.in_features,)
+    assert not any(module._forward_pre_hooks for module in scorer.model.modules())
+
+
+def test_the_statistics_of_some_channels_are_those_of_a_divided_model(divided: Divided) -> None:
+    """So one pass over the samples is enough, before the model is divided."""
+    model, [inputs, *_], _ = divided
+    places = model.base_model.encoder.layer[0].output.dense.places
+    some = inputs.second.of(places)
+    assert torch.equal(some.mean, inputs.second.mean[places])
+    assert torch.equal(some.covariance, inputs.second.covariance[places][:, places])
+    assert some.largest.max() <= inputs.second.largest.max()
 
 
 def test_rounding_rounded_weights_changes_nothing() -> None:
