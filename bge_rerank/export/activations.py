@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +12,9 @@ import torch
 from bge_rerank.backends.encoder.batches import padded
 from bge_rerank.backends.encoder.pairs import EncodedPair
 from bge_rerank.backends.torch.encoder import FirstTokenClassifier
+
+BLOCK = 512
+"""The number of channels whose products with the channels after them are added in one matrix product."""
 
 
 class Activations:
@@ -51,10 +54,15 @@ class Activations:
         # Adding in place takes a third of the time at 4,096 channels.
         moved = rows - self._origin
         self._sum += moved.sum(0)
-        self._products.addmm_(moved.T, moved)
+        for start in range(
+            0, len(self._sum), BLOCK
+        ):  # the matrix is symmetric, so one half is enough
+            self._products[start:, start : start + BLOCK].addmm_(
+                moved[:, start:].T, moved[:, start : start + BLOCK]
+            )
 
     def of(self, channels: torch.Tensor) -> Activations:
-        """Return the statistics of some channels.
+        """Return the statistics of some channels, in ascending order.
 
         >>> seen = Activations()
         >>> seen.add(torch.tensor([[1.0, 0.0], [3.0, -1.0]]))
@@ -65,7 +73,9 @@ class Activations:
         some.lowest, some.highest = self.lowest[channels], self.highest[channels]
         some._tokens = self._tokens
         some._origin, some._sum = self._origin[channels], self._sum[channels]
-        some._products = self._products[channels][:, channels]
+        some._products = self._products[channels][
+            :, channels
+        ]  # the lower half stays one, as channels ascend
         return some
 
     @property
@@ -82,7 +92,8 @@ class Activations:
     def covariance(self) -> torch.Tensor:
         """The covariance of the channels, of shape (channels, channels)."""
         mean = self._sum / self._tokens
-        return self._products / self._tokens - torch.outer(mean, mean)
+        products = self._products.tril() + self._products.tril(-1).T
+        return products / self._tokens - torch.outer(mean, mean)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +113,15 @@ class LayerInputs:
     second: Activations
 
 
-def observe(model: Any, samples: Sequence[EncodedPair]) -> tuple[list[LayerInputs], Activations]:
+def observe(
+    model: Any, samples: Sequence[EncodedPair], on_sample: Callable[[], object] = int
+) -> tuple[list[LayerInputs], Activations]:
     """Score samples with a float32 classifier, and return the statistics of its products' inputs.
+
+    Args:
+        model: The classifier.
+        samples: The samples, which are scored one by one.
+        on_sample: A function that is called after each sample.
 
     Returns:
         The inputs of all layers except the last, and the input of the last layer's key and value. The other
@@ -128,6 +146,7 @@ def observe(model: Any, samples: Sequence[EncodedPair]) -> tuple[list[LayerInput
             if not takes_type_ids:
                 del arrays["token_type_ids"]
             classifier(**{name: torch.from_numpy(array) for name, array in arrays.items()})
+            on_sample()
     return inputs, of_last
 
 

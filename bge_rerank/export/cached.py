@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from tqdm import tqdm
 
 from bge_rerank.backends.exported.files import check_options
 from bge_rerank.errors import ConfigurationError, MissingDependencyError, ModelLoadError
-from bge_rerank.export.run import STAGED, export_model, steps_of
+from bge_rerank.export.progress import progress_of
+from bge_rerank.export.run import STAGED, export_model
 from bge_rerank.models.config import ScorerConfig
 from bge_rerank.models.export_cache import (
     FINISHED,
@@ -23,7 +23,6 @@ from bge_rerank.models.export_cache import (
     entry_of,
     precision_of,
 )
-from bge_rerank.models.manifest import Precision
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +73,7 @@ def _export(config: ScorerConfig, entry: Path) -> None:
         *(config.model_name, precision, config.backend, entry),
     )
     shutil.rmtree(entry / FINISHED, ignore_errors=True)  # a folder without a manifest
-    with _progress(config.model_name, precision) as on_step:
+    with progress_of(config.model_name, precision) as on_step:
         export_model(
             config.model_name,
             entry / FINISHED,
@@ -153,23 +152,3 @@ def _failures_named(config: ScorerConfig, entry: Path) -> Iterator[None]:
             f"cannot write the export of {config.model_name!r} to {str(entry)!r} ({error.strerror or error}); set "
             f"{VARIABLE} to a folder with free space that you may write, or use backend='torch'"
         ) from error
-
-
-@contextmanager
-def _progress(model_name: str, precision: Precision) -> Iterator[Callable[[str], None]]:
-    """Show a bar on a terminal, and yield a function to call with the name of each step."""
-    steps = steps_of(precision)
-    with tqdm(
-        total=len(steps),
-        desc=f"exporting {model_name}",
-        bar_format="{desc} |{bar}| {n}/{total} [{elapsed}]{postfix}",
-        disable=None,  # outside a terminal
-        leave=False,
-    ) as bar:
-
-        def on_step(name: str) -> None:
-            bar.set_postfix_str(name, refresh=False)
-            bar.update(steps.index(name) - bar.n)
-            bar.refresh()
-
-        yield on_step

@@ -13,6 +13,7 @@ import torch
 
 from bge_rerank.backends.torch.encoder import MODEL_TYPES, FirstTokenClassifier
 from bge_rerank.errors import UnsupportedModelError
+from bge_rerank.export.eight_bits import store_in_8_bits
 
 OPSET = 18
 PROTOBUF_LIMIT = 2 * 10**9
@@ -67,8 +68,9 @@ def export_graph(model: Any, path: Path, *, positions: int, takes_type_ids: bool
             verbose=False,
         )
         assert program is not None  # it is only for the older exporter
+        store_in_8_bits(program.model)
         _forget_sources(program.model)
-        program.save(path, external_data=_bytes(model) > PROTOBUF_LIMIT)
+        program.save(path, external_data=_bytes(program.model) > PROTOBUF_LIMIT)
 
 
 def _forget_sources(model: Any) -> None:
@@ -101,7 +103,7 @@ def _example(pad_token_id: int, *, takes_type_ids: bool) -> dict[str, torch.Tens
 
 
 def _bytes(model: Any) -> int:
-    return sum(weight.numel() * weight.element_size() for weight in model.parameters())
+    return sum(weight.const_value.nbytes for weight in model.graph.initializers.values())
 
 
 @contextmanager

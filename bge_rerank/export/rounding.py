@@ -46,10 +46,10 @@ def rounded(weight: torch.Tensor, covariance: torch.Tensor) -> torch.Tensor:
             whole[channel] = left[channel].round().clamp(-LARGEST, LARGEST)
             error = (left[channel] - whole[channel]) / feedback[channel, channel]
             errors[channel - start] = error
-            left[channel + 1 : stop] -= torch.outer(feedback[channel, channel + 1 : stop], error)
+            left[channel + 1 : stop].addr_(feedback[channel, channel + 1 : stop], error, alpha=-1)
         left[stop:] -= feedback[start:stop, stop:].T @ errors
     integers = whole[order.argsort()].T.contiguous()
-    # NNCF computes the step of a row from its largest weight, so that weight must stay the largest.
+    # `store_in_8_bits` computes the step of a row from its largest weight, so that must stay the largest.
     largest = weight.abs().argmax(1, keepdim=True)
     integers.scatter_(1, largest, LARGEST * weight.gather(1, largest).sign())
     return (integers * steps).float()
@@ -59,6 +59,9 @@ def _feedback(covariance: torch.Tensor) -> torch.Tensor:
     """Return the effect of each channel's error on the channels after it (upper triangle)."""
     mean = covariance.diag().mean().clamp(min=torch.finfo(torch.float32).tiny)
     damped = covariance + DAMPING * mean * torch.eye(len(covariance), dtype=covariance.dtype)
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
-    upper: torch.Tensor = torch.linalg.cholesky(inverse, upper=True)
-    return upper
+    # The wanted matrix is the upper Cholesky factor of the inverse. The inverse of the factor of the reversed matrix,
+    # reversed again, is the same matrix for half of the work.
+    factor = torch.linalg.cholesky(damped.flip(0, 1))
+    identity = torch.eye(len(covariance), dtype=covariance.dtype)
+    inverse: torch.Tensor = torch.linalg.solve_triangular(factor, identity, upper=False)
+    return inverse.flip(0, 1)

@@ -7,12 +7,12 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from bge_rerank.backends.encoder.pairs import PairEncoder
 from bge_rerank.backends.encoder.scorer import EncoderScorer
-from bge_rerank.backends.exported.files import read_export
 from bge_rerank.errors import ConfigurationError, MissingDependencyError
 from bge_rerank.export.check import Agreement, check_export
 from bge_rerank.export.samples import sample_pairs
@@ -70,7 +70,8 @@ def export_model(
         revision: A branch, tag or commit of the hub repository.
         cache_dir: The folder for files from the hub.
         local_files_only: Never ask the hub.
-        on_step: A function that is called with each of `steps_of`, before the step.
+        on_step: A function that is called with each of `steps_of`, before the step, and with `"quantising"` again
+            after each sample.
 
     Returns:
         How closely the export agrees with the model in torch float32.
@@ -107,10 +108,10 @@ def steps_of(precision: Precision) -> list[str]:
     """Return what an export does, in order.
 
     >>> steps_of("int8")[:3]
-    ['reading the weights', 'writing the graph', 'quantising']
+    ['reading the weights', 'quantising', 'writing the graph']
     """
     checks = [f"checking in {name}" for name in _runtimes()]
-    return [READ, WRITE, *([QUANTISE] if precision == "int8" else []), *checks]
+    return [READ, *([QUANTISE] if precision == "int8" else []), WRITE, *checks]
 
 
 def _runtimes() -> list[str]:
@@ -136,10 +137,6 @@ def _export(
     model = read_config(config)
     quantised = list(samples or sample_pairs(SAMPLE_PAIRS)) if precision == "int8" else []
     checked, expected = _write(config, model, staged, quantised, on_step)
-    _write_manifest(config, model, staged / GRAPH_FOLDER, "fp32")
-    if quantised:
-        on_step(QUANTISE)
-        _quantise(staged, quantised)
     _write_manifest(config, model, staged / GRAPH_FOLDER, precision)
     return _check(staged, checked, expected, precision, on_step)
 
@@ -163,9 +160,12 @@ def _write(
     on_step(READ)
     scorer = TorchScorer(config)
     check_architecture(scorer.model)
-    on_step(WRITE)
     checked = _within(scorer, sample_pairs(CHECKED_PAIRS))
     expected = scorer.score(checked)
+    if quantised:
+        on_step(QUANTISE)
+    classifier = _rewritten(scorer, quantised, partial(on_step, QUANTISE))
+    on_step(WRITE)
     graph = staged / GRAPH_FOLDER / GRAPH_FILE
     graph.parent.mkdir(parents=True)
     (staged / "config.json").write_text(json.dumps(model.contents, indent=2), encoding="utf-8")
@@ -174,15 +174,17 @@ def _write(
         if path.is_file():
             shutil.copyfile(path, staged / path.name)
     takes_type_ids = "token_type_ids" in scorer.tokenizer.model_input_names
-    classifier = _rewritten(scorer, quantised)
     export_graph(classifier, graph, positions=model.positions, takes_type_ids=takes_type_ids)
     return checked, expected
 
 
-def _rewritten(scorer: TorchScorer, quantised: Sequence[Pair]) -> Any:
+def _rewritten(
+    scorer: TorchScorer, quantised: Sequence[Pair], on_sample: Callable[[], object]
+) -> Any:
     """Return the classifier in the form that is exported: prepared for 8 bits, if there are samples for them."""
     from bge_rerank.export.activations import observe
     from bge_rerank.export.bfloat16 import with_logit_as_sum, with_norms_folded
+    from bge_rerank.export.eight_bits import with_words_in_half
     from bge_rerank.export.outliers import with_outliers_apart
     from bge_rerank.export.scaling import with_products_scaled
 
@@ -190,16 +192,9 @@ def _rewritten(scorer: TorchScorer, quantised: Sequence[Pair]) -> Any:
     if not quantised:
         return with_logit_as_sum(classifier)
     encoder = PairEncoder(scorer.tokenizer.backend_tokenizer, scorer.max_length, "keep")
-    inputs, of_last = observe(classifier, encoder.encode(quantised))
-    return with_products_scaled(with_outliers_apart(classifier, inputs), inputs, of_last)
-
-
-def _quantise(staged: Path, pairs: Sequence[Pair]) -> None:
-    with needs_extra("export", "an int8 export"):
-        from bge_rerank.export.quantise import quantise_graph
-    exported = read_export(ScorerConfig(str(staged)))
-    samples = exported.encoder.encode(pairs)
-    quantise_graph(exported.graph, samples, exported.pad_token_id)
+    inputs, of_last = observe(classifier, encoder.encode(quantised), on_sample)
+    classifier = with_outliers_apart(classifier, inputs)
+    return with_words_in_half(with_products_scaled(classifier, inputs, of_last))
 
 
 def _write_manifest(

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import shutil
 import subprocess
 import sys
@@ -371,19 +370,6 @@ def test_a_runtime_scores_without_torch(exported_mini: Path, runtime: str) -> No
         "sys.exit(bool({'torch', 'transformers'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
-
-
-def test_nncf_sends_no_reports(tmp_path: Path) -> None:
-    script = (
-        "import sys; import bge_rerank.export.quantise, nncf.telemetry; "
-        "print('openvino_telemetry' in sys.modules, type(nncf.telemetry.telemetry).__name__)"
-    )
-    environment = {**os.environ, "HOME": str(tmp_path)}
-    answer = subprocess.run(
-        [sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True
-    )
-    assert answer.stdout.split() == ["False", "MagicMock"]
-    assert not (tmp_path / "intel").exists()
 
 
 def test_the_command_exports_with_samples_of_the_user_and_says_how_far_logits_differ(

@@ -15,7 +15,7 @@ from pathlib import Path
 ORT_VARIABLE = "ORT_DISABLE_TELEMETRY"
 """The variable that ONNX Runtime reads during its import. `1` switches its reports off."""
 OPENVINO_REPORTS = "openvino_telemetry"
-"""The package that sends the reports of OpenVINO and NNCF. If it is not installed, nothing is sent."""
+"""The package that sends the reports of OpenVINO. If it is not installed, nothing is sent."""
 OPENVINO_CONSENT = Path("intel") / "openvino_telemetry"
 """The file in the user's home in which `opt_in_out` saves the user's choice."""
 
@@ -37,7 +37,7 @@ def onnxruntime_reports_nothing() -> Iterator[None]:
 
 @contextmanager
 def openvino_reports_nothing() -> Iterator[None]:
-    """Import OpenVINO or NNCF in this block as if the package that sends their reports were not installed.
+    """Import OpenVINO in this block as if the package that sends their reports were not installed.
 
     The block changes nothing if the user has decided with `opt_in_out`, or has imported that package before.
     """

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from bge_rerank.cli.commands.flags import add_flags, given
+from bge_rerank.extras import needs_extra
 from bge_rerank.models.config import LoadOptions, ModelOptions
 from bge_rerank.models.manifest import Precision
 
@@ -43,11 +44,17 @@ def run(arguments: argparse.Namespace) -> None:
     from bge_rerank.data.pairs import read_pairs
     from bge_rerank.export import export_model
 
-    agreement = export_model(
-        arguments.model,
-        arguments.folder,
-        arguments.precision,
-        samples=read_pairs(arguments.samples) if arguments.samples else None,
-        **given(arguments, ModelOptions, LoadOptions),
-    )
+    with needs_extra("export", "exporting a model"):
+        from bge_rerank.export.progress import progress_of
+
+    samples = read_pairs(arguments.samples) if arguments.samples else None
+    with progress_of(arguments.model, arguments.precision) as on_step:
+        agreement = export_model(
+            arguments.model,
+            arguments.folder,
+            arguments.precision,
+            samples=samples,
+            on_step=on_step,
+            **given(arguments, ModelOptions, LoadOptions),
+        )
     print(f"Wrote the {arguments.precision} export to {arguments.folder}. Its {agreement}.")

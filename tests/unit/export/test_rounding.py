@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bge_rerank.export.rounding import LARGEST, rounded
+from bge_rerank.export.rounding import DAMPING, LARGEST, _feedback, rounded
 
 
 def activations(channels: int, seed: int) -> torch.Tensor:
@@ -41,6 +41,15 @@ def test_products_change_less_than_with_the_nearest_numbers(channels: int) -> No
         return float((rows @ (other - weight).T).square().mean())
 
     assert error(rounded(weight, rows.T.cov())) < 0.5 * error(nearest)
+
+
+def test_the_feedback_is_the_upper_cholesky_factor_of_the_inverse_of_the_damped_covariance() -> (
+    None
+):
+    covariance = activations(30, seed=5).T.cov().double()
+    damped = covariance + DAMPING * covariance.diag().mean() * torch.eye(30, dtype=torch.float64)
+    expected = torch.linalg.cholesky(torch.linalg.inv(damped), upper=True)
+    torch.testing.assert_close(_feedback(covariance), expected, rtol=1e-6, atol=1e-6)
 
 
 def test_uncorrelated_channels_are_rounded_to_the_nearest_number() -> None:

@@ -10,7 +10,7 @@ from bge_rerank.backends.encoder.pairs import PairEncoder
 from bge_rerank.backends.torch.encoder import FirstTokenClassifier
 from bge_rerank.backends.torch.scorer import TorchScorer
 from bge_rerank.export import scaling as scaling_module
-from bge_rerank.export.activations import Activations, LayerInputs, observe
+from bge_rerank.export.activations import BLOCK, Activations, LayerInputs, observe
 from bge_rerank.export.outliers import with_outliers_apart
 from bge_rerank.export.rounding import rounded
 from bge_rerank.export.samples import sample_pairs
@@ -126,8 +126,9 @@ def test_a_constant_channel_causes_no_error() -> None:
     assert torch.allclose(product(rows), linear(rows), atol=1e-5)
 
 
-def test_statistics_do_not_depend_on_the_division_into_parts() -> None:
-    rows = torch.randn(90, 5, generator=torch.Generator().manual_seed(4))
+@pytest.mark.parametrize("channels", [5, 2 * BLOCK + 40])
+def test_statistics_do_not_depend_on_the_division_into_parts(channels: int) -> None:
+    rows = torch.randn(90, channels, generator=torch.Generator().manual_seed(4))
     seen = Activations()
     for part in rows.split(40):
         seen.add(part)
@@ -164,7 +165,7 @@ def test_the_statistics_of_some_channels_are_those_of_a_divided_model(divided: D
 
 
 def test_rounding_rounded_weights_changes_nothing() -> None:
-    """NNCF rounds the weights once more, and must get the same numbers."""
+    """The graph's weights are rounded once more, and must get the same numbers."""
     weight = torch.randn(6, 30, generator=torch.Generator().manual_seed(6))
     once = rounded(weight, torch.eye(30))
     assert torch.allclose(rounded(once, torch.eye(30)), once, atol=1e-6)
