@@ -25,7 +25,7 @@ from bge_rerank.models.manifest import Manifest, Precision, checksum, read_manif
 
 VARIABLE = "BGE_RERANK_CACHE"
 """The environment variable with the cache's folder."""
-EXPORTER = 1
+EXPORTER = 2
 """Part of each key. Raise it when `bge-rerank export` writes graphs with other scores; all models are then exported again."""
 FINISHED = "model"
 """The folder of a finished export in its entry. It gets this name when it is complete."""

@@ -222,6 +222,9 @@ def _has_only_int8(config: ScorerConfig) -> bool:
 
 def _export(config: ScorerConfig) -> None:
     """Export a model that the backend cannot run as it is. This imports torch, so it is imported only here."""
-    with needs_extra("export", "exporting a model"):
+    what = f"{config.model_name!r} has no graph for dtype={config.dtype!r}"
+    if config.dtype == "auto" and not lacks_export(replace(config, dtype="int8")):
+        what += ", only one that dtype='int8' runs"
+    with needs_extra("export", f"{what}; exporting one"):
         from bge_rerank.export.cached import export_into_cache
     export_into_cache(config)

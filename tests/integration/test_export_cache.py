@@ -296,6 +296,17 @@ def test_without_torch_the_error_says_what_to_install_and_a_cached_export_runs(
         load_scorer(str(tiny_reranker), "onnx").score(PAIRS)
 
 
+def test_without_the_extra_the_error_names_an_int8_graph_that_the_model_brings_along(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "_loaded", {})
+    monkeypatch.setitem(sys.modules, "bge_rerank.export.cached", None)
+    said = r"'mini' has no graph for dtype='auto', only one that dtype='int8' runs; exporting one needs"
+    with pytest.raises(MissingDependencyError, match=said):
+        load_scorer("mini", "openvino").score(PAIRS)
+    assert len(load_scorer("mini", "openvino", dtype="int8").score(PAIRS)) == len(PAIRS)
+
+
 @pytest.mark.parametrize("backend", ["openvino", "onnx"])
 def test_a_cached_export_runs_without_importing_torch(
     tiny_reranker: Path, filled: Path, backend: str
