@@ -37,7 +37,7 @@ def rounded(weight: torch.Tensor, covariance: torch.Tensor) -> torch.Tensor:
     order = covariance.diag().argsort(descending=True, stable=True)
     # A channel's weights lie side by side in memory, because the loop reads and changes them together.
     left = (weight / steps).T[order].contiguous()
-    feedback = _feedback(covariance.double()[order][:, order])
+    feedback = _feedback(covariance[order][:, order].double())
     whole = torch.empty_like(left)
     for start in range(0, len(left), BLOCK):
         stop = min(start + BLOCK, len(left))
@@ -57,11 +57,13 @@ def rounded(weight: torch.Tensor, covariance: torch.Tensor) -> torch.Tensor:
 
 def _feedback(covariance: torch.Tensor) -> torch.Tensor:
     """Return the effect of each channel's error on the channels after it (upper triangle)."""
-    mean = covariance.diag().mean().clamp(min=torch.finfo(torch.float32).tiny)
-    damped = covariance + DAMPING * mean * torch.eye(len(covariance), dtype=covariance.dtype)
+    damped = covariance.flip(0, 1)
+    damped.diagonal().add_(
+        DAMPING * damped.diag().mean().clamp(min=torch.finfo(torch.float32).tiny)
+    )
     # The wanted matrix is the upper Cholesky factor of the inverse. The inverse of the factor of the reversed matrix,
     # reversed again, is the same matrix for half of the work.
-    factor = torch.linalg.cholesky(damped.flip(0, 1))
-    identity = torch.eye(len(covariance), dtype=covariance.dtype)
-    inverse: torch.Tensor = torch.linalg.solve_triangular(factor, identity, upper=False)
+    factor = torch.linalg.cholesky(damped)
+    inverse = torch.eye(len(covariance), dtype=covariance.dtype)
+    torch.linalg.solve_triangular(factor, inverse, upper=False, out=inverse)
     return inverse.flip(0, 1)

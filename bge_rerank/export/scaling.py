@@ -73,7 +73,9 @@ class Scaling:
             scale * (half_range / scale).max()
         )  # so that the scaled channels reach from -1 to 1
         self.mean = (activations.mean - self.middle) / self.scale
-        self.covariance = activations.covariance / torch.outer(self.scale, self.scale)
+        self.covariance = activations.covariance
+        self.covariance /= self.scale
+        self.covariance /= self.scale[:, None]
 
 
 class ScaledLinear(torch.nn.Module):
