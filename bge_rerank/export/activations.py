@@ -9,12 +9,10 @@ from typing import Any
 
 import torch
 
-from bge_rerank.backends.encoder.batches import even_batches, padded
+from bge_rerank.backends.encoder.batches import padded
 from bge_rerank.backends.encoder.pairs import EncodedPair
 from bge_rerank.backends.torch.encoder import FirstTokenClassifier
 
-BATCH_TOKENS = 1_024
-"""The most tokens of a batch of samples. Larger products are faster."""
 BLOCK = 256
 """The number of channels whose products with the channels after them are added in one matrix product."""
 
@@ -119,14 +117,14 @@ class LayerInputs:
 
 
 def observe(
-    model: Any, samples: Sequence[EncodedPair], on_batch: Callable[[], object] = int
+    model: Any, samples: Sequence[EncodedPair], on_sample: Callable[[], object] = int
 ) -> tuple[list[LayerInputs], Activations]:
     """Score samples with a float32 classifier, and return the statistics of its products' inputs.
 
     Args:
         model: The classifier.
         samples: The samples.
-        on_batch: A function that is called after each batch of them.
+        on_sample: A function that is called after each sample.
 
     Returns:
         The inputs of all layers except the last, and the input of the last layer's key and value. The other
@@ -145,38 +143,28 @@ def observe(
         ]
     classifier = FirstTokenClassifier(model, eager=True).eval()
     takes_type_ids = model.config.type_vocab_size > 1
-    batches = even_batches([len(sample.ids) for sample in samples], BATCH_TOKENS)
-    with torch.inference_mode(), _watched(watched) as batch:
-        for places in batches:
-            arrays = padded([samples[place] for place in places], model.config.pad_token_id or 0)
+    with torch.inference_mode(), _watched(watched):
+        # One by one: the arrays of a batch leave the cache of the CPU, which takes more time than larger products save.
+        for sample in samples:
+            arrays = padded([sample], pad_token_id=0)
             if not takes_type_ids:
                 del arrays["token_type_ids"]
-            given = {name: torch.from_numpy(array) for name, array in arrays.items()}
-            batch.tokens = given["attention_mask"].bool()
-            classifier(**given)
-            on_batch()
+            classifier(**{name: torch.from_numpy(array) for name, array in arrays.items()})
+            on_sample()
     return inputs, of_last
 
 
-class _Batch:
-    """The batch that the model computes: which of its places, of shape (rows, longest), hold tokens."""
-
-    tokens: torch.Tensor
-
-
 @contextmanager
-def _watched(products: Sequence[tuple[torch.nn.Module, Activations]]) -> Iterator[_Batch]:
-    batch = _Batch()
-
+def _watched(products: Sequence[tuple[torch.nn.Module, Activations]]) -> Iterator[None]:
     def watch(product: torch.nn.Module, seen: Activations) -> Any:
         def note(_module: Any, inputs: tuple[torch.Tensor]) -> None:
-            seen.add(inputs[0][batch.tokens])
+            seen.add(inputs[0].flatten(0, -2))
 
         return product.register_forward_pre_hook(note)
 
     watching = [watch(*each) for each in products]
     try:
-        yield batch
+        yield
     finally:
         for hook in watching:
             hook.remove()

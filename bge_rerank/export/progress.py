@@ -25,9 +25,9 @@ def progress_of(model_name: str, precision: Precision) -> Iterator[Callable[[str
     ) as bar:
 
         def on_step(name: str) -> None:
-            batch = f", batch {calls[name]}" if calls[name] else ""
+            sample = f", sample {calls[name]}" if calls[name] else ""
             calls[name] += 1
-            bar.set_postfix_str(name + batch, refresh=False)
+            bar.set_postfix_str(name + sample, refresh=False)
             bar.update(steps.index(name) - bar.n)
             bar.refresh()
 

@@ -70,7 +70,7 @@ def export_model(
         cache_dir: The folder for files from the hub.
         local_files_only: Never ask the hub.
         on_step: A function that is called with each of `steps_of`, before the step, and with `"quantising"` again
-            after each batch of samples.
+            after each sample.
 
     Returns:
         How closely the export agrees with the model in torch float32.
@@ -178,7 +178,7 @@ def _write(
 
 
 def _rewritten(
-    scorer: TorchScorer, quantised: Sequence[Pair], on_batch: Callable[[], object]
+    scorer: TorchScorer, quantised: Sequence[Pair], on_sample: Callable[[], object]
 ) -> Any:
     """Return the classifier in the form that is exported: prepared for 8 bits, if there are samples for them."""
     from bge_rerank.export.activations import observe
@@ -191,7 +191,7 @@ def _rewritten(
     if not quantised:
         return with_logit_as_sum(classifier)
     encoder = PairEncoder(scorer.tokenizer.backend_tokenizer, scorer.max_length, "keep")
-    inputs, of_last = observe(classifier, encoder.encode(quantised), on_batch)
+    inputs, of_last = observe(classifier, encoder.encode(quantised), on_sample)
     classifier = with_outliers_apart(classifier, inputs)
     return with_words_in_half(with_products_scaled(classifier, inputs, of_last))
 
