@@ -1,9 +1,6 @@
 """Ray Data on a cluster of two CPUs: each row once, with the scores of `batch`, also after a death."""
 
 import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,13 +9,10 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from batches import Words, output_rows, read, rows, write_parquet
+from batches import Words, by_batch, by_id, given_rows, rows, write_parquet, written
 from bge_rerank import ConfigurationError, InvalidInputError, Reranker, load_scorer
-from bge_rerank.batch import run_batch
 from bge_rerank.ray import WriteResult, rerank, write_reranked
-from ray_clusters import PATHS, DiesOnce, cluster, job
-
-SUPPORT = Path(__file__).parents[1] / "support"
+from ray_clusters import DiesOnce, cluster
 
 
 @pytest.fixture(scope="module")
@@ -36,33 +30,6 @@ def ray(pytestconfig: pytest.Config) -> Iterator[Any]:
     left = [each for each in psutil.Process().children(recursive=True) if each.pid not in before]
     _, alive = psutil.wait_procs(left, timeout=10)
     assert not alive
-
-
-def given_rows(number: int) -> list[dict[str, Any]]:
-    """Return rows, two of which cannot be scored."""
-    given = rows(number)
-    given[5]["candidates"] = []
-    given[number - 1]["query"] = " "
-    return given
-
-
-def by_batch(source: Path, folder: Path, reranker: Reranker) -> dict[str, Any]:
-    """Return the rows of a batch and its reasons, by id."""
-    result = run_batch(reranker, source, folder)
-    errors = {row["id"]: row["reason"] for row in read(folder / "errors.jsonl")}
-    return {row["id"]: row["candidates"] for row in output_rows(result)} | errors
-
-
-def by_id(found: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the candidates of each row or its error, by id. Each id is there once."""
-    told = {row["id"]: row["rerank_error"] or row["candidates"] for row in found}
-    assert len(told) == len(found)
-    return told
-
-
-def written(output: Path) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = pq.read_table(output).to_pylist()
-    return found
 
 
 def test_two_actors_give_the_rows_of_a_batch_although_one_is_killed(
@@ -177,60 +144,3 @@ def test_a_model_that_is_missing_is_named(ray: Any) -> None:
         ray.exceptions.RayError, match="the folder '/no/such' does not exist; check"
     ):
         rerank(dataset, Reranker("/no/such")).take_all()
-
-
-@pytest.mark.long
-def test_a_killed_job_goes_on(tmp_path: Path) -> None:
-    source, output = write_parquet(tmp_path / "a.parquet", given_rows(600)), tmp_path / "out"
-    expected = by_batch(source, tmp_path / "batch", Reranker(Words(), top_n=2))
-    command = [sys.executable, str(SUPPORT / "ray_clusters.py"), str(source), str(output)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(PATHS)}
-    for _ in range(2):
-        done = len(list(output.glob("*.parquet")))
-        process = subprocess.Popen(command, env=environment)
-        while process.poll() is None and len(list(output.glob("*.parquet"))) < done + 4:
-            time.sleep(0.02)
-        children = psutil.Process(process.pid).children(recursive=True)
-        process.kill()
-        assert process.wait() == -9, "the job ended before it was killed; make it longer"
-        _, alive = psutil.wait_procs(children, timeout=5)
-        for agent in alive:  # Ray's agents look for their cluster for a minute
-            agent.kill()
-    with cluster():
-        result = job(str(source), str(output))
-    assert result.continued >= 2 * 3 * 20
-    assert (result.rows, result.failures) == (600, 2)
-    assert by_id(written(output)) == expected
-
-
-@pytest.mark.long
-def test_rows_of_a_node_that_dies_are_scored_by_another(tmp_path: Path) -> None:
-    import ray
-    from ray.cluster_utils import Cluster
-
-    source = write_parquet(tmp_path / "a.parquet", given_rows(400))
-    expected = by_batch(source, tmp_path / "batch", Reranker(Words(), top_n=2))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join(PATHS))
-        node = {"num_cpus": 2, "object_store_memory": 100 * 2**20}
-        nodes = Cluster(initialize_head=True, head_node_args=node | {"include_dashboard": False})
-        try:
-            dying = nodes.add_node(**node)
-            ray.init(address=nodes.address, log_to_driver=False, logging_level="error")
-            from ray_clusters import Slow, quiet
-
-            quiet()
-            dataset = ray.data.read_parquet(str(source)).repartition(40)
-            reranked = rerank(
-                dataset, Reranker(Slow(), top_n=2), actors=2, num_cpus=1, batch_size=10
-            )
-            found = []
-            for row in reranked.iter_rows():
-                found.append(row)
-                if len(found) == 50:
-                    assert len([each for each in ray.nodes() if each["Alive"]]) == 2
-                    nodes.remove_node(dying, allow_graceful=False)
-        finally:
-            ray.shutdown()
-            nodes.shutdown()
-    assert by_id(found) == expected

@@ -115,3 +115,33 @@ def kill_again_and_again(source: str, output: str, events: list[int]) -> None:
     reranker = Reranker(Words(), top_n=2)
     run = lambda: run_batch(reranker, source, output, part_pairs=12)  # noqa: E731
     print(sum([killed_before(event, run) for event in events]))
+
+
+def given_rows(number: int) -> list[dict[str, Any]]:
+    """Return rows, two of which cannot be scored."""
+    given = rows(number)
+    given[5]["candidates"] = []
+    given[number - 1]["query"] = " "
+    return given
+
+
+def by_batch(source: Path, folder: Path, reranker: Reranker) -> dict[str, Any]:
+    """Return the rows of a batch and its reasons, by id."""
+    result = run_batch(reranker, source, folder)
+    errors = {row["id"]: row["reason"] for row in read(folder / "errors.jsonl")}
+    return {row["id"]: row["candidates"] for row in output_rows(result)} | errors
+
+
+def by_id(found: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the candidates of each row or its error, by id. Each id is there once."""
+    told = {row["id"]: row["rerank_error"] or row["candidates"] for row in found}
+    assert len(told) == len(found)
+    return told
+
+
+def written(output: Path) -> list[dict[str, Any]]:
+    """Return the rows of the Parquet files in a folder."""
+    import pyarrow.parquet as pq
+
+    found: list[dict[str, Any]] = pq.read_table(output).to_pylist()
+    return found
