@@ -1,4 +1,4 @@
-"""What of a graph is stored in fewer bits: weights of products in int8, and word embeddings in float16.
+"""Fewer bits in a graph: the weights of scaled products in int8, and word embeddings in float16.
 
 All of these keep their precision:
 
