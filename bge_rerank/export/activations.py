@@ -54,9 +54,8 @@ class Activations:
         # Adding in place takes a third of the time at 4,096 channels.
         moved = rows - self._origin
         self._sum += moved.sum(0)
-        for start in range(
-            0, len(self._sum), BLOCK
-        ):  # the matrix is symmetric, so one half is enough
+        # The matrix is symmetric, so its lower half is enough.
+        for start in range(0, len(self._sum), BLOCK):
             self._products[start:, start : start + BLOCK].addmm_(
                 moved[:, start:].T, moved[:, start : start + BLOCK]
             )
@@ -73,9 +72,8 @@ class Activations:
         some.lowest, some.highest = self.lowest[channels], self.highest[channels]
         some._tokens = self._tokens
         some._origin, some._sum = self._origin[channels], self._sum[channels]
-        some._products = self._products[channels][
-            :, channels
-        ]  # the lower half stays one, as channels ascend
+        # Channels ascend, so the lower half is taken from the lower half.
+        some._products = self._products[channels][:, channels]
         return some
 
     @property

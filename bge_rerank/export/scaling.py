@@ -69,9 +69,8 @@ class Scaling:
         half_range = (activations.highest - activations.lowest).clamp(min=2 * SMALLEST) / 2
         largest = weight.abs().amax(0).clamp(min=SMALLEST)
         scale = half_range**SMOOTHING / largest ** (1 - SMOOTHING)
-        self.scale = (
-            scale * (half_range / scale).max()
-        )  # so that the scaled channels reach from -1 to 1
+        # With this factor, the scaled channels reach from -1 to 1.
+        self.scale = scale * (half_range / scale).max()
         self.mean = (activations.mean - self.middle) / self.scale
         self.covariance = activations.covariance
         self.covariance /= self.scale

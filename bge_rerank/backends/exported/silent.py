@@ -37,7 +37,7 @@ def onnxruntime_reports_nothing() -> Iterator[None]:
 
 @contextmanager
 def openvino_reports_nothing() -> Iterator[None]:
-    """Import OpenVINO in this block as if the package that sends their reports were not installed.
+    """Import OpenVINO in this block as if the package that sends its reports were not installed.
 
     The block changes nothing if the user has decided with `opt_in_out`, or has imported that package before.
     """
