@@ -32,6 +32,7 @@ from foreign_graphs import (
     write_int8,
     write_onnx,
     write_openvino,
+    write_with_largest_sums,
     write_with_output,
 )
 
@@ -119,6 +120,12 @@ def test_a_graph_that_is_not_a_rerankers_is_refused(
     write_with_output(tiny_export, folder / "model.onnx", *output)
     with pytest.raises(UnsupportedModelError, match=message):
         scores(folder, backend)
+
+
+@pytest.mark.parametrize("backend", RUNTIMES)
+def test_sums_of_8_bit_products_are_exact_on_each_cpu(folder: Path, backend: str) -> None:
+    write_with_largest_sums(folder / "model_int8.onnx", terms=64)
+    assert scores(folder, backend, dtype="int8") == near([64.0] * len(PAIRS))
 
 
 @pytest.mark.parametrize("backend", RUNTIMES)

@@ -2,10 +2,12 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import onnx
 import openvino as ov
-from onnx import helper
+from onnx import helper, numpy_helper
 from onnxruntime.quantization import quantize_dynamic
 
 
@@ -45,6 +47,39 @@ def write_with_output(source: Path, path: Path, name: str, columns: int | None) 
     model.graph.output[0].CopyFrom(output)
     path.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, path)
+
+
+def write_with_largest_sums(path: Path, terms: int) -> None:
+    """Write an int8 graph whose logit is a sum of the largest products in 8 bits: `terms` times 1, for each pair."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    weights: dict[str, Any] = {
+        "words": np.ones((100_000, terms), np.float32),
+        "first": np.int64(0),
+        "step": np.float32(1 / 127),
+        "zero": np.int8(0),
+        "eight bits": np.full((terms, 1), 127, np.int8),
+    }
+    nodes = [
+        (["words", "input_ids"], "Gather", "embedded", {}),
+        (["embedded", "first"], "Gather", "first token", {"axis": 1}),
+        (["first token", "step", "zero"], "QuantizeLinear", "rounded", {}),
+        (["rounded", "step", "zero"], "DequantizeLinear", "states", {}),
+        (["eight bits", "step", "zero"], "DequantizeLinear", "product", {}),
+        (["states", "product"], "MatMul", "logits", {}),
+    ]
+    graph = helper.make_graph(
+        [helper.make_node(kind, given, [name], **more) for given, kind, name, more in nodes],
+        "largest sums",
+        [
+            helper.make_tensor_value_info(
+                "input_ids", onnx.TensorProto.INT64, ["sequences", "tokens"]
+            )
+        ],
+        [helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["sequences", 1])],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in weights.items()],
+    )
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), path)
 
 
 def without_graph(source: Path, folder: Path) -> Path:

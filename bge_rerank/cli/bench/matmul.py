@@ -99,7 +99,7 @@ def _elsewhere(
     )
     if precision == "float32":
         yield lambda: states @ weights.T
-    if precision != "int8" and is_installed("openvino"):
+    if is_installed("openvino"):
         yield _in_openvino(precision, states, weights)
 
 
@@ -108,8 +108,13 @@ def _in_openvino(precision: str, states: Floats, weights: Floats) -> Callable[[]
         import openvino as ov
         from openvino import opset13 as ops
 
-    given = ops.parameter(states.shape, np.float32)
-    graph = ov.Model([ops.matmul(given, ops.constant(weights), False, True)], [given])  # noqa: FBT003
-    hints = {"INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision]}
+        from bge_rerank.backends.exported.saturation import product_in_8_bits
+
+    if precision == "int8":
+        graph = product_in_8_bits(len(states), (weights.T * 32).astype(np.int8))
+    else:
+        given = ops.parameter(states.shape, np.float32)
+        graph = ov.Model([ops.matmul(given, ops.constant(weights), False, True)], [given])  # noqa: FBT003
+    hints = {"INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32"}
     request = ov.Core().compile_model(graph, "CPU", hints).create_infer_request()
     return lambda: request.infer([states], share_inputs=True)

@@ -1,0 +1,46 @@
+"""Whether OpenVINO's products in 8 bits are exact on this CPU.
+
+x86 CPUs without VNNI add two products in 16 bits, where larger sums become 32,767. That raised the error of `mini`'s
+logits from 0.04 to 0.09 (root mean square), and was not faster than float32. See benchmarks/LOG.md.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from bge_rerank.backends.exported.silent import openvino_reports_nothing
+
+with openvino_reports_nothing():
+    import openvino as ov
+    from openvino import opset13 as ops
+
+LARGEST = 127
+TERMS = 64
+
+
+@cache
+def sums_saturate() -> bool:
+    """Return whether a sum of the largest products in 8 bits is wrong on this CPU. This takes 40 ms, once a process.
+
+    The answer is measured, because not every system tells which instructions the CPU has.
+    """
+    graph = product_in_8_bits(1, np.full((TERMS, 1), LARGEST, np.int8))
+    [total] = ov.Core().compile_model(graph, "CPU")(np.ones((1, TERMS), np.float32)).values()
+    return not np.allclose(total, TERMS, rtol=0.01)
+
+
+def product_in_8_bits(rows: int, weights: Any) -> ov.Model:
+    """Return a graph that rounds states from -1 to 1 to 8 bits, and multiplies them by 127ths.
+
+    Args:
+        rows: The number of rows of the states.
+        weights: int8 weights of shape (inputs, outputs).
+    """
+    states = ops.parameter([rows, len(weights)], np.float32)
+    lowest, highest = np.float32(-1 - 1 / LARGEST), np.float32(1)
+    rounded = ops.fake_quantize(states, lowest, highest, lowest, highest, 256)
+    in_float = ops.multiply(ops.convert(ops.constant(weights), "f32"), np.float32(1 / LARGEST))
+    return ov.Model([ops.matmul(rounded, in_float, False, False)], [states])  # noqa: FBT003
