@@ -33,7 +33,7 @@ def sums_saturate() -> bool:
 
 
 def product_in_8_bits(rows: int, weights: Any) -> ov.Model:
-    """Return a graph that rounds states from -1 to 1 to 8 bits, and multiplies them by 127ths.
+    """Return a graph that rounds states from -1 to 1 to 8 bits, and multiplies them by weights in steps of 1/127.
 
     Args:
         rows: The number of rows of the states.
