@@ -65,12 +65,13 @@ def choose_device(device: str | None) -> torch.device:
     return chosen
 
 
-def choose_devices(device: str | Sequence[str] | None) -> list[torch.device]:
-    """Return the named devices, or the one that `choose_device` chooses.
+def choose_devices(config: ScorerConfig) -> list[torch.device]:
+    """Return the devices that a configuration names, or the one that `choose_device` chooses.
 
     Raises:
         ConfigurationError: This machine lacks a device, the list is empty, or it names a device twice.
     """
+    device = config.device
     if device is None or isinstance(device, str):
         return [choose_device(device)]
     if not device or len(set(device)) != len(device):
@@ -84,13 +85,19 @@ def single_device(config: ScorerConfig) -> torch.device:
     Raises:
         ConfigurationError: This machine lacks the device, or several were passed.
     """
-    [device, *others] = choose_devices(config.device)
+    [device, *others] = choose_devices(config)
     if others:
         raise ConfigurationError(
             f"device is {config.device}, but backend {config.backend!r} uses only one; pass one, or use "
             "backend='torch'"
         )
     return device
+
+
+def limit_threads(config: ScorerConfig) -> None:
+    """Let torch use as many threads as a configuration names. The number holds for the whole process."""
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
 
 
 def choose_dtype(dtype: Dtype, device: torch.device) -> torch.dtype:

@@ -23,6 +23,8 @@ GRAPH_FILE = "model.onnx"
 MANIFEST_FILE = "bge_rerank.json"
 KIND = "bge-rerank export"
 FORMAT = 1
+MAIN = "main"
+"""The revision if none is named: the hub's name for it. Local folders have the same."""
 ADDED_LATER = {"../config.json", "../tokenizer.json"}
 """Files without a checksum in manifests of earlier versions. Such exports load with a warning: their files may be
 intact, and somebody who downloaded an export cannot make it again."""

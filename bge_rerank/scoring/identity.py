@@ -8,13 +8,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from bge_rerank.models.config import ScorerConfig
+from bge_rerank.models.manifest import MAIN
 from bge_rerank.models.registry import asks_server
 from bge_rerank.types import Scorer
 
 logger = logging.getLogger(__name__)
-
-MAIN = "main"
-"""The revision if none is named: the hub's name for it. Local folders have the same."""
 
 
 class Wrapper:
@@ -98,7 +96,7 @@ def scored_by(scorer: Scorer) -> ScoredBy:
     loaded = scorer if load is None else load()
     return ScoredBy(
         getattr(loaded, "source_model", config.model_name),
-        getattr(loaded, "source_revision", config.revision) or MAIN,
+        getattr(loaded, "source_revision", None) or config.revision or MAIN,
         getattr(loaded, "precision", None),
         getattr(loaded, "max_length", None),
     )

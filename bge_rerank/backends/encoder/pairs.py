@@ -19,7 +19,7 @@ from bge_rerank.backends.encoder.tokens import Tokens
 from bge_rerank.backends.forks import ForkableLock
 from bge_rerank.backends.stopping import stop_if_told
 from bge_rerank.errors import ConfigurationError
-from bge_rerank.models.config import LoadOptions, SpecialTokensInText
+from bge_rerank.models.config import LoadOptions, ScorerConfig, SpecialTokensInText
 from bge_rerank.types import Pair, Span
 from bge_rerank.windows import fitting_windows
 
@@ -137,6 +137,11 @@ class PairEncoder:
             raise ConfigurationError(
                 f"max_length is {max_length}, which leaves no room for a passage; pass a larger one"
             )
+
+    @classmethod
+    def of(cls, config: ScorerConfig, tokenizer: Tokenizer, max_length: int) -> PairEncoder:
+        """Make an encoder that reads special tokens in texts as a configuration says."""
+        return cls(tokenizer, max_length, config.special_tokens_in_text)
 
     def encode(
         self, pairs: Sequence[Pair], known: Mapping[str, Ids] | None = None

@@ -25,7 +25,7 @@ from bge_rerank.models.files import (
     read_config,
 )
 from bge_rerank.models.graphs import OWN_GRAPH, Graph, find_graph, graphs_in, weights_of
-from bge_rerank.models.manifest import read_manifest, verify
+from bge_rerank.models.manifest import MAIN, read_manifest, verify
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class ExportedModel:
         pad_token_id: The token id of padding.
         precision: The precision in the manifest, as in `dtype`; that of the graph's name if another tool made it.
         source_model: The exported model; the graph's own name if another tool made it.
-        source_revision: The hub revision of the exported model.
+        source_revision: The hub revision of the exported model, for a graph with a manifest of its own.
         is_ours: Whether `bge-rerank export` made the graph, and compared its scores with the model's.
         is_cached: Whether the graph was made on first use, from a model that has none.
     """
@@ -79,14 +79,12 @@ def read_export(config: ScorerConfig) -> ExportedModel:
         verify(manifest, folder)
     exported = ExportedModel(
         path,
-        PairEncoder(
-            _tokenizer(folder), choose_max_length(config, model), config.special_tokens_in_text
-        ),
+        PairEncoder.of(config, _tokenizer(folder), choose_max_length(config, model)),
         pad_token_id=int(model.contents.get("pad_token_id") or 0),
         precision=DTYPES[manifest.precision] if manifest else graph.precision,
         # An export in the cache is called as its model, although the model may have had another name when it was made.
         source_model=manifest.source_model if manifest and not cached else config.model_name,
-        source_revision=manifest.revision if manifest and not cached else config.revision,
+        source_revision=manifest.revision or MAIN if manifest and not cached else None,
         is_ours=manifest is not None,
         is_cached=cached is not None,
     )

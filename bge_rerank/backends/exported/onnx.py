@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bge_rerank.backends.cores import usable_cores
+from bge_rerank.backends.cores import threads_of
 from bge_rerank.backends.encoder.batches import padded
 from bge_rerank.backends.encoder.pairs import EncodedPair
 from bge_rerank.backends.encoder.scorer import EncoderScorer
@@ -61,7 +61,7 @@ class OnnxScorer(EncoderScorer):
         super().__init__(
             config,
             exported.encoder,
-            [runner] * (config.threads or usable_cores()),
+            [runner] * threads_of(config),
             precision,
             sizes=BATCH_SIZES,
         )

@@ -85,6 +85,10 @@ class GuardedScorer:
         self.model_name = config.model_name
         self.max_length = choose_max_length(config, model)
         self._device = single_device(config)
+        self._options = {
+            "devices": [str(self._device)],
+            "trust_remote_code": config.trust_remote_code,
+        }
         self._warn = Warnings(logger)
 
     def _guard(self, inner: Any, dtype: torch.dtype) -> None:

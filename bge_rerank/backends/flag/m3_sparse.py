@@ -71,8 +71,7 @@ class M3SparseScorer(GuardedScorer):
                 str(folder),
                 use_fp16=dtype == torch.float16,
                 use_bf16=dtype == torch.bfloat16,
-                devices=[str(self._device)],
-                trust_remote_code=config.trust_remote_code,
+                **self._options,
             )
         self._guard(embedder, dtype)
 

@@ -96,9 +96,8 @@ class FlagScorer(GuardedScorer):
                 str(folder),
                 # Without it the layerwise classes warn; the precision is set below.
                 use_fp16=True,
-                trust_remote_code=config.trust_remote_code,
-                devices=[str(self._device)],
                 max_length=self.max_length,
+                **self._options,
                 **options,
             )
             dtype = _dtype(config, self._device)

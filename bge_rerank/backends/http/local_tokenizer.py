@@ -32,7 +32,7 @@ def local_encoder(config: ScorerConfig) -> PairEncoder | None:
 
         folder = model_folder(replace(config, local_files_only=True), [TOKENIZER])
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-        return PairEncoder(tokenizer, MAX_LENGTH, config.special_tokens_in_text)
+        return PairEncoder.of(config, tokenizer, MAX_LENGTH)
     except Exception as error:  # noqa: BLE001 - the library raises nothing narrower for a damaged file
         logger.info("the tokenizer of %s is not on this machine: %s", config.model_name, error)
         return None

@@ -43,7 +43,7 @@ class HttpScorer:
         self.config = config
         self.model_name = config.model_name
         self._servers = Servers(config)
-        self._windows = ServerWindows(self._servers)
+        self._windows = ServerWindows(self._servers, config.max_length)
 
     def score(self, pairs: Sequence[Pair], /) -> list[float]:
         """Return the logit of each pair, in input order.

@@ -45,9 +45,10 @@ class ServerWindows:
     the first text that is cut is logged at WARNING level.
     """
 
-    def __init__(self, servers: Servers) -> None:
-        """Cut for these servers; nothing is sent."""
+    def __init__(self, servers: Servers, max_length: int | None) -> None:
+        """Cut for these servers; nothing is sent. With `None` as `max_length`, the servers state the longest pair."""
         self._servers = servers
+        self._given_max_length = max_length
 
     def cut(self, query: str, texts: Sequence[str], tokens: int) -> list[list[Span]]:
         """Cut each text into windows that make pairs of at most `tokens` tokens with the query.
@@ -97,8 +98,8 @@ class ServerWindows:
             return max_length, None
 
     async def _max_length(self, attempts: Attempts) -> int:
-        if self._servers.config.max_length is not None:
-            return self._servers.config.max_length
+        if self._given_max_length is not None:
+            return self._given_max_length
         await self._servers.max_texts(attempts)  # asks the server to describe itself
         told = {url: info.max_length for url, info in self._servers.info.items() if info.max_length}
         if not told:

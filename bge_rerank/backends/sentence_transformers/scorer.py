@@ -24,6 +24,7 @@ from bge_rerank.backends.device import (
     InHalves,
     batch_sizes,
     choose_dtype,
+    limit_threads,
     single_device,
 )
 from bge_rerank.backends.encoder.pairs import EncodedPair
@@ -69,8 +70,7 @@ class SentenceTransformersScorer(EncoderScorer):
             ).eval()
             check_model(config, model, folder)
             encoder = CrossEncoderPairs(model, _max_length(config, model), config)
-        if config.threads is not None:
-            torch.set_num_threads(config.threads)
+        limit_threads(config)
         network = model.transformers_model.config.get_text_config()
         super().__init__(
             config,

@@ -17,6 +17,7 @@ from bge_rerank.backends.device import (
     choose_devices,
     choose_dtype,
     keeps_every_shape,
+    limit_threads,
 )
 from bge_rerank.backends.encoder.batches import coarse_length, padded
 from bge_rerank.backends.encoder.pairs import EncodedPair, PairEncoder
@@ -61,7 +62,7 @@ class TorchScorer(EncoderScorer):
             UnsupportedModelError: The model has no trained classification head with one output.
             ConfigurationError: An option does not fit the model or the machine.
         """
-        devices = choose_devices(config.device)
+        devices = choose_devices(config)
         dtype = choose_dtype(config.dtype, devices[0])
         description = read_config(config)
         description.check_needs_no_template(config)
@@ -75,13 +76,12 @@ class TorchScorer(EncoderScorer):
                 raise ValueError("its tokenizer has no pad token")
             model = load_classifier(config, folder).to(devices[0], dtype).eval()
             replicas = [model, *(copy.deepcopy(model).to(device) for device in devices[1:])]
-        if config.threads is not None:
-            torch.set_num_threads(config.threads)
+        limit_threads(config)
         if packs is None:
             packs = all(map(can_pack, replicas))
         super().__init__(
             config,
-            PairEncoder(tokenizer.backend_tokenizer, max_length, config.special_tokens_in_text),
+            PairEncoder.of(config, tokenizer.backend_tokenizer, max_length),
             [
                 runner
                 for replica, device in zip(replicas, devices, strict=True)

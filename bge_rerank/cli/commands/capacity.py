@@ -8,7 +8,8 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bge_rerank.backends.cores import usable_cores
+from bge_rerank.backends.cores import threads_of
+from bge_rerank.backends.http.addresses import base_urls
 from bge_rerank.backends.machine import cpu_info
 from bge_rerank.cli.capacity.options import PlanOptions
 from bge_rerank.cli.commands.flags import add_flags, given
@@ -133,15 +134,15 @@ def _passages(path: Path) -> list[str]:
 
 def _machine(config: ScorerConfig) -> str:
     if asks_server(config.backend):
-        return f"the server at {config.base_url}"
+        return f"the server at {', '.join(base_urls(config))}"
     cpu = cpu_info("model name") or platform.processor() or platform.machine()
-    cores = f"{cpu}, {config.threads or usable_cores()} cores"
+    cores = f"{cpu}, {threads_of(config)} cores"
     if config.backend != "torch":
         return cores
     from torch.cuda import get_device_name
 
     from bge_rerank.backends.device import choose_devices
 
-    devices = choose_devices(config.device)
+    devices = choose_devices(config)
     names = [get_device_name(each) if each.type == "cuda" else str(each) for each in devices]
     return cores if names == ["cpu"] else ", ".join(names)

@@ -18,7 +18,8 @@ from bge_rerank.data.pairs import read_pairs
 from bge_rerank.display.shown_text import for_terminal
 from bge_rerank.errors import ConfigurationError, DriftError
 from bge_rerank.models.config import DEFAULT_MODEL, ModelOptions
-from bge_rerank.scoring.identity import MAIN, ScoredBy, differences
+from bge_rerank.models.manifest import MAIN
+from bge_rerank.scoring.identity import ScoredBy, differences
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,6 +7,7 @@ import logging
 import logging.config
 import os
 
+from bge_rerank.backends.http.addresses import base_urls
 from bge_rerank.cli.commands.flags import add_flags, given
 from bge_rerank.extras import needs_extra
 from bge_rerank.models.config import LoadOptions, ModelOptions, ScorerConfig
@@ -76,7 +77,7 @@ def _computed_by(scorer: Scorer) -> str:
     """Return the backend of a loaded scorer, its precision and its device, as text."""
     config = config_of(scorer) or ScorerConfig()
     if asks_server(config.backend):
-        return f"backend {config.backend} at {config.base_url or 'its public service'}"
+        return f"backend {config.backend} at {', '.join(base_urls(config))}"
     precision = getattr(scorer, "precision", None) or "unknown"
     return f"backend {config.backend}, precision {precision}, device {_devices(config)}"
 
@@ -86,4 +87,4 @@ def _devices(config: ScorerConfig) -> str:
         return "cpu"
     from bge_rerank.backends.device import choose_devices
 
-    return ", ".join(map(str, choose_devices(config.device)))
+    return ", ".join(map(str, choose_devices(config)))
