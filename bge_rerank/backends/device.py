@@ -117,6 +117,12 @@ def choose_dtype(dtype: Dtype, device: torch.device) -> torch.dtype:
         if device.type != "cpu":
             return torch.float16
         return torch.bfloat16 if cpu_has_bfloat16() else torch.float32
+    # On some systems, no instructions are known.
+    if dtype == "bfloat16" and device.type == "cpu" and cpu_flags() and not cpu_has_bfloat16():
+        logger.warning(
+            "dtype is 'bfloat16', but this CPU has no instructions for it, so torch takes several times as long as with "
+            "float32; leave dtype out"
+        )
     chosen: torch.dtype = getattr(torch, dtype)
     return chosen
 

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from bge_rerank.backends import device
+from bge_rerank.backends import device, machine
 from bge_rerank.backends.device import batch_sizes, choose_dtype
 from bge_rerank.backends.machine import cpu_has_bfloat16
 
@@ -51,6 +51,18 @@ def test_the_default_precision_is_the_fastest_of_the_device() -> None:
     assert choose_dtype("auto", torch.device("cpu")) == fast
     assert choose_dtype("auto", torch.device("cuda")) == torch.float16
     assert choose_dtype("float32", torch.device("cuda")) == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("flags", "warns"), [({"avx2"}, True), ({"avx512_bf16"}, False), ((), False)]
+)
+def test_bfloat16_on_a_cpu_without_instructions_for_it_causes_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, flags: set[str], warns: bool
+) -> None:
+    for module in (machine, device):
+        monkeypatch.setattr(module, "cpu_flags", lambda: frozenset(flags))
+    assert choose_dtype("bfloat16", torch.device("cpu")) == torch.bfloat16
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * warns
 
 
 def test_torch_reports_the_same_instructions_for_bfloat16() -> None:
