@@ -20,6 +20,8 @@ from bge_rerank.errors import ConfigurationError, OutOfMemoryError, ScoringError
 from bge_rerank.logs import Warnings
 from bge_rerank.models.config import Dtype, ScorerConfig
 
+logger = logging.getLogger(__name__)
+
 _OUT_OF_MEMORY_MESSAGES = ("DefaultCPUAllocator", "MPS backend out of memory")
 """Parts of torch's messages where it raises a plain RuntimeError: the CPU allocator, and Apple's GPUs."""
 
