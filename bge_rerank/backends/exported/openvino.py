@@ -18,7 +18,7 @@ from bge_rerank.backends.exported.foreign import (
     check_scores,
     one_logit_a_row,
 )
-from bge_rerank.backends.exported.saturation import sums_saturate
+from bge_rerank.backends.exported.saturation import keep_states_in_float, sums_saturate
 from bge_rerank.backends.exported.silent import openvino_reports_nothing
 from bge_rerank.backends.machine import (
     BatchSizes,
@@ -48,9 +48,6 @@ RUNTIME_CACHE = {"CPU_RUNTIME_CACHE_CAPACITY": 500}
 
 A service with small calls has many shapes. With the default, the operations of `mini` took half a gigabyte. With only
 50, bfloat16 was slower."""
-
-PRODUCTS_IN_FLOAT = {"LP_TRANSFORMS_MODE": "NO"}
-"""OpenVINO's switch for its low-precision transformations, which turn the rounded products of a graph into 8-bit ones."""
 
 
 class OpenVinoScorer(EncoderScorer):
@@ -144,8 +141,6 @@ def _precision(config: ScorerConfig, exported: ExportedModel) -> str:
 def _compile(config: ScorerConfig, exported: ExportedModel, precision: str) -> ov.CompiledModel:
     core = ov.Core()
     _limit_runtime_cache(core)
-    if precision == "int8" and sums_saturate():
-        _multiply_in_float(core)
     # With two streams, OpenVINO 2026.4 once returned one of 128 float32 logits wrong by 3.
     options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
     if config.threads is not None:
@@ -157,6 +152,11 @@ def _compile(config: ScorerConfig, exported: ExportedModel, precision: str) -> o
         with without_links(exported.graph) as path:
             graph = core.read_model(path)
             _keep_keys_in_rows(graph)
+            if precision == "int8" and sums_saturate():
+                keep_states_in_float(graph)
+                logger.info(
+                    "products in 8 bits are not exact on this CPU, so OpenVINO multiplies 8-bit weights in float32"
+                )
             return core.compile_model(graph, "CPU", options)
     except (
         OSError,
@@ -166,23 +166,6 @@ def _compile(config: ScorerConfig, exported: ExportedModel, precision: str) -> o
         raise ModelLoadError(
             f"OpenVINO cannot read {str(exported.graph)!r}: {_last_line(error)}; export or download the model again"
         ) from error
-
-
-def _multiply_in_float(core: ov.Core) -> None:
-    """Keep weights and activations of an int8 graph rounded to 8 bits, but multiply them in float32.
-
-    The property is internal, so a later version may lack it.
-    """
-    try:
-        core.set_property("CPU", PRODUCTS_IN_FLOAT)
-        logger.info(
-            "Products in 8 bits are not exact on this CPU, so the int8 graph multiplies in float32"
-        )
-    except RuntimeError:
-        logger.warning(
-            "Products in 8 bits are not exact on this CPU, and OpenVINO %s does not take %s; use backend='onnx'",
-            *(ov.__version__, PRODUCTS_IN_FLOAT),
-        )
 
 
 def _last_line(error: Exception) -> str:

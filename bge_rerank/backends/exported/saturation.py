@@ -1,4 +1,4 @@
-"""Whether OpenVINO's products in 8 bits are exact on this CPU.
+"""Whether OpenVINO's products in 8 bits are exact on this CPU, and what to do if they are not.
 
 x86 CPUs without VNNI add two products in 16 bits, where larger sums become 32,767. That raised the error of `mini`'s
 logits from 0.04 to 0.09 (root mean square), and was not faster than float32. See benchmarks/LOG.md.
@@ -6,6 +6,7 @@ logits from 0.04 to 0.09 (root mean square), and was not faster than float32. Se
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -44,3 +45,38 @@ def product_in_8_bits(rows: int, weights: Any) -> ov.Model:
     rounded = ops.fake_quantize(states, lowest, highest, lowest, highest, 256)
     in_float = ops.multiply(ops.convert(ops.constant(weights), "f32"), np.float32(1 / LARGEST))
     return ov.Model([ops.matmul(rounded, in_float, False, False)], [states])  # noqa: FBT003
+
+
+def keep_states_in_float(graph: ov.Model) -> None:
+    """Remove the rounding of states from an int8 graph. OpenVINO then multiplies its 8-bit weights in float32.
+
+    If the rounding stayed, scores would depend on the batch: two sums that differ by one millionth may round to two
+    steps, and later layers enlarge the difference.
+    """
+    for rounding in graph.get_ops():
+        states = rounding.input_value(0) if rounding.get_type_name() == "FakeQuantize" else None
+        if states is not None and states.get_node().get_type_name() != "Constant":
+            for rounded in list(_in_float(rounding)):
+                rounded.output(0).replace(states)
+
+
+def _in_float(rounding: ov.Node) -> Iterator[ov.Node]:
+    """Yield the nodes with rounded states in the range of the states.
+
+    OpenVINO's own format rounds in that range. ONNX rounds to integers, which a conversion, a difference (optional) and
+    a product bring back.
+    """
+    if all(user.get_type_name() != "Convert" for user in _users(rounding)):
+        yield rounding
+        return
+    waiting = [rounding]
+    while waiting:
+        for user in _users(waiting.pop()):
+            if user.get_type_name() == "Multiply":
+                yield user
+            elif user.get_type_name() in ("Convert", "Subtract"):
+                waiting.append(user)
+
+
+def _users(node: ov.Node) -> list[ov.Node]:
+    return [target.get_node() for target in node.output(0).get_target_inputs()]
