@@ -50,7 +50,8 @@ class MatmulRates:
     def measure(self) -> dict[str, float]:
         """Return the best rate of each precision, in operations per second.
 
-        Precisions that no library can multiply on this machine are missing.
+        Precisions that no library can multiply on this machine are missing. The others have at least the rate of
+        float32, because a library may compute them in float32.
         """
         rates: dict[str, float] = {}
         for precision, products in self._products.items():
@@ -59,7 +60,7 @@ class MatmulRates:
                     rate = flops / self._seconds(call)
                 except RuntimeError:
                     continue
-                rates[precision] = max(rate, rates.get(precision, 0.0))
+                rates[precision] = max(rate, rates.get(precision, rates.get("float32", 0.0)))
         return rates
 
     def _seconds(self, call: Callable[[], object]) -> float:
