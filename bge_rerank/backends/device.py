@@ -119,7 +119,7 @@ def choose_dtype(dtype: Dtype, device: torch.device) -> torch.dtype:
         if device.type != "cpu":
             return torch.float16
         return torch.bfloat16 if cpu_has_bfloat16() else torch.float32
-    # On some systems, no instructions are known.
+    # Where no instructions are known, as on macOS, there may be some for bfloat16.
     if dtype == "bfloat16" and device.type == "cpu" and cpu_flags() and not cpu_has_bfloat16():
         logger.warning(
             "dtype is 'bfloat16', but this CPU has no instructions for it, so torch takes several times as long as with "

@@ -53,16 +53,16 @@ def write_with_largest_sums(path: Path, terms: int) -> None:
     """Write an int8 graph whose logit is a sum of the largest products in 8 bits: `terms` times 1, for each pair."""
     path.parent.mkdir(parents=True, exist_ok=True)
     weights: dict[str, Any] = {
-        "words": np.ones((100_000, terms), np.float32),
+        "words": np.ones((10, terms), np.float32),
         "first": np.int64(0),
         "step": np.float32(1 / 127),
         "zero": np.int8(0),
         "eight bits": np.full((terms, 1), 127, np.int8),
     }
     nodes = [
-        (["words", "input_ids"], "Gather", "embedded", {}),
-        (["embedded", "first"], "Gather", "first token", {"axis": 1}),
-        (["first token", "step", "zero"], "QuantizeLinear", "rounded", {}),
+        (["input_ids", "first"], "Gather", "special token", {"axis": 1}),
+        (["words", "special token"], "Gather", "embedded", {}),
+        (["embedded", "step", "zero"], "QuantizeLinear", "rounded", {}),
         (["rounded", "step", "zero"], "DequantizeLinear", "states", {}),
         (["eight bits", "step", "zero"], "DequantizeLinear", "product", {}),
         (["states", "product"], "MatMul", "logits", {}),

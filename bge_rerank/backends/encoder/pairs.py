@@ -140,7 +140,11 @@ class PairEncoder:
 
     @classmethod
     def of(cls, config: ScorerConfig, tokenizer: Tokenizer, max_length: int) -> PairEncoder:
-        """Make an encoder that reads special tokens in texts as a configuration says."""
+        """Make an encoder that reads special tokens in texts as a configuration says.
+
+        Raises:
+            ConfigurationError: `max_length` leaves no room for a passage.
+        """
         return cls(tokenizer, max_length, config.special_tokens_in_text)
 
     def encode(

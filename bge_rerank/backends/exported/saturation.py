@@ -44,7 +44,8 @@ def product_in_8_bits(rows: int, weights: Any) -> ov.Model:
     lowest, highest = np.float32(-1 - 1 / LARGEST), np.float32(1)
     rounded = ops.fake_quantize(states, lowest, highest, lowest, highest, 256)
     in_float = ops.multiply(ops.convert(ops.constant(weights), "f32"), np.float32(1 / LARGEST))
-    return ov.Model([ops.matmul(rounded, in_float, False, False)], [states])  # noqa: FBT003
+    product = ops.matmul(rounded, in_float, transpose_a=False, transpose_b=False)
+    return ov.Model([product], [states])
 
 
 def keep_states_in_float(graph: ov.Model) -> None:
@@ -54,17 +55,19 @@ def keep_states_in_float(graph: ov.Model) -> None:
     steps, and later layers enlarge the difference.
     """
     for rounding in graph.get_ops():
-        states = rounding.input_value(0) if rounding.get_type_name() == "FakeQuantize" else None
-        if states is not None and states.get_node().get_type_name() != "Constant":
+        if rounding.get_type_name() != "FakeQuantize":
+            continue
+        states = rounding.input_value(0)
+        if states.get_node().get_type_name() != "Constant":  # else it rounds weights
             for rounded in list(_in_float(rounding)):
                 rounded.output(0).replace(states)
 
 
 def _in_float(rounding: ov.Node) -> Iterator[ov.Node]:
-    """Yield the nodes with rounded states in the range of the states.
+    """Yield the nodes that return the rounded states as floats.
 
-    OpenVINO's own format rounds in that range. ONNX rounds to integers, which a conversion, a difference (optional) and
-    a product bring back.
+    In OpenVINO's own format that is the rounding itself. ONNX rounds to integers: a conversion, an optional difference and
+    a product turn them back into floats.
     """
     if all(user.get_type_name() != "Convert" for user in _users(rounding)):
         yield rounding

@@ -115,7 +115,8 @@ def _in_openvino(precision: str, states: Floats, weights: Floats) -> Callable[[]
         graph = product_in_8_bits(len(states), (weights.T * 32).astype(np.int8))
     else:
         given = ops.parameter(states.shape, np.float32)
-        graph = ov.Model([ops.matmul(given, ops.constant(weights), False, True)], [given])  # noqa: FBT003
+        product = ops.matmul(given, ops.constant(weights), transpose_a=False, transpose_b=True)
+        graph = ov.Model([product], [given])
     hints = {"INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32"}
     request = ov.Core().compile_model(graph, "CPU", hints).create_infer_request()
     return lambda: request.infer([states], share_inputs=True)

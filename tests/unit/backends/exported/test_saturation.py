@@ -2,8 +2,11 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-import openvino as ov
 import pytest
+
+pytest.importorskip("openvino")
+
+import openvino as ov
 from openvino import opset13 as ops
 
 from bge_rerank.backends.exported.saturation import keep_states_in_float, product_in_8_bits
@@ -25,16 +28,22 @@ def in_onnx_format() -> ov.Model:
     integers = ops.convert(ops.fake_quantize(states, *map(np.float32, ends), 255), "i8")
     back = ops.multiply(ops.subtract(ops.convert(integers, "f32"), np.float32(0)), step)
     weights = ops.multiply(ops.convert(ops.constant(WEIGHTS), "f32"), step)
-    return ov.Model([ops.matmul(back, weights, False, False)], [states])  # noqa: FBT003
+    return product_of(states, back, weights)
 
 
 def with_rounded_weights() -> ov.Model:
-    """Return a graph that rounds its weights too."""
+    """Return a graph that rounds its weights too, to `WEIGHTS`."""
     states = ops.parameter([1, 3], np.float32)
     ends = [np.float32(end) for end in (-1, 1, -1, 1)]
     rounded = ops.fake_quantize(states, *ends, 255)
-    weights = ops.fake_quantize(ops.constant(WEIGHTS / np.float32(127)), *ends, 255)
-    return ov.Model([ops.matmul(rounded, weights, False, False)], [states])  # noqa: FBT003
+    between = WEIGHTS / np.float32(127) + np.float32(0.001)
+    weights = ops.fake_quantize(ops.constant(between), *ends, 255)
+    return product_of(states, rounded, weights)
+
+
+def product_of(states: ov.Node, rounded: ov.Node, weights: ov.Node) -> ov.Model:
+    product = ops.matmul(rounded, weights, transpose_a=False, transpose_b=False)
+    return ov.Model([product], [states])
 
 
 @pytest.mark.parametrize("make", [in_openvinos_format, in_onnx_format, with_rounded_weights])
@@ -42,11 +51,11 @@ def test_states_that_stay_in_float_are_multiplied_without_rounding(
     make: Callable[[], ov.Model],
 ) -> None:
     graph = make()
-    assert product(graph) != pytest.approx(IN_FLOAT, abs=1e-5)
+    assert computed(graph) != pytest.approx(IN_FLOAT, abs=1e-5)
     keep_states_in_float(graph)
-    assert product(graph) == pytest.approx(IN_FLOAT, abs=1e-5)
+    assert computed(graph) == pytest.approx(IN_FLOAT, abs=1e-5)
 
 
-def product(graph: ov.Model) -> npt.NDArray[np.float32]:
+def computed(graph: ov.Model) -> npt.NDArray[np.float32]:
     [result] = ov.Core().compile_model(graph, "CPU")(STATES).values()
     return np.asarray(result)
