@@ -21,7 +21,7 @@ DEFAULT_MODEL = "BAAI/bge-reranker-v2-m3"
 
 Dtype = Literal["auto", "float32", "float16", "bfloat16", "int8"]
 """A precision of numbers. `"auto"` is an export's own precision. For other models it is the fastest one of the
-device: float16 on accelerators, bfloat16 on CPUs with instructions for it, float32 on other CPUs. The `flag`
+device: float16 on accelerators, bfloat16 on CPUs that are faster with it, float32 on other CPUs. The `flag`
 backend uses float32 on every CPU, as FlagEmbedding does. Only exported graphs run in `"int8"`."""
 
 SpecialTokensInText = Literal["escape", "keep"]
@@ -89,7 +89,7 @@ class ModelOptions(Checked):
     )
     dtype: Dtype = option(
         default="auto",
-        doc="The precision of weights and activations. 'auto' is the precision of an exported model. For other models it is float16 on accelerators, bfloat16 on CPUs with instructions for it, and float32 on other CPUs. 'int8' runs only in 'openvino' and 'onnx'. If a model has graphs in several precisions, this option chooses among them.",
+        doc="The precision of weights and activations. 'auto' is the precision of an exported model. For other models it is float16 on accelerators, bfloat16 on CPUs that multiply it faster than float32, and float32 on other CPUs. 'int8' runs only in 'openvino' and 'onnx'. If a model has graphs in several precisions, this option chooses among them.",
         decides=True,
     )
     max_length: int | None = option(

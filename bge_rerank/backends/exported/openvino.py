@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bge_rerank.backends.cores import threads_of
 from bge_rerank.backends.encoder.batches import coarse_length, padded
 from bge_rerank.backends.encoder.pairs import EncodedPair
 from bge_rerank.backends.encoder.scorer import EncoderScorer
@@ -18,7 +19,12 @@ from bge_rerank.backends.exported.foreign import (
     check_scores,
     one_logit_a_row,
 )
-from bge_rerank.backends.exported.saturation import keep_states_in_float, sums_saturate
+from bge_rerank.backends.exported.products import (
+    HINTS,
+    keep_states_in_float,
+    openvino_gains_by_bfloat16,
+    sums_saturate,
+)
 from bge_rerank.backends.exported.silent import openvino_reports_nothing
 from bge_rerank.backends.machine import (
     BatchSizes,
@@ -119,15 +125,14 @@ def _sizes(precision: str) -> BatchSizes:
 def _precision(config: ScorerConfig, exported: ExportedModel) -> str:
     """Return the precision: the export's own, or the requested one of float32 and bfloat16.
 
-    A model that was exported on first use keeps the precision that it has in torch: bfloat16 if the CPU has instructions
-    for it.
+    A model that was exported on first use computes in the faster one of the two, as in torch.
 
     Raises:
         ConfigurationError: The export cannot run in the requested precision.
     """
     own = "float32" if exported.precision == "float16" else exported.precision
-    if config.dtype == "auto" and exported.is_cached and own == "float32" and cpu_has_bfloat16():
-        return "bfloat16"
+    if config.dtype == "auto" and exported.is_cached and own == "float32":
+        return "bfloat16" if openvino_gains_by_bfloat16(threads_of(config)) else "float32"
     if config.dtype in ("auto", own):
         return own
     if own == "int8" or config.dtype not in ("float32", "bfloat16"):
@@ -145,9 +150,11 @@ def _compile(config: ScorerConfig, exported: ExportedModel, precision: str) -> o
     options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
     if config.threads is not None:
         options["INFERENCE_NUM_THREADS"] = config.threads
-    # Without a hint, the rest of an int8 graph runs in bfloat16 if the CPU has it.
     if precision != "int8":
-        options["INFERENCE_PRECISION_HINT"] = {"float32": "f32", "bfloat16": "bf16"}[precision]
+        options["INFERENCE_PRECISION_HINT"] = HINTS[precision]
+    # Without a hint, the rest of an int8 graph runs in bfloat16 wherever the CPU has instructions for it.
+    elif cpu_has_bfloat16() and not openvino_gains_by_bfloat16(threads_of(config)):
+        options["INFERENCE_PRECISION_HINT"] = HINTS["float32"]
     try:
         with without_links(exported.graph) as path:
             graph = core.read_model(path)

@@ -7,13 +7,10 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from bge_rerank.backends.exported.silent import openvino_reports_nothing
+from bge_rerank.backends.cores import usable_cores
 from bge_rerank.models.registry import is_installed
-
-Floats = npt.NDArray[np.float32]
 
 TOKENS = {"cpu": (512, 2_048), "cuda": (8_192, 32_768)}
 """The rows of the products, by the kind of device: about the tokens of a small and of a large batch."""
@@ -101,22 +98,8 @@ def _elsewhere(
     if precision == "float32":
         yield lambda: states @ weights.T
     if is_installed("openvino"):
-        yield _in_openvino(precision, states, weights)
+        from bge_rerank.backends.exported.products import compiled_product
 
-
-def _in_openvino(precision: str, states: Floats, weights: Floats) -> Callable[[], object]:
-    with openvino_reports_nothing():
-        import openvino as ov
-        from openvino import opset13 as ops
-
-        from bge_rerank.backends.exported.saturation import product_in_8_bits
-
-    if precision == "int8":
-        graph = product_in_8_bits(len(states), (weights.T * 32).astype(np.int8))
-    else:
-        given = ops.parameter(states.shape, np.float32)
-        product = ops.matmul(given, ops.constant(weights), transpose_a=False, transpose_b=True)
-        graph = ov.Model([product], [given])
-    hints = {"INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32"}
-    request = ov.Core().compile_model(graph, "CPU", hints).create_infer_request()
-    return lambda: request.infer([states], share_inputs=True)
+        if precision == "int8":
+            weights = (weights * 32).astype(np.int8)
+        yield compiled_product(precision, states, weights, usable_cores())

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from bge_rerank.backends import device, machine
+from bge_rerank.backends import device
 from bge_rerank.backends.device import batch_sizes, choose_dtype
 from bge_rerank.backends.machine import cpu_has_bfloat16
 
@@ -46,21 +46,29 @@ def test_batches_on_a_cpu_follow_from_its_instructions_for_the_precision(
     assert (sizes.max_tokens, sizes.cost) == expected
 
 
-def test_the_default_precision_is_the_fastest_of_the_device() -> None:
-    fast = torch.bfloat16 if cpu_has_bfloat16() else torch.float32
+@pytest.mark.parametrize(("gains", "fast"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_the_default_precision_is_the_fastest_of_the_device(
+    monkeypatch: pytest.MonkeyPatch, gains: bool, fast: torch.dtype
+) -> None:
+    monkeypatch.setattr(device, "torch_gains_by_bfloat16", lambda: gains)
     assert choose_dtype("auto", torch.device("cpu")) == fast
     assert choose_dtype("auto", torch.device("cuda")) == torch.float16
     assert choose_dtype("float32", torch.device("cuda")) == torch.float32
 
 
 @pytest.mark.parametrize(
-    ("flags", "warns"), [({"avx2"}, True), ({"avx512_bf16"}, False), ((), False)]
+    ("flags", "gains", "warns"),
+    [({"avx2"}, False, True), ({"avx512_bf16"}, True, False), ((), False, False)],
 )
-def test_bfloat16_on_a_cpu_without_instructions_for_it_causes_a_warning(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, flags: set[str], warns: bool
+def test_bfloat16_on_a_cpu_that_multiplies_float32_faster_causes_a_warning(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    flags: set[str],
+    gains: bool,
+    warns: bool,
 ) -> None:
-    for module in (machine, device):
-        monkeypatch.setattr(module, "cpu_flags", lambda: frozenset(flags))
+    monkeypatch.setattr(device, "cpu_flags", lambda: frozenset(flags))
+    monkeypatch.setattr(device, "torch_gains_by_bfloat16", lambda: gains)
     assert choose_dtype("bfloat16", torch.device("cpu")) == torch.bfloat16
     assert [record.levelname for record in caplog.records] == ["WARNING"] * warns
 

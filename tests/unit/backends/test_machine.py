@@ -1,9 +1,18 @@
+import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from bge_rerank.backends import machine
-from bge_rerank.backends.machine import cpu_flags, cpu_info, matrix_unit
+from bge_rerank.backends.machine import (
+    bfloat16_is_faster,
+    cpu_flags,
+    cpu_info,
+    is_faster,
+    matrix_unit,
+)
 
 SAPPHIRE_RAPIDS = frozenset({"avx2", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8"})
 ZEN_4 = frozenset({"avx2", "avx512_bf16", "avx512_vnni"})
@@ -24,6 +33,39 @@ def test_a_precision_is_multiplied_by_the_fastest_instructions_that_the_cpu_has(
 ) -> None:
     precisions = ("float32", "bfloat16", "int8")
     assert [matrix_unit(precision, flags) for precision in precisions] == units
+
+
+@pytest.mark.parametrize(
+    ("flags", "milliseconds", "expected", "products"),
+    [
+        (ZEN_4, {"bfloat16": 1, "float32": 3}, True, 2),
+        (ZEN_4, {"bfloat16": 3, "float32": 1}, False, 2),
+        (ZEN_4, {"bfloat16": 3, "float32": 3}, False, 2),
+        (ZEN_3, {}, False, 0),
+        (SAPPHIRE_RAPIDS, {}, True, 0),
+    ],
+)
+def test_whether_bfloat16_gains_is_measured_unless_the_instructions_tell(
+    monkeypatch: pytest.MonkeyPatch,
+    flags: frozenset[str],
+    milliseconds: dict[str, int],
+    expected: bool,
+    products: int,
+) -> None:
+    monkeypatch.setattr(machine, "cpu_flags", lambda: flags)
+    sizes = []
+
+    def product(precision: str, rows: int, width: int) -> Callable[[], object]:
+        sizes.append(rows)
+        return partial(time.sleep, milliseconds[precision] / 1_000)
+
+    assert bfloat16_is_faster(product, threads=4) is expected
+    assert sizes == [1_024] * products
+
+
+def test_one_slow_run_does_not_decide_which_call_is_faster() -> None:
+    pauses = iter([0.05, *[0.001] * 5])
+    assert is_faster(lambda: time.sleep(next(pauses)), lambda: time.sleep(0.003))
 
 
 def test_the_instructions_are_those_of_the_first_cpu_in_the_systems_list(
