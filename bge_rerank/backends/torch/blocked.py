@@ -1,4 +1,4 @@
-"""Linear layers whose weights stand in the order that oneDNN's kernels read, for bfloat16 on x86 CPUs.
+"""Linear layers whose weights stand in the order that oneDNN's kernels read, on x86 CPUs.
 
 Torch keeps weights in rows. So each product of a batch first brings them into the kernel's order, which costs a small
 batch more than its own work. Here they are brought into that order once.
@@ -21,7 +21,7 @@ class BlockedLinear(torch.nn.Module):
         """Take a layer's weights.
 
         Args:
-            linear: A layer in bfloat16 on the CPU.
+            linear: A layer on the CPU, in bfloat16 or float32.
             activation: `"gelu"`, or `"none"`.
         """
         super().__init__()
@@ -45,16 +45,17 @@ class BlockedLinear(torch.nn.Module):
         return out
 
 
-def can_block(model: Any) -> bool:
-    """Return whether this torch and this CPU have blocked products for a model's device and precision."""
+def can_block(device: torch.device, dtype: torch.dtype) -> bool:
+    """Return whether this torch and this CPU have blocked products for a device and precision, and gain by them."""
     onednn: Any = torch.backends.mkldnn
-    return (
-        model.device.type == "cpu"
-        and model.dtype == torch.bfloat16
-        and onednn.is_available()
-        and all(hasattr(_operations(), name) for name in NEEDED)
-        and bool(_operations()._is_mkldnn_bf16_supported())  # noqa: SLF001
-    )
+    if device.type != "cpu" or not onednn.is_available():
+        return False
+    if not all(hasattr(_operations(), name) for name in NEEDED):
+        return False
+    if dtype == torch.bfloat16:
+        return bool(_operations()._is_mkldnn_bf16_supported())  # noqa: SLF001
+    # With AVX2 alone, float32 gains nothing.
+    return dtype == torch.float32 and torch.backends.cpu.get_cpu_capability() == "AVX512"
 
 
 def block_products(layers: Any) -> None:
@@ -69,6 +70,7 @@ def block_products(layers: Any) -> None:
         own.dense = BlockedLinear(own.dense, "gelu" if fuses else "none")
         if fuses:
             own.intermediate_act_fn = torch.nn.Identity()
+    layers.train(layers.training)  # the new modules too
 
 
 def _is_gelu(function: Any) -> bool:

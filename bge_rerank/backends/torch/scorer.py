@@ -45,17 +45,20 @@ class TorchScorer(EncoderScorer):
     On CUDA, sequences are packed without padding if the architecture and torch allow it.
 
     Attributes:
-        model: The classifier from transformers, on the first device. In bfloat16 on a CPU, its linear layers may be
-            `BlockedLinear`, whose weights are not parameters.
+        model: The classifier from transformers, on the first device. On a CPU, its linear layers may be `BlockedLinear`,
+            whose weights are not parameters.
         tokenizer: The tokenizer from transformers.
     """
 
-    def __init__(self, config: ScorerConfig, *, packs: bool | None = None) -> None:
+    def __init__(
+        self, config: ScorerConfig, *, packs: bool | None = None, blocks: bool = True
+    ) -> None:
         """Load tokenizer and weights.
 
         Args:
             config: The model, its devices and its precision.
             packs: Whether to pack sequences; `None` packs if that is fast.
+            blocks: Whether linear layers are replaced by `BlockedLinear` where that is fast.
 
         Raises:
             ModelLoadError: The files are missing, or have no safetensors.
@@ -87,7 +90,10 @@ class TorchScorer(EncoderScorer):
                 for replica, device in zip(replicas, devices, strict=True)
                 for runner in [
                     InHalves(
-                        TorchRunner(replica, device, tokenizer, max_length, packs=packs), device
+                        TorchRunner(
+                            replica, device, tokenizer, max_length, packs=packs, blocks=blocks
+                        ),
+                        device,
                     )
                 ]
                 * (RUNNERS_A_CUDA_DEVICE if device.type == "cuda" else 1)
@@ -95,7 +101,9 @@ class TorchScorer(EncoderScorer):
             str(dtype).removeprefix("torch."),
             sizes=batch_sizes(devices[0], model.config, dtype),
             shares=len(devices),
-            coarse_lengths=keeps_every_shape(devices[0], dtype),
+            coarse_lengths=keeps_every_shape(
+                devices[0], dtype, blocks=blocks and can_block(devices[0], dtype)
+            ),
             packs=packs,
         )
         self.model = model
@@ -106,20 +114,40 @@ class TorchRunner:
     """Gives the logits of a batch by a classifier on one device."""
 
     def __init__(
-        self, model: Any, device: torch.device, tokenizer: Any, max_length: int, *, packs: bool
+        self,
+        model: Any,
+        device: torch.device,
+        tokenizer: Any,
+        max_length: int,
+        *,
+        packs: bool,
+        blocks: bool = True,
     ) -> None:
-        """Take a model on its device. `packs` says whether batches are packed or padded."""
+        """Take a model on its device.
+
+        Args:
+            model: The classifier.
+            device: Its device.
+            tokenizer: Its tokenizer from transformers.
+            max_length: The most tokens of a pair.
+            packs: Whether batches are packed or padded.
+            blocks: Whether its linear layers are replaced by blocked ones where that is fast.
+        """
+        blocks = blocks and can_block(device, model.dtype)
         self._max_length = max_length
-        self._coarse_lengths = keeps_every_shape(device, model.dtype)
+        self._coarse_lengths = keeps_every_shape(device, model.dtype, blocks=blocks)
         self._device = device
         self._takes_type_ids = "token_type_ids" in tokenizer.model_input_names
         self._pad_token_id = int(tokenizer.pad_token_id)
         self._packs = packs
         first_token = FirstTokenClassifier.supports(model)
         joins = device.type == "cuda"
-        blocks = can_block(model)
-        # With AMX, torch's fused attention is fast too.
-        multiplies = blocks and matrix_unit("bfloat16", cpu_flags()) == "avx512"
+        # With AMX, and in float32, torch's fused attention is fast too.
+        multiplies = (
+            blocks
+            and model.dtype == torch.bfloat16
+            and matrix_unit("bfloat16", cpu_flags()) == "avx512"
+        )
         self._model = (
             FirstTokenClassifier(model, joins=joins, blocks=blocks, multiplies=multiplies)
             if first_token

@@ -17,7 +17,9 @@ IDS = torch.arange(5, 45).view(2, 20)
 
 
 def torch_scorer(model: str | Path) -> TorchScorer:
-    return TorchScorer(ScorerConfig(str(model), "torch", device="cpu", dtype="float32"))
+    return TorchScorer(
+        ScorerConfig(str(model), "torch", device="cpu", dtype="float32"), blocks=False
+    )
 
 
 def samples(scorer: TorchScorer) -> list[EncodedPair]:

@@ -31,7 +31,7 @@ def logits(model: Any) -> list[float]:
 def divided(request: pytest.FixtureRequest, tiny_reranker: Path) -> Divided:
     """Return a model of each family with separate outliers, and the inputs of its products."""
     name = "mini" if request.param == "BERT" else str(tiny_reranker)
-    scorer = TorchScorer(ScorerConfig(name, "torch", device="cpu", dtype="float32"))
+    scorer = TorchScorer(ScorerConfig(name, "torch", device="cpu", dtype="float32"), blocks=False)
     samples = PairEncoder(scorer.tokenizer.backend_tokenizer, scorer.max_length).encode(PAIRS)
     inputs, of_last = observe(scorer.model, samples)
     return with_outliers_apart(scorer.model, inputs), inputs, of_last
@@ -146,7 +146,9 @@ def test_the_variance_of_a_channel_far_from_zero_is_exact() -> None:
 
 
 def test_observing_leaves_no_hooks_behind(tiny_reranker: Path) -> None:
-    scorer = TorchScorer(ScorerConfig(str(tiny_reranker), "torch", device="cpu", dtype="float32"))
+    scorer = TorchScorer(
+        ScorerConfig(str(tiny_reranker), "torch", device="cpu", dtype="float32"), blocks=False
+    )
     samples = PairEncoder(scorer.tokenizer.backend_tokenizer, scorer.max_length).encode(PAIRS)
     key = scorer.model.base_model.encoder.layer[0].attention.self.key
     [seen, *_], _ = observe(scorer.model, samples[:1])

@@ -370,7 +370,8 @@ def test_a_query_is_tokenised_once_in_a_call(monkeypatch: pytest.MonkeyPatch, pa
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_an_accelerator_in_a_forked_child_is_a_clear_error(scorer: TorchScorer) -> None:
+def test_an_accelerator_in_a_forked_child_is_a_clear_error() -> None:
+    scorer = TorchScorer(ScorerConfig("mini", "torch", dtype="float32"), blocks=False)
     device = torch.device("cuda")
     cuda = InHalves(TorchRunner(scorer.model, device, scorer.tokenizer, 512, packs=False), device)
     child = os.fork()
