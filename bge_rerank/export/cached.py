@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from bge_rerank.backends.exported.files import check_options
 from bge_rerank.errors import ConfigurationError, MissingDependencyError, ModelLoadError
 from bge_rerank.export.progress import progress_of
-from bge_rerank.export.run import STAGED, export_model
+from bge_rerank.export.run import STAGED, export_named
 from bge_rerank.models.config import ScorerConfig
 from bge_rerank.models.export_cache import (
     FINISHED,
@@ -74,15 +74,7 @@ def _export(config: ScorerConfig, entry: Path) -> None:
     )
     shutil.rmtree(entry / FINISHED, ignore_errors=True)  # a folder without a manifest
     with progress_of(config.model_name, precision) as on_step:
-        export_model(
-            config.model_name,
-            entry / FINISHED,
-            precision,
-            revision=config.revision,
-            cache_dir=config.cache_dir,
-            local_files_only=config.local_files_only,
-            on_step=on_step,
-        )
+        export_named(config, entry / FINISHED, precision, on_step=on_step)
     if entry_of(config) != entry:
         shutil.rmtree(entry)
         raise ModelLoadError(

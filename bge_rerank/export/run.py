@@ -81,14 +81,32 @@ def export_model(
         ExportError: The export failed the check. Nothing was written.
         MissingDependencyError: A package is not installed.
     """
+    named = ScorerConfig(
+        model_name, revision=revision, cache_dir=cache_dir, local_files_only=local_files_only
+    )
+    return export_named(named, folder, precision, samples=samples, on_step=on_step)
+
+
+def export_named(
+    named: ScorerConfig,
+    folder: str | Path,
+    precision: Precision,
+    *,
+    samples: Sequence[Pair] | None = None,
+    on_step: Callable[[str], object] = str,
+) -> Agreement:
+    """Export the model that a configuration names, as `export_model` does.
+
+    Of the configuration, only the name, the revision and the options for the hub count.
+    """
     target = Path(folder).expanduser()
     _check_arguments(target, precision)
     config = ScorerConfig(
-        model_name,
+        named.model_name,
         "torch",
-        revision=revision,
-        cache_dir=cache_dir,
-        local_files_only=local_files_only,
+        revision=named.revision,
+        cache_dir=named.cache_dir,
+        local_files_only=named.local_files_only,
         device="cpu",
         dtype="float32",
         special_tokens_in_text="keep",  # "escape" would change the tokenizer that is written

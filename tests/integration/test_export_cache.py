@@ -83,13 +83,13 @@ def filled(cache: Path, made: Path) -> Path:
 def exports(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list that receives the precision of each export."""
     counted: list[str] = []
-    export_model = cached_module.export_model
+    export_named = cached_module.export_named
 
-    def counting(model: str, folder: Path, precision: Any, **options: Any) -> object:
+    def counting(named: ScorerConfig, folder: Path, precision: Any, **options: Any) -> object:
         counted.append(precision)
-        return export_model(model, folder, precision, **options)
+        return export_named(named, folder, precision, **options)
 
-    monkeypatch.setattr(cached_module, "export_model", counting)
+    monkeypatch.setattr(cached_module, "export_named", counting)
     return counted
 
 
@@ -97,16 +97,16 @@ def exports(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list that receives the steps of each export."""
     shown: list[str] = []
-    export_model = cached_module.export_model
+    export_named = cached_module.export_named
 
     def noting(*arguments: Any, on_step: Callable[[str], None], **options: Any) -> None:
         def note(step: str) -> None:
             shown.append(step)
             on_step(step)
 
-        export_model(*arguments, on_step=note, **options)
+        export_named(*arguments, on_step=note, **options)
 
-    monkeypatch.setattr(cached_module, "export_model", noting)
+    monkeypatch.setattr(cached_module, "export_named", noting)
     return shown
 
 
@@ -168,11 +168,11 @@ def test_weights_that_change_during_the_export_leave_no_export(
     copy = Path(shutil.copytree(tiny_reranker, tmp_path / "model"))
     [finished] = made.glob("exports/*/model")
 
-    def changing(model: str, folder: Path, *_arguments: Any, **_options: Any) -> None:
+    def changing(named: ScorerConfig, folder: Path, *_arguments: Any, **_options: Any) -> None:
         shutil.copytree(finished, folder)
         (copy / "config.json").write_text((copy / "config.json").read_text() + "\n")
 
-    monkeypatch.setattr(cached_module, "export_model", changing)
+    monkeypatch.setattr(cached_module, "export_named", changing)
     with pytest.raises(ModelLoadError, match="changed while it was exported"):
         load_scorer(str(copy), "onnx").score(PAIRS)
     assert entries() == []
