@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 Unit = Literal["amx", "avx512", "other"]
-"""The instructions that multiply matrices: AMX, AVX-512 for a lower precision, or others."""
+"""The instructions that multiply matrices in a precision: AMX, AVX-512, or others."""
 
 ROWS_A_THREAD, WIDTH, MOST_THREADS = 256, 1_024, 16
 """The size of the products that are timed. Each thread has work for about 3 ms, so that starting it does not count."""
@@ -24,10 +24,11 @@ GAIN = 1.2
 _CPU_INFO = Path("/proc/cpuinfo")
 
 _FLAGS: Mapping[str, Mapping[Unit, str]] = {
+    "float32": {"avx512": "avx512f"},
     "bfloat16": {"amx": "amx_bf16", "avx512": "avx512_bf16"},
     "int8": {"amx": "amx_int8", "avx512": "avx512_vnni"},
 }
-"""Linux's names of the instructions for each lower precision, the fastest first."""
+"""Linux's names of the instructions for each precision, the fastest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +106,8 @@ def matrix_unit(precision: str, flags: frozenset[str]) -> Unit:
 
     >>> matrix_unit("bfloat16", frozenset({"amx_bf16", "avx512_bf16"}))
     'amx'
-    >>> matrix_unit("float32", frozenset({"amx_bf16", "avx512_bf16"}))
-    'other'
+    >>> matrix_unit("float32", frozenset({"amx_bf16", "avx512_bf16", "avx512f"}))
+    'avx512'
     """
     for unit, flag in _FLAGS.get(precision, {}).items():
         if flag in flags:

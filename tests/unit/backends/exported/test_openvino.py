@@ -10,9 +10,9 @@ from bge_rerank.backends.exported import openvino
     [
         ({"amx_bf16", "avx512_bf16"}, "bfloat16", (2_048, 300)),
         ({"amx_int8", "avx512_vnni"}, "int8", (2_048, 300)),
-        ({"amx_bf16", "amx_int8"}, "float32", (1_024, 32)),
-        ({"avx512_bf16", "avx512_vnni"}, "bfloat16", (1_024, 32)),
-        ({"avx512_bf16", "avx512_vnni"}, "int8", (1_024, 32)),
+        ({"amx_bf16", "amx_int8", "avx512f"}, "float32", (1_024, 64)),
+        ({"avx512_bf16", "avx512_vnni"}, "bfloat16", (1_024, 64)),
+        ({"avx512_bf16", "avx512_vnni"}, "int8", (1_024, 64)),
         (set(), "int8", (1_024, 32)),
     ],
 )

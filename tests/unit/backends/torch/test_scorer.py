@@ -15,9 +15,10 @@ from bge_rerank import (
     ScoringError,
     UnsupportedModelError,
 )
-from bge_rerank.backends.device import InHalves
+from bge_rerank.backends.device import CPU_BATCH_COSTS, InHalves
 from bge_rerank.backends.encoder.batches import coarse_length
 from bge_rerank.backends.encoder.scorer import PAIRS_A_PACKED_WINDOW
+from bge_rerank.backends.machine import cpu_flags, matrix_unit
 from bge_rerank.backends.torch.scorer import TorchRunner, TorchScorer, can_pack
 from bge_rerank.models.config import ScorerConfig
 from conftest import PASSAGES, QUERY
@@ -98,7 +99,7 @@ def test_a_small_call_of_like_lengths_is_one_batch(scorer: TorchScorer) -> None:
     [
         (
             {},
-            "{tokens:,} tokens a batch, for other and {threads} threads; a batch costs as much as 32",
+            "{tokens:,} tokens a batch, for {unit} and {threads} threads; a batch costs as much as {cost}",
         ),
         (
             {"max_batch_tokens": 1_100},
@@ -111,7 +112,13 @@ def test_the_log_says_the_sizes_of_batches_and_why(
 ) -> None:
     with caplog.at_level(logging.INFO, "bge_rerank"):
         scorer = TorchScorer(ScorerConfig("mini", "torch", dtype="float32", **options))
-    expected = said.format(tokens=scorer.max_batch_tokens, threads=torch.get_num_threads())
+    unit = matrix_unit("float32", cpu_flags())
+    expected = said.format(
+        tokens=scorer.max_batch_tokens,
+        threads=torch.get_num_threads(),
+        unit=unit,
+        cost=CPU_BATCH_COSTS[unit],
+    )
     assert expected in caplog.text
 
 
