@@ -147,7 +147,7 @@ def test_a_graph_whose_scores_do_not_depend_on_the_batch_causes_no_warning(
     write_onnx(tiny_export, folder / "model.onnx")
     for backend, dtype in (("onnx", "auto"), ("openvino", "auto"), ("openvino", "bfloat16")):
         scores(folder, backend, dtype=dtype)
-    assert caplog.messages == []
+    assert not [message for message in caplog.messages if "depend on the batch" in message]
 
 
 def lose_config(folder: Path) -> None:

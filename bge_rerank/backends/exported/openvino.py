@@ -123,6 +123,23 @@ def _sizes(precision: str) -> BatchSizes:
 
 
 def _precision(config: ScorerConfig, exported: ExportedModel) -> str:
+    """Return the precision in which OpenVINO computes.
+
+    Raises:
+        ConfigurationError: The export cannot run in the requested precision.
+    """
+    precision = _asked_precision(config, exported)
+    if precision != "bfloat16" or not cpu_flags():
+        return precision
+    if config.dtype == "bfloat16" and not openvino_gains_by_bfloat16(threads_of(config)):
+        logger.warning(
+            "dtype is 'bfloat16', but OpenVINO multiplies float32 faster on this CPU; leave dtype out"
+        )
+    # Without instructions for bfloat16, OpenVINO computes in float32.
+    return precision if cpu_has_bfloat16() else "float32"
+
+
+def _asked_precision(config: ScorerConfig, exported: ExportedModel) -> str:
     """Return the precision: the export's own, or the requested one of float32 and bfloat16.
 
     A model that was exported on first use computes in the faster one of the two, as in torch.

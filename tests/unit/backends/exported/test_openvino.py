@@ -1,8 +1,12 @@
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("openvino")
 
+from bge_rerank.backends import machine
 from bge_rerank.backends.exported import openvino
+from bge_rerank.models.config import ScorerConfig
 
 
 @pytest.mark.parametrize(
@@ -22,3 +26,28 @@ def test_batches_follow_from_the_instructions_for_the_precision(
     monkeypatch.setattr(openvino, "cpu_flags", lambda: frozenset(flags))
     sizes = openvino._sizes(precision)
     assert (sizes.max_tokens, sizes.cost) == expected
+
+
+@pytest.mark.parametrize(
+    ("flags_and_gain", "precision_and_warnings"),
+    [
+        (({"avx512_bf16"}, True), ("bfloat16", 0)),
+        (({"avx512_bf16"}, False), ("bfloat16", 1)),
+        (({"avx2"}, False), ("float32", 1)),
+        (((), False), ("bfloat16", 0)),
+    ],
+)
+def test_a_cpu_that_loses_by_bfloat16_causes_a_warning_and_one_without_it_computes_in_float32(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    tiny_export: Path,
+    flags_and_gain: tuple[set[str], bool],
+    precision_and_warnings: tuple[str, int],
+) -> None:
+    flags, gain = flags_and_gain
+    for module in (machine, openvino):
+        monkeypatch.setattr(module, "cpu_flags", lambda: frozenset(flags))
+    monkeypatch.setattr(openvino, "openvino_gains_by_bfloat16", lambda _threads: gain)
+    scorer = openvino.OpenVinoScorer(ScorerConfig(str(tiny_export), "openvino", dtype="bfloat16"))
+    warnings = caplog.text.count("OpenVINO multiplies float32 faster")
+    assert (scorer.precision, warnings) == precision_and_warnings
