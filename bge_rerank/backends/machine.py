@@ -73,7 +73,7 @@ def bfloat16_is_faster(
     """Return whether a library multiplies bfloat16 matrices clearly faster than float32 ones on this CPU.
 
     Instructions alone do not tell: on two cores of an Intel CPU with AVX-512 bf16 but no AMX, bfloat16 took twice as long as
-    float32. Without instructions the answer is no, and with AMX it is yes. Otherwise both are timed, in 50 ms.
+    float32. Without instructions the answer is no, and with AMX it is yes. Otherwise both are timed, in some 0.1 s.
 
     Args:
         product: Takes a precision, a number of rows and a width. Returns a call that multiplies states of that shape by
