@@ -58,13 +58,13 @@ class Runs(BaseCallbackHandler):
 
 async def test_documents_carry_the_stores_relevance_scores(store: VectorStore) -> None:
     retriever = ScoredRetriever(vectorstore=store, search_kwargs={"k": 5})
-    documents = retriever.invoke(QUESTION)
     found = store.similarity_search_with_relevance_scores(QUESTION, k=5)
-    assert [(document.id, document.metadata["retrieval_score"]) for document in documents] == [
-        (document.id, score) for document, score in found
-    ]
-    assert all(document.metadata["title"] for document in documents)
-    assert await retriever.ainvoke(QUESTION) == documents
+    for documents in (retriever.invoke(QUESTION), await retriever.ainvoke(QUESTION)):
+        assert [document.id for document in documents] == [document.id for document, _ in found]
+        scores = [document.metadata["retrieval_score"] for document in documents]
+        # The embedder's last digits depend on where its numbers lie in memory.
+        assert scores == pytest.approx([score for _, score in found], abs=1e-6)
+        assert all(document.metadata["title"] for document in documents)
 
 
 def test_a_call_may_change_the_number_of_documents(store: VectorStore) -> None:
