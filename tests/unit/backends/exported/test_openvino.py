@@ -51,3 +51,12 @@ def test_a_cpu_that_loses_by_bfloat16_causes_a_warning_and_one_without_it_comput
     scorer = openvino.OpenVinoScorer(ScorerConfig(str(tiny_export), "openvino", dtype="bfloat16"))
     warnings = caplog.text.count("OpenVINO multiplies float32 faster")
     assert (scorer.precision, warnings) == precision_and_warnings
+
+
+def test_the_rest_of_an_int8_graph_runs_in_float32_on_a_cpu_that_loses_by_bfloat16(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(openvino, "openvino_gains_by_bfloat16", lambda _threads: False)
+    scorer = openvino.OpenVinoScorer(ScorerConfig("mini", "openvino", dtype="int8"))
+    compiled = scorer._pool._runners[0]._request.get_compiled_model()
+    assert compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "f32"
