@@ -147,7 +147,8 @@ def test_a_graph_whose_scores_do_not_depend_on_the_batch_causes_no_warning(
     write_onnx(tiny_export, folder / "model.onnx")
     for backend, dtype in (("onnx", "auto"), ("openvino", "auto"), ("openvino", "bfloat16")):
         scores(folder, backend, dtype=dtype)
-    assert not [message for message in caplog.messages if "depend on the batch" in message]
+    # The only other warning is of a CPU on which bfloat16 is slow.
+    assert not [message for message in caplog.messages if "float32 faster" not in message]
 
 
 def lose_config(folder: Path) -> None:

@@ -62,7 +62,7 @@ async def test_documents_carry_the_stores_relevance_scores(store: VectorStore) -
     for documents in (retriever.invoke(QUESTION), await retriever.ainvoke(QUESTION)):
         assert [document.id for document in documents] == [document.id for document, _ in found]
         scores = [document.metadata["retrieval_score"] for document in documents]
-        # The embedder's last digits depend on where its numbers lie in memory.
+        # The last digits of the embedder's numbers may differ between two calls.
         assert scores == pytest.approx([score for _, score in found], abs=1e-6)
         assert all(document.metadata["title"] for document in documents)
 
