@@ -56,7 +56,7 @@ def test_a_forked_child_has_exactly_the_scores_of_its_parent(
     process = ran(preloaded_python, script, tmp_path)
     assert process.returncode == 0, process.stderr
     ends = json.loads(process.stdout.splitlines()[-1])
-    assert set(ends.values()) == {"as the parent"}, ends
+    assert set(ends.values()) == {"as the parent"}, f"{ends}\n{process.stderr}"
 
 
 def test_a_server_that_loads_before_its_workers_fork_answers(exported_mini: Path) -> None:

@@ -1,10 +1,11 @@
 """A process that scores, forks, and scores again in its children: `python forked.py BACKEND FOLDER`.
 
 It prints a line of JSON: for each way to fork, "as the parent" if the child's scores are right, or its fault.
-An alarm ends a child that hangs.
+An alarm ends a child that hangs. Its threads' stacks then stand in standard error.
 """
 
 import asyncio
+import faulthandler
 import json
 import multiprocessing
 import os
@@ -69,6 +70,7 @@ def while_a_thread_scores(holds: Callable[[], bool]) -> str:
 
 def main() -> None:
     """Fork in each way."""
+    faulthandler.register(signal.SIGALRM, chain=True)
     want = SCORER.score(PAIRS)
 
     def as_before() -> bool:
