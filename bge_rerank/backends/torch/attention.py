@@ -141,7 +141,10 @@ def _bias(mask: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
 def _by_products(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, bias: torch.Tensor | None
 ) -> torch.Tensor:
-    """Return the context of rows. All arguments have the shape (rows, heads, tokens, head width)."""
+    """Return the context of rows.
+
+    Query, key and value have the shape (rows, heads, tokens, head width), and the bias (rows, 1, 1, tokens).
+    """
     rows, keys, values = (states.flatten(0, 1) for states in (query, key, value))
     scale = 1 / math.sqrt(query.shape[-1])
     if bias is None:
