@@ -119,11 +119,15 @@ class ProductAttention(PaddedAttention):
     In bfloat16 without AMX, torch's fused kernel multiplies small blocks slowly. It is still as fast for short rows.
     """
 
+    def __init__(self, mask: torch.Tensor | None) -> None:
+        """Take the mask of shape (sequences, longest), 1 for a token, with padding on the right; `None` hides nothing."""
+        super().__init__(mask)
+        self._lengths: list[int] = [] if mask is None else mask.sum(1, dtype=torch.int64).tolist()
+
     def _attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
         if key.shape[2] <= SHORT_ROW:
             return super()._attend(query, key, value)
         queries, keys, values = (states.flatten(0, 1) for states in (query, key, value))
-        biases = None if self._mask is None else _biases(self._mask, query)
         context = torch.empty_like(queries)
         at_once = max(1, WEIGHTS_AT_ONCE // (query.shape[2] * key.shape[2]))
         # The same memory serves all parts. New memory of this size would be mapped by the system each time.
@@ -133,27 +137,29 @@ class ProductAttention(PaddedAttention):
             part = slice(start, start + at_once)
             size = len(queries[part])
             torch.baddbmm(
-                # The product adds the bias itself, which saves a pass over the scores.
-                scores[:size] if biases is None else biases[part],
+                scores[:size],
                 queries[part],
                 keys[part].transpose(1, 2),
-                beta=0 if biases is None else 1,
+                beta=0,
                 alpha=1 / math.sqrt(query.shape[-1]),
                 out=scores[:size],
             )
+            self._hide_padding(scores[:size], start, query.shape[1])
             torch.softmax(scores[:size], -1, out=weights[:size])
             torch.bmm(weights[:size], values[part], out=context[part])
         return context.view(query.shape)
 
+    def _hide_padding(self, scores: torch.Tensor, start: int, heads: int) -> None:
+        """Overwrite the scores of padding, which takes less time than to add a bias to all scores.
 
-def _biases(mask: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
-    """Return what hides padding when it is added to scores, of shape (rows * heads, 1, tokens).
-
-    The mask has the shape (rows, 1, 1, tokens), and the states (rows, heads, tokens, head width).
-    """
-    hidden = torch.finfo(states.dtype).min
-    biases = torch.zeros_like(mask, dtype=states.dtype).masked_fill_(~mask, hidden)
-    return biases.expand(-1, states.shape[1], -1, -1).flatten(0, 1)
+        Args:
+            scores: A part of the scores, of shape (rows * heads, queries, keys).
+            start: The place of its first head, counted over all rows.
+            heads: The number of heads of a row.
+        """
+        for row, length in enumerate(self._lengths):
+            first, end = (max(0, place * heads - start) for place in (row, row + 1))
+            scores[first:end, :, length:] = -math.inf
 
 
 class PackedAttention:
