@@ -127,7 +127,10 @@ class ProductAttention(PaddedAttention):
     def _attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
         if key.shape[2] <= SHORT_ROW:
             return super()._attend(query, key, value)
-        queries, keys, values = (states.flatten(0, 1) for states in (query, key, value))
+        # A product copies what is not contiguous, and keys by columns, which is slow.
+        queries, keys, values = (
+            states.flatten(0, 1).contiguous() for states in (query, key, value)
+        )
         context = torch.empty_like(queries)
         at_once = max(1, WEIGHTS_AT_ONCE // (query.shape[2] * key.shape[2]))
         # The same memory serves all parts. New memory of this size would be mapped by the system each time.
