@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import timeit
 from collections.abc import Callable, Iterator
 from itertools import chain
+from time import monotonic
 
 import numpy as np
 import torch
 
 from bge_rerank.backends.cores import usable_cores
+from bge_rerank.backends.torch.blocked import BlockedLinear, can_block
 from bge_rerank.models.registry import is_installed
 
 TOKENS = {"cpu": (512, 2_048), "cuda": (8_192, 32_768)}
 """The rows of the products, by the kind of device: about the tokens of a small and of a large batch."""
 CALLS = {"cpu": 1, "cuda": 20}
 """The number of products that are timed together. A single product on a GPU is too short to time."""
-REPETITIONS = 5
+SECONDS = 0.1
+"""The time for which a product repeats. The threads of the library before it may stay busy for the first 20 ms."""
 PRECISIONS = {"cpu": ("float32", "bfloat16", "int8"), "cuda": ("float32", "bfloat16", "float16")}
 """The precisions that contenders compute in, by the kind of device."""
 
@@ -61,7 +65,7 @@ class MatmulRates:
         return rates
 
     def _seconds(self, call: Callable[[], object]) -> float:
-        """Return the seconds of a call: the minimum of several repetitions."""
+        """Return the seconds of a call, the fewest of all repetitions."""
         calls = CALLS[self._device.type]
 
         def run() -> None:
@@ -70,7 +74,10 @@ class MatmulRates:
             if self._device.type != "cpu":
                 torch.cuda.synchronize(self._device)
 
-        return min(timeit.repeat(run, number=1, repeat=1 + REPETITIONS)) / calls
+        fastest, end = math.inf, monotonic() + SECONDS
+        while monotonic() < end or fastest == math.inf:
+            fastest = min(fastest, timeit.timeit(run, number=1))
+        return fastest / calls
 
 
 def _in_torch(
@@ -90,13 +97,18 @@ def _in_torch(
 def _elsewhere(
     precision: str, tokens: int, hidden: int, intermediate: int
 ) -> Iterator[Callable[[], object]]:
-    """Yield the products of the other installed libraries that have the precision."""
+    """Yield the products of torch's blocked layers and of the other installed libraries, if they have the precision."""
     draw = np.random.default_rng(0)
     states, weights = (
         draw.standard_normal((rows, hidden), np.float32) for rows in (tokens, intermediate)
     )
     if precision == "float32":
         yield lambda: states @ weights.T
+    dtype = getattr(torch, precision)
+    if can_block(torch.device("cpu"), dtype):
+        linear = BlockedLinear(torch.nn.Linear(hidden, intermediate, dtype=dtype))
+        given = torch.from_numpy(states).to(dtype)
+        yield torch.inference_mode()(lambda: linear(given))
     if is_installed("openvino"):
         from bge_rerank.backends.exported.products import compiled_product
 
