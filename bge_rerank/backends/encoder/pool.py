@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count
 from queue import Empty, PriorityQueue, SimpleQueue
-from time import monotonic
+from time import monotonic, sleep
 from typing import Generic, TypeVar
 
 from bge_rerank.backends.forks import prepare_for_forks
@@ -20,6 +20,9 @@ Result = TypeVar("Result")
 BATCHES_AHEAD = 2
 """The batches of a call that wait for each runner: one that runs, and one that follows it. Fewer batches of a long
 call take less memory."""
+REST_SECONDS = 0.02
+"""The time in which a library's threads go to sleep after a batch. OpenVINO's take a lock of TBB on the way. If a fork
+copied it while it is held, the child would wait for it without end, as one in 300 did."""
 
 
 @dataclass(order=True, slots=True)
@@ -70,10 +73,11 @@ class ForwardPool(Generic[Batch, Result]):
         self._executor = ThreadPoolExecutor(self.size, thread_name_prefix="bge-rerank-forward")
         self._waiting: PriorityQueue[_Waiting[Batch, Result]] = PriorityQueue()
         self._turn = 0
+        self._ended = 0.0
         self._numbers = count()
 
     def before_fork(self, seconds: float, /) -> None:
-        """Take every runner, so that no batch runs and the libraries' locks are free."""
+        """Take every runner and let the libraries' threads rest, so that no batch runs and no lock of theirs is held."""
         until = monotonic() + seconds
         self._halted = []
         self._shut = self._gate.acquire(timeout=seconds)
@@ -82,6 +86,7 @@ class ForwardPool(Generic[Batch, Result]):
                 self._halted.append(self._free.get(timeout=max(0.0, until - monotonic())))
         except Empty:
             return
+        sleep(max(0.0, self._ended + REST_SECONDS - monotonic()))
 
     def after_fork(self) -> None:
         """Give the runners back."""
@@ -128,6 +133,7 @@ class ForwardPool(Generic[Batch, Result]):
         except BaseException as error:  # noqa: BLE001 - the caller receives every error
             waiting.result.set_exception(error)
         finally:
+            self._ended = monotonic()
             self._free.put(runner)
             del waiting  # An error refers to this frame, and the two would form a cycle.
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from bge_rerank.backends.encoder.pool import BATCHES_AHEAD, ForwardPool
+from bge_rerank.backends.encoder import pool as pools
+from bge_rerank.backends.encoder.pool import BATCHES_AHEAD, REST_SECONDS, ForwardPool
 
 
 def test_results_come_in_the_order_of_the_batches() -> None:
@@ -143,6 +144,21 @@ def test_a_fork_waits_for_the_running_batch_and_the_pool_works_in_both_processes
     assert os.waitpid(child, 0)[1] == 0
     assert list(pool.run([8])) == [8]
     assert done == [1, 2, 3, 8]
+
+
+def test_a_fork_lets_the_threads_of_a_library_rest_after_a_batch_and_only_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    times, pauses = [100.0], list[float]()
+    monkeypatch.setattr(pools, "monotonic", lambda: times[-1])
+    monkeypatch.setattr(pools, "sleep", pauses.append)
+    pool = ForwardPool([lambda batch: batch])
+    list(pool.run([1]))
+    for time in (100.0, 100.0 + REST_SECONDS / 4, 101.0):
+        times.append(time)
+        pool.before_fork(10)
+        pool.after_fork()
+    assert pauses == pytest.approx([REST_SECONDS, 3 * REST_SECONDS / 4, 0.0])
 
 
 def test_a_fork_does_not_wait_for_ever() -> None:
