@@ -21,8 +21,8 @@ BATCHES_AHEAD = 2
 """The batches of a call that wait for each runner: one that runs, and one that follows it. Fewer batches of a long
 call take less memory."""
 REST_SECONDS = 0.02
-"""The time in which a library's threads go to sleep after a batch. OpenVINO's take a lock of TBB on the way. If a fork
-copied it while it is held, the child would wait for it without end, as one in 300 did."""
+"""The time in which a library's threads go to sleep after a batch. OpenVINO's threads hold a lock of TBB for a moment then.
+A child that is forked in that moment waits for the lock for ever: one in 300 did."""
 
 
 @dataclass(order=True, slots=True)
@@ -73,7 +73,7 @@ class ForwardPool(Generic[Batch, Result]):
         self._executor = ThreadPoolExecutor(self.size, thread_name_prefix="bge-rerank-forward")
         self._waiting: PriorityQueue[_Waiting[Batch, Result]] = PriorityQueue()
         self._turn = 0
-        self._ended = 0.0
+        self._ended = monotonic()  # a model that was just loaded has used the threads too
         self._numbers = count()
 
     def before_fork(self, seconds: float, /) -> None:
