@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import timeit
 from collections.abc import Callable, Iterator
 from itertools import chain
@@ -74,8 +73,9 @@ class MatmulRates:
             if self._device.type != "cpu":
                 torch.cuda.synchronize(self._device)
 
-        fastest, end = math.inf, monotonic() + SECONDS
-        while monotonic() < end or fastest == math.inf:
+        end = monotonic() + SECONDS
+        fastest = timeit.timeit(run, number=1)
+        while monotonic() < end:
             fastest = min(fastest, timeit.timeit(run, number=1))
         return fastest / calls
 
